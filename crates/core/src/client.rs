@@ -1,0 +1,81 @@
+//! The settings of a client that rules obey.
+
+use crate::device::{DevicePolicy, Overflow};
+use crate::id::ClientId;
+use crate::time::Duration;
+use std::collections::BTreeMap;
+
+/// What happens when a used refresh token comes back after its window.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Replay {
+    /// The session ends (RFC 9700 §4.14.2).
+    #[default]
+    Enforce,
+    /// The newest token is answered again, audited and alerted.
+    Report,
+    /// Refused; the session lives.
+    Off,
+}
+
+/// Whether a session's binding is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum BindingMode {
+    /// Recorded, not looked at.
+    #[default]
+    Off,
+    /// A mismatch is audited, and the request goes on.
+    Report,
+    /// A mismatch is theft: the session ends.
+    Enforce,
+}
+
+/// The rules that a client's sessions live under.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClientPolicy {
+    /// Life of an access token. Whole seconds, at least 1 s and at least twice `grace`. Default: 5 min.
+    pub access_ttl: Duration,
+    /// A session unused for this long ends. Default: 14 d.
+    pub idle: Duration,
+    /// A session this old ends, however much it is used. Default: 90 d.
+    pub absolute: Duration,
+    /// How long after its first use a refresh token still earns the current successor, for tabs and
+    /// retries that raced. Default: 10 s.
+    pub grace: Duration,
+    /// What a used refresh token does after its window. Default: `Enforce`.
+    pub replay: Replay,
+    /// Whether the session's key or features are demanded. Default: `Off`.
+    pub binding: BindingMode,
+    /// How many sessions a subject may have, and who leaves when there are more.
+    pub devices: DevicePolicy,
+}
+
+impl Default for ClientPolicy {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        Self {
+            access_ttl: Duration::from_secs(5 * 60),
+            idle: Duration::from_secs(14 * DAY),
+            absolute: Duration::from_secs(90 * DAY),
+            grace: Duration::from_secs(10),
+            replay: Replay::Enforce,
+            binding: BindingMode::Off,
+            devices: DevicePolicy {
+                per_subject: 10,
+                per_class: BTreeMap::new(),
+                overflow: Overflow::EvictIdle,
+            },
+        }
+    }
+}
+
+/// The rules of every configured client.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Policies(pub BTreeMap<ClientId, ClientPolicy>);
+
+impl Policies {
+    /// A client's rules; a client that left the configuration keeps the defaults, since its sessions
+    /// can be listed and ended but no longer renewed.
+    pub fn of(&self, client: &ClientId) -> ClientPolicy {
+        self.0.get(client).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,124 @@
+//! A grant: everything that an answer's tokens are made from, so that equal questions get equal bytes.
+
+use crate::client::ClientPolicy;
+use crate::epoch::Ver;
+use crate::id::{KeyId, StoreEpoch};
+use crate::loaded::Loaded;
+use crate::revocation::Reason;
+use crate::session::{Rotation, Session};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// What an answer may be made with.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// The client's rules.
+    pub policy: &'a ClientPolicy,
+    /// The key that signs now, of the algorithm that the audience wants.
+    pub key: KeyId,
+    /// The keys of that algorithm that may still sign what they signed before. Holds `key` too.
+    pub keys_usable: &'a [KeyId],
+}
+
+impl Terms<'_> {
+    /// A rotation that happens now.
+    pub(crate) fn rotation(&self, epoch: StoreEpoch, at: Timestamp) -> Rotation {
+        Rotation { at, epoch, key: self.key, access_ttl: self.policy.access_ttl }
+    }
+}
+
+/// How a grant came about, for counting.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// A sign-in.
+    Started,
+    /// The family advanced.
+    Advanced,
+    /// The newest generation was answered again; nothing changed.
+    Repeated,
+    /// The family was carried forward past what the store had lost.
+    FastForwarded,
+}
+
+/// A session's newest tokens, as terms: `wire` turns them into text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// The session as committed; its generation and rotation are the refresh token's.
+    pub session: Session,
+    /// The subject's roles.
+    pub roles: Arc<[Arc<str>]>,
+    /// The subject's claims, under which the session's own lie: a JSON object's text, or empty.
+    pub subject_claims: Arc<str>,
+    /// The four counters.
+    pub ver: Ver,
+    /// `iat` of the access token: whole seconds.
+    pub issued_at: Timestamp,
+    /// `exp` of the access token: whole seconds, exclusive, never past the session's absolute end.
+    pub expires_at: Timestamp,
+    /// The key that signs it.
+    pub key: KeyId,
+    /// When the refresh token dies if it is not used: the earlier of idle and absolute end.
+    pub refresh_expires_at: Timestamp,
+    /// How it came about.
+    pub outcome: Outcome,
+    /// What an operator should be alerted to, though the setting let it pass.
+    pub alert: Option<Reason>,
+}
+
+impl Grant {
+    /// `expires_in`: seconds of life left, counted from `at`, rounded up; at least 1.
+    pub fn expires_in(&self, at: Timestamp) -> u64 {
+        seconds_left(self.expires_at, at)
+    }
+
+    /// `refresh_expires_in`: seconds until the refresh token dies unused, rounded up; at least 1.
+    pub fn refresh_expires_in(&self, at: Timestamp) -> u64 {
+        seconds_left(self.refresh_expires_at, at)
+    }
+}
+
+fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
+    u64::try_from(end.since(at).as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
+}
+
+impl Loaded {
+    /// The newest tokens of this session.
+    ///
+    /// The access token is that of the last rotation, to the byte, unless its key may no longer sign or
+    /// under a quarter of its life is left: then it is dated afresh, beside the same refresh token.
+    pub(crate) fn grant(&self, terms: &Terms<'_>, outcome: Outcome, at: Timestamp) -> Grant {
+        let (session, last) = (&self.session, &self.session.rotation);
+        let dated = last.at.floor_second();
+        let fresh_enough = last.access_ttl / 4 <= dated.after(last.access_ttl).since(at);
+        let (issued_at, key) = match terms.keys_usable.contains(&last.key) && fresh_enough {
+            true => (dated, last.key),
+            false => (at.floor_second(), terms.key),
+        };
+        let absolute = session.absolute_expires_at(terms.policy);
+        Grant {
+            session: session.clone(),
+            roles: self.subject.roles.clone(),
+            subject_claims: self.subject.claims.clone(),
+            ver: self.cutoffs.ver(&session.client, &self.subject),
+            issued_at,
+            expires_at: issued_at.after(last.access_ttl).min(absolute),
+            key,
+            refresh_expires_at: session.refresh_expires_at(terms.policy),
+            outcome,
+            alert: None,
+        }
+    }
+}
+
+impl Session {
+    /// Remembers until when a token of this session can live, for the expiry of its end's event.
+    pub(crate) fn note_issued(&mut self, grant: &Grant) {
+        self.0.tokens_live_until = self.tokens_live_until.max(grant.expires_at);
+    }
+
+    /// The latest instant at which an access token issued up to `at` can still be accepted, without
+    /// leeway: repeated answers may be dated afresh without a write.
+    pub fn tokens_live_until(&self, at: Timestamp) -> Timestamp {
+        self.tokens_live_until.max(at.after(self.rotation.access_ttl))
+    }
+}

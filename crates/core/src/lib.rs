@@ -1,0 +1,51 @@
+//! The rules of a login state: values and pure decisions.
+//!
+//! Nothing here does I/O, awaits, asks for the time or draws randomness; every decision is a function
+//! of what it is given, so a store may ask again and a test may replay it.
+//!
+//! # The words
+//! - *subject* (`sub`): whom a session is for. *client*: the application that asks.
+//! - *session* (`sid`): one sign-in on one device; also the family that its refresh tokens form.
+//! - *generation*: the number of a refresh token in its family. A family has one newest generation.
+//! - *advance*: the newest generation is used, the next takes its place, and the used one's *window*
+//!   opens: until it closes, the used one still earns the newest.
+//! - *fast-forward*: a store that lost writes learns from a token of its older *store epoch* where the
+//!   family is.
+//! - *epoch*, `ver`: counters of store, subject, client and everything. A *bump* raises one and sets a
+//!   *bound*: tokens below it are *stale* (must renew) or *revoked* (must sign in).
+//! - *event*: one revocation, committed with the change that caused it.
+//!
+//! # Where things are
+//! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
+//! many, [`loaded`] what a rule is given and gives back, [`epoch`] the counters, [`revocation`] events
+//! and reasons.
+
+pub mod binding;
+pub mod client;
+pub mod denial;
+pub mod device;
+pub mod epoch;
+pub mod grant;
+pub mod id;
+pub mod loaded;
+pub mod refresh;
+pub mod revocation;
+pub mod session;
+pub mod sign_in;
+pub mod subject;
+pub mod time;
+
+pub use client::{BindingMode, ClientPolicy, Policies, Replay};
+pub use denial::{Denial, Fault};
+pub use epoch::{Cutoffs, Ver};
+pub use grant::{Grant, Outcome, Terms};
+pub use id::{
+    ClientId, Digest, Generation, KeyId, NotAName, Salt, SessionId, Shard, StoreEpoch, Subject,
+};
+pub use loaded::{Decision, Loaded, Verdict};
+pub use refresh::{Refresh, RefreshToken};
+pub use revocation::{Act, Actor, Effect, Event, Reason, Target};
+pub use session::{Session, SessionState, Standing};
+pub use sign_in::{LoadedSubject, Start, SubjectDecision, Which};
+pub use subject::SubjectState;
+pub use time::{Duration, Timestamp};

@@ -1,0 +1,98 @@
+//! What the authority knows of a subject: roles, claims, a ban, and a counter.
+
+use crate::epoch::{Bump, Epochs};
+use crate::id::Subject;
+use crate::revocation::{Effect, Event, Target};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// A ban in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ban {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; `None`: until it is lifted. Exclusive.
+    pub until: Option<Timestamp>,
+    /// What whoever banned them wrote.
+    pub note: Option<Arc<str>>,
+}
+
+impl Ban {
+    /// Whether the ban is in force at `at`.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What is known of a subject. One that nobody mentioned yet is [`SubjectState::unknown`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubjectState {
+    /// Who.
+    pub subject: Subject,
+    /// Roles that every new access token carries.
+    pub roles: Arc<[Arc<str>]>,
+    /// Claims that every new access token carries: a JSON object's text, or empty.
+    pub claims: Arc<str>,
+    /// The ban in force, if any.
+    pub ban: Option<Ban>,
+    /// The counter and its bounds.
+    pub epochs: Epochs,
+}
+
+impl SubjectState {
+    /// A subject of whom nothing is known.
+    pub fn unknown(subject: Subject) -> Self {
+        Self {
+            subject,
+            roles: Arc::default(),
+            claims: "".into(),
+            ban: None,
+            epochs: Epochs::default(),
+        }
+    }
+
+    /// The ban that is in force at `at`.
+    pub fn banned(&self, at: Timestamp) -> Option<&Ban> {
+        self.ban.as_ref().filter(|ban| ban.holds(at))
+    }
+
+    /// Replaces the roles. A change makes older access tokens stale; no change bumps nothing.
+    pub fn set_roles(&mut self, roles: Arc<[Arc<str>]>, bump: &Bump) -> Option<Event> {
+        if self.roles == roles {
+            return None;
+        }
+        self.roles = roles;
+        Some(self.bump(Effect::Stale, bump))
+    }
+
+    /// Replaces roles and claims at once, with at most one bump.
+    pub fn set_profile(
+        &mut self,
+        roles: Arc<[Arc<str>]>,
+        claims: Arc<str>,
+        bump: &Bump,
+    ) -> Option<Event> {
+        if self.roles == roles && self.claims == claims {
+            return None;
+        }
+        (self.roles, self.claims) = (roles, claims);
+        Some(self.bump(Effect::Stale, bump))
+    }
+
+    /// Bans the subject: a revoked bump, so that lifting the ban revives nothing.
+    pub fn set_ban(&mut self, ban: Ban, bump: &Bump) -> Event {
+        self.ban = Some(ban);
+        self.bump(Effect::Revoked, bump)
+    }
+
+    /// Lifts the ban; answers whether there was one.
+    pub fn lift_ban(&mut self) -> bool {
+        self.ban.take().is_some()
+    }
+
+    /// Raises the counter and sets one bound to it.
+    pub fn bump(&mut self, effect: Effect, bump: &Bump) -> Event {
+        let below = self.epochs.bump(effect, bump);
+        bump.event(Target::Subject(self.subject.clone(), below), effect)
+    }
+}
