@@ -1,1 +1,14 @@
-//! Stub.
+//! The authority: HTTP, configuration, processes. It holds no rule; `symbolon-core` does.
+//!
+//! The binary is a rim around [`cli`]; `serve` and `dev` build an [`app::App`] and hand it to [`http`].
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo_api;
+pub mod http;
+pub mod keys;
+pub mod log;
+pub mod metrics;
+pub mod task;
