@@ -102,7 +102,8 @@ mod tests {
         for name in ["AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
             assert_eq!(Type::from_name(name), Some(Type::AccessTokenJwt), "{name}");
         }
-        for name in ["", "application/", "x/at+jwt", "at+jwt ", "dpop+jwt", "applicatio\u{fe}/JWT"] {
+        for name in ["", "application/", "x/at+jwt", "at+jwt ", "dpop+jwt", "applicatio\u{fe}/JWT"]
+        {
             assert_eq!(Type::from_name(name), None, "{name}");
         }
     }

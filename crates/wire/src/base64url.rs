@@ -44,6 +44,13 @@ pub(crate) fn append(bytes: &[u8], out: &mut String) {
     BASE64URL_NOPAD.encode_append(bytes, out);
 }
 
+/// Appends the encoding of `bytes` to text that is still bytes.
+pub(crate) fn append_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + encoded_len(bytes.len()), 0);
+    BASE64URL_NOPAD.encode_mut(bytes, &mut out[start..]);
+}
+
 /// Encodes to a new string.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64URL_NOPAD.encode(bytes)

@@ -1,1 +1,48 @@
-//! Stub.
+//! Bytes to values and back: the only crate that parses strangers' bytes and that holds keys.
+//!
+//! It decides nothing and does no I/O. What comes in is read strictly and once, and the value that
+//! comes out is the proof: a [`Payload`] exists only if its signature was verified, a
+//! `symbolon_core::RefreshToken` only if its tag was right. What is wrong is a [`Malformed`], which
+//! names the member and never quotes the bytes.
+//!
+//! Reading: [`verify`] checks a signature against a [`KeySet`], [`ParsedClaims`] reads the claims.
+//! Writing: [`Claims`] issues access tokens under a [`SigningKey`]. All other secrets derive from the
+//! [`MasterKey`]: [`RefreshTokenKeys`], [`ApiKeyDigests`], [`ShardKey`], [`Sealer`].
+
+pub mod access_token;
+pub mod alg;
+pub mod api_key;
+mod base64url;
+pub mod claims;
+pub mod extra_claims;
+mod json;
+pub mod jwk;
+pub mod jws;
+pub mod key_set;
+pub mod malformed;
+pub mod master_key;
+pub mod refresh_token;
+pub mod sealer;
+pub mod secret;
+pub mod shard;
+pub mod signing_key;
+pub mod verifying_key;
+
+pub use access_token::{Claims, IssueError, Issued, Jti, JtiKey};
+pub use alg::{Algorithm, Type};
+pub use api_key::{
+    ApiKeyDigest, ApiKeyDigests, ApiKeyId, PresentedApiKey, SecretHash, client_secret,
+};
+pub use claims::{Audience, ParsedClaims};
+pub use extra_claims::ExtraClaims;
+pub use jwk::{PublicJwk, key_id_text, parse_key_id};
+pub use jws::{Payload, Refused, verify};
+pub use key_set::{KeySet, key_set_json};
+pub use malformed::Malformed;
+pub use master_key::{DigestKey, MasterKey};
+pub use refresh_token::RefreshTokenKeys;
+pub use sealer::Sealer;
+pub use secret::SecretText;
+pub use shard::{ShardKey, parse_session_id, session_id_text};
+pub use signing_key::{CryptoFailed, SigningKey};
+pub use verifying_key::VerifyingKey;

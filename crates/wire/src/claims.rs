@@ -1,0 +1,241 @@
+//! Reading the claims of an access token (RFC 7519 §4, RFC 9068 §2.2).
+//!
+//! A claim that cannot be read is an error, never an absence (advisory CVE-2026-25537), and a
+//! claim that we need is never filled in.
+
+use crate::json::{self, Object};
+use crate::jws::Payload;
+use crate::{Malformed, base64url};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use symbolon_core::{Digest, SessionId, StoreEpoch, Timestamp, Ver};
+
+/// The latest instant that a claim may name, in seconds: the end of the year 9999. Inclusive.
+pub const SECONDS_MAX: u64 = 253_402_300_799;
+
+/// What an access token says, borrowed from its payload.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ParsedClaims<'a> {
+    /// Who issued it.
+    pub iss: Cow<'a, str>,
+    /// Whom it is about.
+    pub sub: Cow<'a, str>,
+    /// Whom it is for.
+    pub aud: Audience<'a>,
+    /// Through which client.
+    pub client_id: Cow<'a, str>,
+    /// When it was issued.
+    pub iat: Timestamp,
+    /// Until when it is good. Exclusive.
+    pub exp: Timestamp,
+    /// From when it is good, if it says so. Inclusive.
+    pub nbf: Option<Timestamp>,
+    /// Its name.
+    pub jti: Cow<'a, str>,
+    /// What it allows, names separated by one space.
+    pub scope: Option<Cow<'a, str>>,
+    /// The session, if it has one.
+    pub sid: Option<SessionId>,
+    /// The counters that revocation compares.
+    pub ver: Ver,
+    /// When the subject last signed in.
+    pub auth_time: Option<Timestamp>,
+    /// How strongly.
+    pub acr: Option<Cow<'a, str>>,
+    /// By which methods.
+    pub amr: Vec<Cow<'a, str>>,
+    /// The subject's roles.
+    pub roles: Vec<Cow<'a, str>>,
+    /// The thumbprint of the key that the holder must show.
+    pub jkt: Option<Digest>,
+    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+/// Whom a token is for: one name, or several (RFC 7519 §4.1.3).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// One name.
+    One(Cow<'a, str>),
+    /// Several names; never none.
+    Many(Vec<Cow<'a, str>>),
+}
+
+impl Audience<'_> {
+    /// Whether exactly this name is among them.
+    pub fn contains(&self, name: &str) -> bool {
+        self.iter().any(|aud| aud == name)
+    }
+
+    /// The names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(name) => std::slice::from_ref(name).iter(),
+            Self::Many(names) => names.iter(),
+        }
+        .map(AsRef::as_ref)
+    }
+}
+
+impl<'a> ParsedClaims<'a> {
+    /// Reads the claims of a payload that was verified.
+    ///
+    /// # Errors
+    /// Not an object of the right claims; the member that is wrong.
+    pub fn of(payload: &'a Payload<'_>) -> Result<Self, Malformed> {
+        Self::parse_unverified(payload.bytes())
+    }
+
+    /// Reads claims that nobody has vouched for: to explain a token, never to let someone in.
+    ///
+    /// # Errors
+    /// Not an object of the right claims; the member that is wrong.
+    pub fn parse_unverified(payload: &'a [u8]) -> Result<Self, Malformed> {
+        let text =
+            std::str::from_utf8(payload).map_err(|_| Malformed::new("claims", "are not UTF-8"))?;
+        let mut read = Read::default();
+        for (name, value) in Object::parse(text, "claims")?.into_members() {
+            read.claim(name, value)?;
+        }
+        read.finish()
+    }
+
+    /// The text of a claim that we give no meaning to.
+    pub fn extra(&self, name: &str) -> Option<&'a RawValue> {
+        self.extra.iter().find(|(claim, _)| claim == name).map(|(_, value)| *value)
+    }
+
+    /// All claims that we give no meaning to, in their order.
+    pub fn extras(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.extra.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+
+    /// The names in `scope`.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scope.as_deref().unwrap_or_default().split(' ').filter(|name| !name.is_empty())
+    }
+}
+
+/// The claims found so far.
+#[derive(Default)]
+struct Read<'a> {
+    iss: Option<Cow<'a, str>>,
+    sub: Option<Cow<'a, str>>,
+    aud: Option<Audience<'a>>,
+    client_id: Option<Cow<'a, str>>,
+    iat: Option<Timestamp>,
+    exp: Option<Timestamp>,
+    nbf: Option<Timestamp>,
+    jti: Option<Cow<'a, str>>,
+    scope: Option<Cow<'a, str>>,
+    sid: Option<SessionId>,
+    ver: Option<Ver>,
+    auth_time: Option<Timestamp>,
+    acr: Option<Cow<'a, str>>,
+    amr: Vec<Cow<'a, str>>,
+    roles: Vec<Cow<'a, str>>,
+    jkt: Option<Digest>,
+    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Read<'a> {
+    /// Takes one claim; that none comes twice is the object's promise.
+    fn claim(&mut self, name: Cow<'a, str>, value: &'a RawValue) -> Result<(), Malformed> {
+        match &*name {
+            "iss" => self.iss = Some(json::string(value, "iss")?),
+            "sub" => self.sub = Some(json::string(value, "sub")?),
+            "aud" => self.aud = Some(audience(value)?),
+            "client_id" => self.client_id = Some(json::string(value, "client_id")?),
+            "iat" => self.iat = Some(instant(value, "iat")?),
+            "exp" => self.exp = Some(instant(value, "exp")?),
+            "nbf" => self.nbf = Some(instant(value, "nbf")?),
+            "jti" => self.jti = Some(json::string(value, "jti")?),
+            "scope" => self.scope = Some(json::string(value, "scope")?),
+            "sid" => self.sid = Some(session(value)?),
+            "ver" => self.ver = Some(counters(value)?),
+            "auth_time" => self.auth_time = Some(instant(value, "auth_time")?),
+            "acr" => self.acr = Some(json::string(value, "acr")?),
+            "amr" => self.amr = json::strings(value, "amr")?,
+            "roles" => self.roles = json::strings(value, "roles")?,
+            "cnf" => self.jkt = Some(confirmation(value)?),
+            _ if !json::is_strict(value, 1) => {
+                return Err(Malformed::new("claims", "name a member twice or nest too deep"));
+            }
+            _ => self.extra.push((name, value)),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<ParsedClaims<'a>, Malformed> {
+        Ok(ParsedClaims {
+            iss: text(self.iss, "iss")?,
+            sub: text(self.sub, "sub")?,
+            aud: present(self.aud, "aud")?,
+            client_id: text(self.client_id, "client_id")?,
+            iat: present(self.iat, "iat")?,
+            exp: present(self.exp, "exp")?,
+            nbf: self.nbf,
+            jti: text(self.jti, "jti")?,
+            scope: self.scope,
+            sid: self.sid,
+            ver: present(self.ver, "ver")?,
+            auth_time: self.auth_time,
+            acr: self.acr,
+            amr: self.amr,
+            roles: self.roles,
+            jkt: self.jkt,
+            extra: self.extra,
+        })
+    }
+}
+
+fn present<T>(claim: Option<T>, name: &'static str) -> Result<T, Malformed> {
+    claim.ok_or(Malformed::new(name, "is missing"))
+}
+
+fn text<'a>(claim: Option<Cow<'a, str>>, name: &'static str) -> Result<Cow<'a, str>, Malformed> {
+    match present(claim, name)? {
+        text if text.is_empty() => Err(Malformed::new(name, "is empty")),
+        text => Ok(text),
+    }
+}
+
+/// A NumericDate in whole seconds: RFC 7519 §2 would allow fractions, our authority writes none,
+/// and two readings of one instant are one too many.
+fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp, Malformed> {
+    match serde_json::from_str(value.get()) {
+        Ok(seconds @ 0..=SECONDS_MAX) => Ok(Timestamp::from_seconds(seconds)),
+        _ => Err(Malformed::new(name, "must be a whole number of seconds before the year 10000")),
+    }
+}
+
+fn audience(value: &RawValue) -> Result<Audience<'_>, Malformed> {
+    let aud = match value.get().starts_with('[') {
+        true => Audience::Many(json::strings(value, "aud")?),
+        false => Audience::One(json::string(value, "aud")?),
+    };
+    match aud.iter().next().is_none() || aud.iter().any(str::is_empty) {
+        true => Err(Malformed::new("aud", "is empty")),
+        false => Ok(aud),
+    }
+}
+
+fn session(value: &RawValue) -> Result<SessionId, Malformed> {
+    crate::shard::parse_session_id(&json::string(value, "sid")?)
+}
+
+fn counters(value: &RawValue) -> Result<Ver, Malformed> {
+    let (store, subject, client, everything) = serde_json::from_str(value.get())
+        .map_err(|_| Malformed::new("ver", "must be an array of four whole numbers"))?;
+    Ok(Ver { store: StoreEpoch(store), subject, client, everything })
+}
+
+/// A token that is bound in a way that we do not know must not pass as a bearer token.
+fn confirmation(value: &RawValue) -> Result<Digest, Malformed> {
+    let cnf = Object::parse(value.get(), "cnf")?;
+    let jkt = cnf.required("jkt").map_err(|wrong| wrong.within("cnf"))?;
+    match cnf.members().count() {
+        1 => base64url::decode_exact(&jkt, "cnf.jkt").map(Digest),
+        _ => Err(Malformed::new("cnf", "has a member that is not understood")),
+    }
+}
