@@ -30,6 +30,7 @@ pub mod id;
 pub mod loaded;
 pub mod refresh;
 pub mod revocation;
+pub mod scope;
 pub mod session;
 pub mod sign_in;
 pub mod subject;

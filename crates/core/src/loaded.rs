@@ -4,6 +4,8 @@ use crate::client::ClientPolicy;
 use crate::denial::Denial;
 use crate::epoch::{Cutoffs, Ver};
 use crate::grant::{Grant, Outcome, Terms};
+use crate::id::ClientId;
+use crate::refresh::RefreshToken;
 use crate::revocation::{Act, Event, Reason};
 use crate::session::{End, Session, Standing};
 use crate::subject::SubjectState;
@@ -83,6 +85,21 @@ impl Loaded {
                 Decision { session: Some(self.session), events: vec![event], reply: true }
             }
         }
+    }
+
+    /// Ends the session on its owner's word: any genuine generation signs out (RFC 7009 §2.1), whoever
+    /// else's token changes nothing.
+    pub fn sign_out(
+        self,
+        token: &RefreshToken,
+        client: &ClientId,
+        ending: (&Act, &ClientPolicy),
+        at: Timestamp,
+    ) -> Decision<bool> {
+        if self.session.salt != token.salt() || self.session.client != *client {
+            return Decision::unchanged(false);
+        }
+        self.end(Reason::SignedOut, ending.0, ending.1, at)
     }
 
     /// Writes down an end that was only derived so far, such as a timeout that passed.

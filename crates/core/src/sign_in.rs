@@ -127,6 +127,9 @@ impl LoadedSubject {
         act: &Act,
         at: Timestamp,
     ) -> SubjectDecision<Result<Started, Denial>> {
+        if let Some(again) = self.repeat_start(start.sid, terms, at) {
+            return SubjectDecision::unchanged(again);
+        }
         if self.cutoffs.client(&start.client).disabled {
             return SubjectDecision::unchanged(Err(Denial::ClientDisabled));
         }
@@ -178,6 +181,20 @@ impl LoadedSubject {
             decision.events.extend(one.events);
         }
         decision
+    }
+
+    /// The same request again, racing with itself: the session that it already started.
+    fn repeat_start(
+        &self,
+        sid: SessionId,
+        terms: &Terms<'_>,
+        at: Timestamp,
+    ) -> Option<Result<Started, Denial>> {
+        let session = self.sessions.iter().find(|session| session.sid == sid)?.clone();
+        let subject = self.subject.clone();
+        let loaded = Loaded { session, subject, cutoffs: Arc::clone(&self.cutoffs) };
+        let started = |grant| Started { grant, displaced: Vec::new() };
+        Some(loaded.repeat(terms, at).map(started))
     }
 
     fn active(&self, client: &ClientId, policy: &ClientPolicy, at: Timestamp) -> Vec<&Session> {
