@@ -6,8 +6,11 @@ use crate::id::{KeyId, StoreEpoch};
 use crate::loaded::Loaded;
 use crate::revocation::Reason;
 use crate::session::{Rotation, Session};
-use crate::time::Timestamp;
+use crate::time::{CLOCK_DRIFT_MAX, Duration, Timestamp};
 use std::sync::Arc;
+
+/// How far two believed clocks may be apart: one ahead of the boot clock, the other behind. Inclusive.
+const CLOCKS_APART_MAX: Duration = CLOCK_DRIFT_MAX.saturating_mul(2);
 
 /// What an answer may be made with.
 #[derive(Clone, Copy)]
@@ -117,8 +120,9 @@ impl Session {
     }
 
     /// The latest instant at which an access token issued up to `at` can still be accepted, without
-    /// leeway: repeated answers may be dated afresh without a write.
+    /// leeway: repeated answers may be dated afresh without a write, and by a clock that was ahead.
     pub fn tokens_live_until(&self, at: Timestamp) -> Timestamp {
-        self.tokens_live_until.max(at.after(self.rotation.access_ttl))
+        let unwritten = at.after(CLOCKS_APART_MAX).after(self.rotation.access_ttl);
+        self.tokens_live_until.max(unwritten)
     }
 }

@@ -79,7 +79,7 @@ impl Loaded {
         let at = self.session.not_before(at);
         match self.standing(policy, at) {
             Standing::Ended(_) => Decision::unchanged(false),
-            Standing::Over(end) => self.write_end(end).map(|_| false),
+            Standing::Over(end) => self.write_end(end, at).map(|_| false),
             Standing::Active => {
                 let event = self.session.end(reason, at, act.clone());
                 Decision { session: Some(self.session), events: vec![event], reply: true }
@@ -104,9 +104,10 @@ impl Loaded {
 
     /// Writes down an end that was only derived so far, such as a timeout that passed.
     pub fn expire(self, policy: &ClientPolicy, at: Timestamp) -> Decision<Option<Reason>> {
+        let at = self.session.not_before(at);
         match self.standing(policy, at) {
             Standing::Active | Standing::Ended(_) => Decision::unchanged(None),
-            Standing::Over(end) => self.write_end(end).map(Some),
+            Standing::Over(end) => self.write_end(end, at).map(Some),
         }
     }
 
@@ -140,9 +141,9 @@ impl Loaded {
         }
     }
 
-    pub(crate) fn write_end(mut self, end: End) -> Decision<Reason> {
+    pub(crate) fn write_end(mut self, end: End, at: Timestamp) -> Decision<Reason> {
         let reason = end.reason;
-        let events = self.session.write_end(end).into_iter().collect();
+        let events = self.session.write_end(end, at).into_iter().collect();
         Decision { session: Some(self.session), events, reply: reason }
     }
 }

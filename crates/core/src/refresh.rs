@@ -85,7 +85,7 @@ impl Loaded {
             Standing::Ended(end) => return Ok(Decision::unchanged(Err(Denial::Ended(end.reason)))),
             Standing::Over(end) => {
                 let reason = end.reason;
-                return Ok(self.write_end(end).map(|_| Err(Denial::Ended(reason))));
+                return Ok(self.write_end(end, at).map(|_| Err(Denial::Ended(reason))));
             }
         }
         match self.session.binding.judge(&ask.proof, ask.terms.policy.binding) {
@@ -161,8 +161,12 @@ impl Loaded {
 
     /// The store was restored or lost its last writes: the family goes where its owner already is.
     fn fast_forward(mut self, ask: &Refresh<'_>, at: Timestamp) -> Result<Decision<Answer>, Fault> {
-        let until = at.after(ask.terms.policy.grace);
-        self.session.skip_to(ask.token.generation, until, self.cutoffs.epoch, at);
+        let step = FastForward {
+            to: ask.token.generation,
+            epoch: self.cutoffs.epoch,
+            until: at.after(ask.terms.policy.grace),
+        };
+        self.session.skip_to(step, ask.terms.rotation(ask.token.epoch, at));
         self.present(ask, Outcome::FastForwarded, at)
     }
 
@@ -226,7 +230,15 @@ impl Session {
                 && token.epoch < epoch
                 && token.generation > first.to
                 && first.until < at
+                && !self.has_followed(token, epoch, at)
         })
+    }
+
+    /// Whether this epoch went along with a token of an older one while that could still be a race: it
+    /// opened its window, or was led to it and waits there. A retry of it proves nothing new.
+    fn has_followed(&self, token: &RefreshToken, epoch: StoreEpoch, at: Timestamp) -> bool {
+        let waits = token.generation == self.generation && self.rotation.epoch < epoch;
+        waits || self.window_open(token.generation, at)
     }
 
     /// Opens the window of the newest generation and goes on to the next.
@@ -239,18 +251,19 @@ impl Session {
         Ok(())
     }
 
-    /// Moves the family to generation `to`, which a store forgot. The newest skipped generations keep a
-    /// window, for callers that still hold them.
-    fn skip_to(&mut self, to: Generation, until: Timestamp, epoch: StoreEpoch, at: Timestamp) {
+    /// Moves the family to a generation that the store forgot, whose rotation was in the epoch of its
+    /// token. The newest skipped generations keep a window, for callers that still hold them.
+    fn skip_to(&mut self, step: FastForward, rotation: Rotation) {
         let newest = u32::try_from(WINDOWS_MAX).unwrap_or(u32::MAX);
-        let from = self.generation.0.max(to.0.saturating_sub(newest));
-        for skipped in from..to.0 {
-            self.open_window(Generation(skipped), until, at);
+        let from = self.generation.0.max(step.to.0.saturating_sub(newest));
+        for skipped in from..step.to.0 {
+            self.open_window(Generation(skipped), step.until, rotation.at);
         }
-        self.0.generation = to;
-        self.0.last_used_at = at;
-        if self.fast_forward.is_none_or(|first| first.epoch != epoch) {
-            self.0.fast_forward = Some(FastForward { to, epoch, until });
+        self.0.generation = step.to;
+        self.0.last_used_at = rotation.at;
+        self.0.rotation = rotation;
+        if self.fast_forward.is_none_or(|first| first.epoch != step.epoch) {
+            self.0.fast_forward = Some(step);
         }
     }
 

@@ -223,11 +223,14 @@ impl Session {
         Event { at, target, effect: Effect::Revoked, reason, expires_at, act }
     }
 
-    /// Writes an end that was derived so far. A bound is its own event; a timeout gets one.
-    pub(crate) fn write_end(&mut self, end: End) -> Option<Event> {
+    /// Writes an end that was derived so far and is noticed at `at`. A bound is its own event; a timeout
+    /// gets one, which outlives every answer given until it was noticed: a setting that was shortened
+    /// lets a timeout pass before answers that were given under the longer one.
+    pub(crate) fn write_end(&mut self, end: End, at: Timestamp) -> Option<Event> {
         let by_timeout = matches!(end.reason, Reason::Idle | Reason::Expired);
         if by_timeout {
-            return Some(self.end(end.reason, end.at, Act::authority()));
+            let expires_at = self.tokens_live_until(at).after(LEEWAY_MAX);
+            return Some(Event { expires_at, ..self.end(end.reason, end.at, Act::authority()) });
         }
         self.0.end = Some(end);
         None
