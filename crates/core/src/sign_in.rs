@@ -41,6 +41,17 @@ pub struct SubjectDecision<R> {
 }
 
 impl<R> SubjectDecision<R> {
+    /// The same commit with another answer.
+    pub fn map<S>(self, answer: impl FnOnce(R) -> S) -> SubjectDecision<S> {
+        SubjectDecision {
+            subject: self.subject,
+            changed: self.changed,
+            created: self.created,
+            events: self.events,
+            reply: answer(self.reply),
+        }
+    }
+
     /// Nothing to commit.
     pub fn unchanged(reply: R) -> Self {
         Self { subject: None, changed: Vec::new(), created: None, events: Vec::new(), reply }

@@ -4,6 +4,7 @@
 
 pub mod api_keys;
 pub mod app;
+pub mod authority;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,0 +1,133 @@
+//! Rows of DESIGN.md §4.1 about what a token's holder must also show.
+
+use crate::common::{DEVICE_KEY, Family, HOUR, OTHER_KEY, s, start};
+use symbolon_core::binding::{Binding, KeyProof};
+use symbolon_core::{BindingMode, ClientPolicy, Denial, Outcome, Reason, Replay, Start};
+
+#[test]
+fn a_valid_proof_by_the_sessions_key_renews() {
+    let mut family = Family::bound();
+    assert_eq!(family.earns(0, s(1)), (Outcome::Advanced, 1));
+}
+
+#[test]
+fn a_valid_proof_by_another_key_or_none_is_theft_even_with_the_newest_token() {
+    for shown in [KeyProof::Valid(OTHER_KEY), KeyProof::None] {
+        let mut family = Family::bound();
+        family.proof.key = shown;
+        family.ends_by(&family.token(0), Reason::BindingMismatch, s(1));
+    }
+}
+
+#[test]
+fn theft_by_binding_ends_the_session_whatever_the_replay_setting() {
+    for replay in [Replay::Enforce, Replay::Report, Replay::Off] {
+        let mut family = Family::bound();
+        family.policy.replay = replay;
+        family.proof.key = KeyProof::None;
+        family.ends_by(&family.token(0), Reason::BindingMismatch, s(1));
+    }
+}
+
+#[test]
+fn other_features_or_none_are_theft() {
+    let policy = ClientPolicy { binding: BindingMode::Enforce, ..ClientPolicy::default() };
+    let binding = Binding { key: None, features: Some(DEVICE_KEY) };
+    for shown in [None, Some(OTHER_KEY)] {
+        let mut family = Family::with(&Start { binding, ..start(1) }, &policy);
+        family.proof.features = Some(DEVICE_KEY);
+        assert_eq!(family.earns(0, s(1)), (Outcome::Advanced, 1));
+        family.proof.features = shown;
+        family.ends_by(&family.token(1), Reason::BindingMismatch, s(2));
+    }
+}
+
+#[test]
+fn an_unusable_proof_is_asked_for_again_and_changes_nothing() {
+    let mut family = Family::bound();
+    family.earns(0, s(1));
+    family.proof.key = KeyProof::Unusable;
+    for (generation, at) in [(1, s(2)), (0, s(HOUR))] {
+        let denial = family.refuses_unchanged(&family.token(generation), at);
+        assert_eq!((denial, denial.reason()), (Denial::ProofNeeded, None));
+    }
+}
+
+#[test]
+fn a_mismatch_is_told_before_a_replay() {
+    let mut family = Family::bound();
+    family.earns(0, s(1));
+    family.proof.key = KeyProof::None;
+    family.ends_by(&family.token(0), Reason::BindingMismatch, s(HOUR));
+}
+
+#[test]
+fn a_mismatch_under_report_goes_on_and_alerts_and_under_off_says_nothing() {
+    for (mode, alert) in
+        [(BindingMode::Report, Some(Reason::BindingMismatch)), (BindingMode::Off, None)]
+    {
+        let mut family = Family::bound();
+        family.policy.binding = mode;
+        family.proof.key = KeyProof::Valid(OTHER_KEY);
+        let advanced = family.refresh(0, s(1)).unwrap();
+        assert_eq!((advanced.outcome, advanced.alert), (Outcome::Advanced, alert));
+        let again = family.refresh(0, s(2)).unwrap();
+        assert_eq!((again.outcome, again.alert), (Outcome::Repeated, alert));
+    }
+}
+
+#[test]
+fn a_match_alerts_nobody_under_any_mode() {
+    for mode in [BindingMode::Enforce, BindingMode::Report, BindingMode::Off] {
+        let mut family = Family::bound();
+        family.policy.binding = mode;
+        assert_eq!(family.refresh(0, s(1)).unwrap().alert, None);
+    }
+}
+
+#[test]
+fn the_predecessor_with_the_sessions_key_earns_the_newest_at_any_time() {
+    let mut family = Family::bound();
+    family.earns(0, s(1));
+    let decision = family.decide(&family.token(0), s(HOUR)).unwrap();
+    assert!(decision.session.is_none() && decision.events.is_empty());
+    let grant = decision.reply.unwrap();
+    assert_eq!((grant.outcome, grant.session.generation.0), (Outcome::Repeated, 1));
+}
+
+#[test]
+fn only_the_predecessor_is_forgiven_by_the_key() {
+    let mut family = Family::bound();
+    family.earns(0, s(1));
+    family.earns(1, s(60));
+    family.ends_by(&family.token(0), Reason::Replayed, s(HOUR));
+}
+
+#[test]
+fn the_key_forgives_only_where_it_is_enforced() {
+    for mode in [BindingMode::Report, BindingMode::Off] {
+        let mut family = Family::bound();
+        family.policy.binding = mode;
+        family.earns(0, s(1));
+        family.ends_by(&family.token(0), Reason::Replayed, s(HOUR));
+    }
+}
+
+#[test]
+fn a_proof_shown_for_a_session_without_a_key_forgives_nothing() {
+    let mut family = Family::new();
+    family.policy.binding = BindingMode::Enforce;
+    family.proof.key = KeyProof::Valid(DEVICE_KEY);
+    family.earns(0, s(1));
+    family.ends_by(&family.token(0), Reason::Replayed, s(HOUR));
+}
+
+#[test]
+fn features_that_match_forgive_nothing() {
+    let policy = ClientPolicy { binding: BindingMode::Enforce, ..ClientPolicy::default() };
+    let binding = Binding { key: None, features: Some(DEVICE_KEY) };
+    let mut family = Family::with(&Start { binding, ..start(1) }, &policy);
+    family.proof.features = Some(DEVICE_KEY);
+    family.earns(0, s(1));
+    family.ends_by(&family.token(0), Reason::Replayed, s(HOUR));
+}

@@ -1,0 +1,20 @@
+//! The rules, proved row by row: DESIGN.md §4.1, §4.3 and §4.7.
+
+#[cfg(test)]
+mod bindings;
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod devices;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod fast_forward;
+#[cfg(test)]
+mod grants;
+#[cfg(test)]
+mod refresh_table;
+#[cfg(test)]
+mod sign_in;
