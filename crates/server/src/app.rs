@@ -80,8 +80,16 @@ impl App {
     /// # Errors
     /// The system has no randomness.
     pub fn name_session(&self, subject: &Subject) -> Result<(SessionId, Salt), Fault> {
-        let (name, salt) = (draw(&self.random)?, draw(&self.random)?);
+        let (name, salt) = (self.random()?, self.random()?);
         Ok((SessionId::new(self.keys.shards.shard(subject.as_str()), name), Salt(salt)))
+    }
+
+    /// Bytes that nobody can guess.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Fault> {
+        draw(&self.random)
     }
 
     /// Whom an access token of a client is for: the `resource` asked for (RFC 8707), else the session's

@@ -1,28 +1,28 @@
 //! HTTP, one file an endpoint. This page is the table of contents.
 
-mod auth;
-mod body;
-mod cors;
-mod edge;
-mod ending;
+pub mod auth;
+pub mod body;
+pub mod cors;
+pub mod edge;
+pub mod ending;
 pub mod failures;
-mod health;
-mod introspect;
-mod jwks;
-mod metadata;
-mod oauth_error;
-mod problem;
-mod query;
-mod revoke;
-mod serve;
-mod session;
-mod session_view;
-mod sessions;
-mod start_request;
-mod start_session;
-mod subject_sessions;
-mod token;
-mod tokens;
+pub mod health;
+pub mod introspect;
+pub mod jwks;
+pub mod metadata;
+pub mod oauth_error;
+pub mod problem;
+pub mod query;
+pub mod revoke;
+pub mod serve;
+pub mod session;
+pub mod session_view;
+pub mod sessions;
+pub mod start_request;
+pub mod start_session;
+pub mod subject_sessions;
+pub mod token;
+pub mod tokens;
 
 pub use serve::{Stop, serve};
 

@@ -23,10 +23,10 @@ impl Query {
     pub fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let form = Form::parse(uri.query().unwrap_or_default().as_bytes())
             .map_err(|_| Problem::member("query", "is not valid: each parameter once, in UTF-8"))?;
-        match form.names().find(|name| !known.contains(name)) {
-            Some(name) => Err(Problem::member(name, "is not a parameter of this call")),
-            None => Ok(Self(form)),
+        if let Some(name) = form.names().find(|name| !known.contains(name)) {
+            return Err(Problem::member(name, "is not a parameter of this call"));
         }
+        Ok(Self(form))
     }
 
     /// A parameter.

@@ -69,7 +69,7 @@ fn client<'a>(app: &'a App, caller: &Caller, request: &StartRequest) -> Result<&
         let detail = "The API key is limited to other clients.";
         return Err(Problem::forbidden("key-limited", detail));
     }
-    match client.has_sessions() {
+    match client.preset.has_refresh_tokens() {
         true => Ok(client),
         false => Err(Problem::member("client_id", "has the preset `service`, which has no sessions")),
     }
