@@ -35,7 +35,7 @@ fn probe(lines: &[Vec<u8>]) -> Vec<String> {
 fn a_good_token_is_ok_and_a_bad_one_key_set_or_algorithm_is_not() {
     let answers = probe(&[
         line(1.into(), "EdDSA", KEYS, TOKEN),
-        line("two".into(), "EdDSA", KEYS, &TOKEN.replace("RXho", "RXhp")),
+        line("two".into(), "EdDSA", KEYS, &TOKEN.replace("RXhh", "RXhi")),
         line(3.into(), "ES256", KEYS, TOKEN),
         line(4.into(), "none", KEYS, TOKEN),
         line(5.into(), "EdDSA", "{}", TOKEN),
