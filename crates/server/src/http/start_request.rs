@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_core::binding::Binding;
 use symbolon_core::device::{Device, DeviceClass};
-use symbolon_core::{Digest, Start, Subject, Timestamp, id, scope};
+use symbolon_core::{Start, Subject, Timestamp, id, scope};
 use symbolon_wire::{ExtraClaims, parse_thumbprint, sha256};
 
 /// The most roles that a subject may have. Inclusive; what fits into a token may be fewer.
@@ -78,7 +78,7 @@ impl StartRequest {
             acr: self.acr.map(|acr| name(&acr, "acr")).transpose()?,
             authenticated_at: self.authenticated_at.map(|t| past(t, at)).transpose()?,
             expires_at: self.expires_at.map(|t| future(t, at)).transpose()?,
-            binding: Binding { key: jkt, features: features.map(|f| Digest(sha256(f.as_bytes()))) },
+            binding: Binding { key: jkt, features: features.map(|text| sha256(text.as_bytes())) },
             ip: self.ip.map(|ip| ip.to_string().into()),
             user_agent: text(self.user_agent, "user_agent")?,
             started_by: None,
