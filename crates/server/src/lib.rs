@@ -2,7 +2,9 @@
 //!
 //! The binary is a rim around [`cli`]; `serve` and `dev` build an [`app::App`] and hand it to [`http`].
 
+pub mod api_keys;
 pub mod app;
+pub mod authority;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,1 +1,118 @@
-//! Stub.
+//! What is counted, in OpenMetrics' words; served on a listener of its own.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use symbolon_core::{ClientId, Denial, Outcome, Reason};
+
+/// A client and a stable word: both bounded by the configuration and the code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ClientAnd {
+    client: String,
+    what: &'static str,
+}
+
+/// A stable word.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct What {
+    what: &'static str,
+}
+
+/// The counters of this process.
+pub struct Metrics {
+    registry: Registry,
+    grants: Family<ClientAnd, Counter>,
+    refusals: Family<ClientAnd, Counter>,
+    alerts: Family<ClientAnd, Counter>,
+    ended: Family<What, Counter>,
+    faults: Family<What, Counter>,
+    credentials: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut this = Self {
+            registry: Registry::with_prefix("symbolon"),
+            grants: Family::default(),
+            refusals: Family::default(),
+            alerts: Family::default(),
+            ended: Family::default(),
+            faults: Family::default(),
+            credentials: Counter::default(),
+        };
+        let registry = &mut this.registry;
+        registry.register("grants", "Answers with tokens, by outcome", this.grants.clone());
+        registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
+        registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
+        registry.register("sessions_ended", "Sessions ended, by reason", this.ended.clone());
+        registry.register("faults", "Requests that could not be answered", this.faults.clone());
+        registry.register(
+            "failed_credentials",
+            "Wrong API keys and client secrets",
+            this.credentials.clone(),
+        );
+        this
+    }
+}
+
+impl Metrics {
+    /// Tokens were answered.
+    pub fn granted(&self, client: &ClientId, outcome: Outcome, alert: Option<Reason>) {
+        let what = match outcome {
+            Outcome::Started => "started",
+            Outcome::Advanced => "advanced",
+            Outcome::Repeated => "repeated",
+            Outcome::FastForwarded => "fast_forwarded",
+        };
+        self.grants.get_or_create(&label(client, what)).inc();
+        if let Some(reason) = alert {
+            self.alerts.get_or_create(&label(client, reason.as_str())).inc();
+        }
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, client: &ClientId, denial: Denial) {
+        let what = match denial {
+            Denial::UnknownSession => "unknown_session",
+            Denial::ForeignToken => "foreign_token",
+            Denial::ClientDisabled => "client_disabled",
+            Denial::Ended(reason) => reason.as_str(),
+            Denial::Replayed => "replayed",
+            Denial::ProofNeeded => "proof_needed",
+            Denial::Banned(_) => "banned",
+            Denial::DeviceLimit => "device_limit",
+        };
+        self.refusals.get_or_create(&label(client, what)).inc();
+    }
+
+    /// A session ended.
+    pub fn ended(&self, reason: Reason) {
+        self.ended.get_or_create(&What { what: reason.as_str() }).inc();
+    }
+
+    /// A request could not be answered.
+    pub fn fault(&self, code: &'static str) {
+        self.faults.get_or_create(&What { what: code }).inc();
+    }
+
+    /// An API key or a client secret was wrong.
+    pub fn failed_credential(&self) {
+        self.credentials.inc();
+    }
+
+    /// All counters as text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail; an empty answer would show if it ever did.
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+}
+
+fn label(client: &ClientId, what: &'static str) -> ClientAnd {
+    ClientAnd { client: client.as_str().to_owned(), what }
+}

@@ -1,1 +1,316 @@
-//! Stub.
+//! Where sessions live.
+//!
+//! A store decides nothing: it loads what a rule looks at, asks the rule on the caller's task, and
+//! commits what the rule decided if nothing that it looked at has changed since; else it asks again.
+//! Sessions and the events about them are committed together, the order of commits is the order of the
+//! feed, and an answer leaves only after its commit is durable.
+//!
+//! [`Store`] has the verbs, documented once for every kind of store; `conformance` (feature of the same
+//! name) tests them once.
+
+mod codec;
+mod crc;
+mod refusal;
+pub mod sqlite;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+
+pub use refusal::Refusal;
+pub use sqlite::{Role, Sqlite};
+
+use std::path::Path;
+use std::sync::Arc;
+use symbolon_core::{
+    Cutoffs, Decision, Event, Fault, Loaded, LoadedSubject, SessionId, Shard, Subject,
+    SubjectDecision, Timestamp,
+};
+
+/// How often a decision is asked for again when others keep coming first. Inclusive; beyond it the
+/// caller is told [`Fault::Contention`].
+pub const RACES_MAX: usize = 128;
+
+/// The most sessions on a page. Inclusive; more are never given, however many are asked for.
+pub const PAGE_MAX: usize = 1000;
+
+/// The most rows that one call of [`Store::sessions`] looks at. Inclusive.
+pub const EXAMINED_MAX: usize = 8192;
+
+/// The most events that one call of [`Store::events_after`] gives. Inclusive.
+pub const EVENTS_MAX: usize = 4096;
+
+/// The most rows that one call of [`Store::expire`] looks at. Inclusive.
+pub const SWEEP_MAX: usize = 512;
+
+/// A store of one of the kinds there are.
+#[derive(Clone)]
+pub enum Store {
+    /// One file on this machine.
+    Sqlite(Sqlite),
+}
+
+/// What a decision answered, once it is durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Committed<R> {
+    /// The answer.
+    pub reply: R,
+    /// The head of the feed after the commit; if nothing was committed, a head that covers all that
+    /// the decision saw.
+    pub position: u64,
+}
+
+/// Which sessions are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Of this subject, which lives in this shard; `None`: of all.
+    pub subject: Option<(Subject, Shard)>,
+    /// After this one: where the last page ended.
+    pub after: Option<SessionId>,
+    /// At most so many; see [`PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// A part of a list, in the order of the sessions' names.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The sessions.
+    pub sessions: Vec<Loaded>,
+    /// Where to go on; `None`: this was the last. A page may be short, even empty, and still not the
+    /// last, since a call looks at [`EXAMINED_MAX`] rows at most.
+    pub next: Option<SessionId>,
+}
+
+/// What a chunk of the sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Where to go on; `None`: the end was reached.
+    pub next: Option<SessionId>,
+    /// Sessions whose end was written.
+    pub ended: usize,
+    /// Rows of long-ended sessions, old events and spent things that left.
+    pub forgotten: usize,
+}
+
+/// What a small record is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// A key that signs tokens, encrypted.
+    SigningKey,
+    /// An API key, as a digest.
+    ApiKey,
+    /// A client that was registered rather than configured.
+    Client,
+    /// A verifier that reports what it applied.
+    Verifier,
+    /// Who may do a periodic task.
+    Lease,
+    /// What the authority remembers about itself.
+    Meta,
+}
+
+impl Kind {
+    /// The stored number: never reused, never reordered.
+    const fn code(self) -> u8 {
+        match self {
+            Self::SigningKey => 1,
+            Self::ApiKey => 2,
+            Self::Client => 3,
+            Self::Verifier => 4,
+            Self::Lease => 5,
+            Self::Meta => 6,
+        }
+    }
+}
+
+/// A small record. Has no `Debug`: its value may be somebody's secret, though encrypted or digested.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its name among those of its kind.
+    pub name: Arc<str>,
+    /// What it says.
+    pub value: Vec<u8>,
+    /// What [`Store::put_record`] must be told to replace it.
+    pub version: u64,
+}
+
+impl Store {
+    /// Opens, or creates, the one-file store at `path`.
+    ///
+    /// # Errors
+    /// The file is newer, damaged, foreign, in use, or cannot be read: nothing is served from it.
+    pub fn open_sqlite(path: &Path, role: Role) -> Result<Self, Refusal> {
+        Sqlite::open(path, role).map(Self::Sqlite)
+    }
+
+    /// Decides about one session; `None`: there is none of this name.
+    ///
+    /// `decide` may be asked several times and must be a pure function of what it is given. What it
+    /// decides is committed only if session, subject and cut-offs are still those that it saw.
+    ///
+    /// # Errors
+    /// What `decide` could not, or the store; nothing is committed then, except that after
+    /// [`Fault::Store`] it is not known whether it was.
+    pub async fn step<R>(
+        &self,
+        sid: SessionId,
+        decide: impl Fn(Loaded) -> Result<Decision<R>, Fault> + Send + Sync,
+    ) -> Result<Option<Committed<R>>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.step(sid, decide).await,
+        }
+    }
+
+    /// Decides about a subject and all its sessions whose rows are not ended: sign-in, sign-out of
+    /// many, roles, a ban. Of sign-ins that race for one subject each sees those that came first.
+    ///
+    /// # Errors
+    /// As [`Self::step`]'s.
+    pub async fn step_subject<R>(
+        &self,
+        subject: &Subject,
+        shard: Shard,
+        decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
+    ) -> Result<Committed<R>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.step_subject(subject, shard, decide).await,
+        }
+    }
+
+    /// A session as it is now, ended ones too until they are forgotten.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.session(sid),
+        }
+    }
+
+    /// A page of those sessions that `keep` wants, ended ones included.
+    ///
+    /// # Errors
+    /// The store could not be read, what it holds is damaged, or too many lists are being read.
+    pub async fn sessions(
+        &self,
+        query: &Query,
+        keep: impl Fn(&Loaded) -> bool + Send + Sync,
+    ) -> Result<Page, Fault> {
+        match self {
+            Self::Sqlite(store) => store.sessions(query, keep).await,
+        }
+    }
+
+    /// Decides about what is above all subjects: bumps of clients and of everything.
+    ///
+    /// # Errors
+    /// As [`Self::step`]'s.
+    pub async fn bump<R>(
+        &self,
+        decide: impl Fn(Cutoffs) -> Result<(Cutoffs, Vec<Event>, R), Fault> + Send + Sync,
+    ) -> Result<Committed<R>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.bump(decide).await,
+        }
+    }
+
+    /// What is above all subjects, now.
+    pub fn cutoffs(&self) -> Arc<Cutoffs> {
+        match self {
+            Self::Sqlite(store) => store.cutoffs(),
+        }
+    }
+
+    /// The latest instant that was ever committed, to within a second after a restart. A wall clock
+    /// far before it is wrong, or the store comes from the future.
+    pub fn latest_instant(&self) -> Timestamp {
+        match self {
+            Self::Sqlite(store) => store.latest_instant(),
+        }
+    }
+
+    /// Events after a position, oldest first, without gaps. If the first is not of the next position,
+    /// those between were forgotten.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn events_after(
+        &self,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Event)>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.events_after(position, limit).await,
+        }
+    }
+
+    /// Spends what can be spent once. `None`: this was the first time before `until`, and `value` is
+    /// kept; else the value kept by the first.
+    ///
+    /// # Errors
+    /// The store could not be written or read.
+    pub async fn spend(
+        &self,
+        digest: [u8; 32],
+        value: &[u8],
+        until: Timestamp,
+        at: Timestamp,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.spend(digest, value, until, at).await,
+        }
+    }
+
+    /// Sweeps up to `limit` sessions after `after`: commits the ends that `decide` finds, forgets
+    /// sessions that ended before `forget_before`, events that nobody needs since then, and spent
+    /// things that have expired.
+    ///
+    /// # Errors
+    /// The store could not be read or written, or what it holds is damaged.
+    pub async fn expire<R>(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+        forget_before: Timestamp,
+        decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
+    ) -> Result<Swept, Fault> {
+        match self {
+            Self::Sqlite(store) => store.expire(after, limit, forget_before, decide).await,
+        }
+    }
+
+    /// A small record; sees what other processes committed.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn record(&self, kind: Kind, name: &str) -> Result<Option<Record>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.record(kind, name),
+        }
+    }
+
+    /// All records of a kind, by name; sees what other processes committed.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn records(&self, kind: Kind) -> Result<Vec<Record>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.records(kind),
+        }
+    }
+
+    /// Writes a record if it is still at `expected` (`None`: if there is none); answers whether it was.
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub async fn put_record(
+        &self,
+        kind: Kind,
+        name: &str,
+        value: &[u8],
+        expected: Option<u64>,
+    ) -> Result<bool, Fault> {
+        match self {
+            Self::Sqlite(store) => store.put_record(kind, name, value, expected).await,
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use crate::json::{self, Object};
 use crate::{Algorithm, Malformed, base64url};
 use aws_lc_rs::digest::{SHA256, digest};
+use std::borrow::Cow;
 use symbolon_core::id::KeyId;
 use zeroize::Zeroizing;
 
@@ -113,7 +114,7 @@ pub fn parse_key_id(text: &str) -> Result<KeyId, Malformed> {
 
 /// A key as a set gives it.
 pub(crate) struct Jwk<'a> {
-    pub(crate) kid: Option<std::borrow::Cow<'a, str>>,
+    pub(crate) kid: Option<Cow<'a, str>>,
     pub(crate) material: Material,
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn read<'a>(text: &'a str) -> Result<Option<Jwk<'a>>, Malformed> {
 /// Longest `kid` that is read, in bytes. Inclusive.
 pub(crate) const KID_BYTES_MAX: usize = 255;
 
-fn kid<'a>(object: &Object<'a>) -> Result<Option<std::borrow::Cow<'a, str>>, Malformed> {
+fn kid<'a>(object: &Object<'a>) -> Result<Option<Cow<'a, str>>, Malformed> {
     match object.string("kid")? {
         Some(kid) if kid.is_empty() => Err(Malformed::new("kid", "is empty")),
         Some(kid) if kid.len() > KID_BYTES_MAX => Err(Malformed::new("kid", "is too long")),
@@ -174,7 +175,7 @@ fn check_purpose(object: &Object<'_>, alg: Algorithm) -> Result<(), Malformed> {
     }
 }
 
-fn check_operations(operations: &[std::borrow::Cow<'_, str>]) -> Result<(), Malformed> {
+fn check_operations(operations: &[Cow<'_, str>]) -> Result<(), Malformed> {
     let count = |name: &str| operations.iter().filter(|operation| *operation == name).count();
     if count("verify") + count("sign") != operations.len() {
         return Err(Malformed::new("key_ops", "has an operation other than signing and verifying"));

@@ -14,6 +14,7 @@ pub mod alg;
 pub mod api_key;
 mod base64url;
 pub mod claims;
+mod digest;
 pub mod extra_claims;
 mod json;
 pub mod jwk;
@@ -28,12 +29,13 @@ pub mod shard;
 pub mod signing_key;
 pub mod verifying_key;
 
-pub use access_token::{Claims, IssueError, Issued, Jti, JtiKey};
+pub use access_token::{Claims, ISSUED_BYTES_WARN, IssueError, Issued, Jti, JtiKey};
 pub use alg::{Algorithm, Type};
 pub use api_key::{
     ApiKeyDigest, ApiKeyDigests, ApiKeyId, PresentedApiKey, SecretHash, client_secret,
 };
 pub use claims::{Audience, ParsedClaims};
+pub use digest::{parse_thumbprint, sha256};
 pub use extra_claims::ExtraClaims;
 pub use jwk::{PublicJwk, key_id_text, parse_key_id};
 pub use jws::{Payload, Refused, verify};

@@ -50,7 +50,7 @@ impl MasterKey {
 
     /// The key that names access tokens.
     pub fn jti_key(&self) -> JtiKey {
-        JtiKey::new(self.purpose("jti").mac_key(&[]))
+        JtiKey::new(self.purpose("jti").bytes(&[]))
     }
 
     /// The key that gives subjects their shard.

@@ -31,7 +31,7 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
     P256(EcdsaKeyPair),
     Rsa(RsaKeyPair),
-    Secret { mac: hmac::Key, bytes: Zeroizing<Vec<u8>> },
+    Secret { mac: Box<hmac::Key>, bytes: Zeroizing<Vec<u8>> },
 }
 
 /// The cryptographic library could not: no memory, or no randomness.
@@ -249,7 +249,7 @@ fn append(signature: &[u8], token: &mut String) {
 }
 
 fn secret_pair(bytes: Zeroizing<Vec<u8>>) -> Pair {
-    Pair::Secret { mac: hmac::Key::new(hmac::HMAC_SHA256, &bytes), bytes }
+    Pair::Secret { mac: Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes)), bytes }
 }
 
 fn parse(alg: Algorithm, private: &[u8]) -> Result<Pair, KeyRejected> {

@@ -21,7 +21,7 @@ pub struct VerifyingKey {
 
 enum Check {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 impl VerifyingKey {
@@ -32,7 +32,9 @@ impl VerifyingKey {
     pub(crate) fn from_jwk(jwk: &Jwk<'_>) -> Result<Self, Malformed> {
         let check = match &jwk.material {
             Material::Public(public) => Check::Public(parse(public)?),
-            Material::Secret(secret) => Check::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)),
+            Material::Secret(secret) => {
+                Check::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+            }
         };
         Ok(Self::new(jwk.kid.as_deref(), jwk.material.algorithm(), check))
     }
@@ -46,7 +48,7 @@ impl VerifyingKey {
         Ok(Self::new(Some(&kid), jwk.algorithm(), Check::Public(parse(jwk)?)))
     }
 
-    pub(crate) fn from_secret(kid: &str, secret: hmac::Key) -> Self {
+    pub(crate) fn from_secret(kid: &str, secret: Box<hmac::Key>) -> Self {
         Self::new(Some(kid), Algorithm::Hs256, Check::Secret(secret))
     }
 

@@ -152,6 +152,18 @@ fn the_same_device_replaces_its_old_session_under_every_rule() {
 }
 
 #[test]
+fn who_leaves_as_the_same_device_is_not_counted_twice_when_more_must_leave() {
+    let mut house = nobody();
+    for (n, id) in [(1, "a"), (2, "b"), (3, "c")] {
+        let phone = on(n, DeviceClass::App, Some(id));
+        displaces(&mut house, &phone, &limited(9, Overflow::EvictIdle), u64::from(n));
+    }
+    let again = on(4, DeviceClass::App, Some("b"));
+    let gone = displaces(&mut house, &again, &limited(2, Overflow::EvictIdle), 9);
+    assert_eq!((gone, alive(&house)), (vec![2, 1], vec![3, 4]));
+}
+
+#[test]
 fn sessions_without_a_device_id_are_not_the_same_device() {
     let (mut house, policy) = (nobody(), limited(9, Overflow::EvictIdle));
     displaces(&mut house, &start(1), &policy, 1);

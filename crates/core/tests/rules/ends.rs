@@ -5,7 +5,8 @@ use std::sync::Arc;
 use symbolon_core::revocation::LEEWAY_MAX;
 use symbolon_core::time::CLOCK_DRIFT_MAX;
 use symbolon_core::{
-    Act, Actor, Denial, Effect, Reason, Replay, Standing, Target, Terms, Timestamp, Verdict,
+    Act, Actor, ClientId, Denial, Effect, Reason, RefreshToken, Replay, Salt, Standing, Target,
+    Terms, Timestamp, Verdict,
 };
 
 fn apart() -> symbolon_core::Duration {
@@ -77,6 +78,31 @@ fn a_bound_is_its_own_event_when_the_sweep_writes_it_down() {
     assert_eq!(expire(&mut family, s(6)), Some(Reason::Banned));
     assert_eq!(family.events, []);
     assert_eq!(family.loaded.session.end.as_ref().map(|end| end.reason), Some(Reason::Banned));
+}
+
+#[test]
+fn any_genuine_generation_signs_its_session_out_and_nothing_else_does() {
+    let mut family = Family::new();
+    family.refresh(0, s(1)).unwrap();
+    let (web, app, act) = (client("web"), client("app"), Act::authority());
+    let policy = family.policy.clone();
+    let signs_out = |token: &RefreshToken, client: &ClientId| {
+        let ending = (&act, &policy);
+        let decision = family.loaded.clone().sign_out(token, client, ending, s(60));
+        assert_eq!(decision.reply, decision.session.is_some());
+        assert_eq!(decision.events.len(), usize::from(decision.reply));
+        let reason = decision.session.and_then(|session| session.end.clone());
+        reason.map(|end| end.reason)
+    };
+    for generation in [0, 1] {
+        let token = family.token(generation);
+        assert_eq!(signs_out(&token, &web), Some(Reason::SignedOut));
+        assert_eq!(signs_out(&token, &app), None);
+        let (epoch, sid) = (token.epoch(), token.sid());
+        let forged = RefreshToken::assume_genuine(epoch, sid, token.generation(), Salt([9; 8]));
+        assert_eq!(signs_out(&forged, &web), None);
+        assert_eq!(signs_out(&forged, &app), None);
+    }
 }
 
 // How long a mirror keeps an end.

@@ -143,6 +143,22 @@ fn a_token_of_an_older_epoch_up_to_the_first_fast_forward_proves_nothing_by_itse
 }
 
 #[test]
+fn the_key_forgives_the_very_token_of_the_first_fast_forward() {
+    let mut family = Family::bound();
+    family.rewrite(|state| state.generation = Generation(5));
+    family.open_epoch(1);
+    family.earns_of(0, 7, s(60));
+    assert_eq!(family.earns_of(0, 7, s(HOUR)), (Outcome::Repeated, 8));
+    family.ends_by(&family.token_of(0, 8), Reason::Replayed, s(HOUR));
+}
+
+#[test]
+fn a_token_tells_where_it_belongs() {
+    let token = Family::new().token_of(3, 7);
+    assert_eq!((token.epoch(), token.generation()), (StoreEpoch(3), Generation(7)));
+}
+
+#[test]
 fn the_first_fast_forward_says_nothing_of_tokens_of_its_own_epoch() {
     let mut family = restored(5);
     family.earns_of(0, 7, s(60));

@@ -144,6 +144,20 @@ fn a_refused_sign_in_changes_no_roles() {
     assert!(reply.is_err() && events.is_empty() && house.subject.roles.is_empty());
 }
 
+#[test]
+fn the_same_request_racing_with_itself_starts_one_session_and_displaces_nobody() {
+    let (mut house, mut policy) = (nobody(), ClientPolicy::default());
+    policy.devices.per_subject = 1;
+    let asked = Start { roles: admin(), ..start(1) };
+    let first = sign_in(&mut house, &asked, &policy, s(0)).0.unwrap().grant;
+    let terms = Terms { policy: &policy, key: KEY, keys_usable: &[KEY] };
+    let again = house.clone().sign_in(&asked, &terms, &Act::authority(), s(1));
+    assert!(again.created.is_none() && again.changed.is_empty() && again.events.is_empty());
+    let again = again.reply.unwrap();
+    assert!(again.displaced.is_empty() && again.grant.session == first.session);
+    assert_eq!((again.grant.outcome, again.grant.issued_at), (Outcome::Repeated, s(0)));
+}
+
 // Signing out of many.
 
 /// 1: web. 2: app on device `a`. 3: app of another client on device `a`. 4: web.

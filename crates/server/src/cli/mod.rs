@@ -1,1 +1,104 @@
-//! Stub.
+//! The command line: what may be asked for, and how it ends.
+//!
+//! Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 could not.
+
+pub mod api;
+pub mod apikey;
+pub mod args;
+pub mod bench;
+pub mod config;
+pub mod demo;
+pub mod dev;
+pub mod failure;
+pub mod init;
+pub mod net;
+pub mod out;
+pub mod serve;
+pub mod sessions;
+pub mod stopwatch;
+
+pub use args::{ConfigArgs, DevArgs, ServeArgs};
+pub use failure::{Exit, Failure};
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Sign in once. Renew unseen. End it everywhere, now.
+#[derive(Parser)]
+#[command(name = "symbolon", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start an authority to try things with: nothing to configure, nothing to lose
+    Dev(DevArgs),
+    /// Start the authority
+    Serve(ServeArgs),
+    /// Write, check and describe configurations
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Keys of trusted back ends and operators
+    #[command(subcommand)]
+    Apikey(apikey::Command),
+    /// Look at sessions, and end them
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Measure
+    #[command(subcommand)]
+    Bench(bench::Command),
+    /// See it work
+    #[command(subcommand)]
+    Demo(demo::Command),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    match runtime(&command).and_then(|runtime| runtime.block_on(run(command))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::note(format!("symbolon: {failure}"));
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Dev(args) => dev::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Config(command) => config::run(command),
+        Command::Apikey(command) => apikey::run(command).await,
+        Command::Sessions(command) => sessions::run(command).await,
+        Command::Bench(command) => bench::run(command).await,
+        Command::Demo(command) => demo::run(command).await,
+    }
+}
+
+/// A server takes every core; what only calls one keeps to its own thread, so that a load generator
+/// leaves the rest of the machine to the server.
+fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = match command {
+        Command::Dev(_) | Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Config(_)
+        | Command::Apikey(_)
+        | Command::Sessions(_)
+        | Command::Bench(_)
+        | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder.enable_all().build().map_err(|why| Failure::could_not("could not start").because(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,301 @@
-//! Stub.
+//! Configuration: a TOML file, the environment over it, `--set` over both.
+//!
+//! `settings.rs` is the table of everything that may be set; `tree.rs` reads a file with the places of
+//! its values, `overlay.rs` lays environment and flags over it, `check.rs` holds the result against
+//! the table, and `build.rs` and `client.rs` turn what passed into a [`Config`]. Each step goes on
+//! after a mistake, so that one run reports them all.
+
+mod build;
+mod check;
+mod client;
+mod duration;
+mod environment;
+mod master_key;
+mod overlay;
+mod place;
+mod schema;
+mod settings;
+mod tree;
+mod url;
+
+pub use duration::{duration_text, parse_duration};
+pub use place::{Place, Problem};
+pub use schema::schema;
+pub use settings::setting_paths;
+pub use url::{StoreUrl, is_loopback};
+
+use place::Problems;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use symbolon_core::time::Duration;
+use symbolon_core::{ClientId, ClientPolicy, Policies};
+use symbolon_wire::{Algorithm, SecretHash, SecretText, Type};
+
+/// The file that is read when none is named, if it is there.
+pub const DEFAULT_FILE: &str = "symbolon.toml";
+
+/// The largest configuration file, in bytes. Inclusive.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A whole configuration; holding one is the proof that it was checked.
+#[derive(Clone)]
+pub struct Config {
+    /// The authority's public URL: `iss` of every token.
+    pub issuer: Arc<str>,
+    /// Where the authority answers.
+    pub listen: SocketAddr,
+    /// Where `/metrics` answers; `None` for nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where state lives.
+    pub store: StoreUrl,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
+    /// The resource servers that access tokens are for, in the order of the file.
+    pub audiences: Vec<Audience>,
+    /// The applications that ask for tokens.
+    pub clients: BTreeMap<ClientId, Client>,
+    /// How log lines look.
+    pub log: LogFormat,
+    /// The least important lines that are still written.
+    pub log_level: LogLevel,
+}
+
+/// Where the master key comes from.
+#[derive(Clone)]
+pub enum MasterKeySource {
+    /// A file that holds it.
+    File(PathBuf),
+    /// It stood in `SYMBOLON_MASTER_KEY`.
+    Env(SecretText),
+    /// A systemd credential, which is a file as well.
+    Credential(PathBuf),
+    /// From nowhere: `dev` makes one, `serve` refuses to start.
+    None,
+}
+
+/// A resource server, or several that share a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Audience {
+    /// `aud` of the tokens for it.
+    pub name: Arc<str>,
+    /// How tokens for it are signed.
+    pub alg: Algorithm,
+    /// What they declare themselves to be.
+    pub typ: Type,
+}
+
+/// An application that asks for tokens.
+#[derive(Clone)]
+pub struct Client {
+    /// Its name.
+    pub id: ClientId,
+    /// How its sessions are renewed.
+    pub preset: Preset,
+    /// What is kept of its secret; `None` for a public client.
+    pub secret_hash: Option<SecretHash>,
+    /// Web origins whose pages may call, exactly as browsers send them.
+    pub origins: Vec<Arc<str>>,
+    /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
+    pub audience: Vec<Arc<str>>,
+    /// The scope values it may be granted, separated by one space; may be empty.
+    pub scope: Arc<str>,
+    /// The rules that its sessions live under.
+    pub policy: ClientPolicy,
+}
+
+impl Client {
+    /// Whether it must show a secret.
+    pub const fn is_confidential(&self) -> bool {
+        self.secret_hash.is_some()
+    }
+
+    /// Whether a presented text is its secret, compared in constant time; a public client has none.
+    pub fn has_secret(&self, presented: &str) -> bool {
+        self.secret_hash.as_ref().is_some_and(|hash| hash.is_of(presented))
+    }
+}
+
+/// How a client's sessions are renewed. DESIGN.md §4.8.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Preset {
+    /// A short JWT, and a refresh token that rotates.
+    DualToken,
+    /// Client credentials; no refresh token.
+    Service,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::DualToken, Self::Service];
+
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DualToken => "dual-token",
+            Self::Service => "service",
+        }
+    }
+
+    /// Whether its sessions have refresh tokens.
+    pub const fn has_refresh_tokens(self) -> bool {
+        match self {
+            Self::DualToken => true,
+            Self::Service => false,
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least important log lines that are still written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogLevel {
+    /// What somebody must look at.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What happened.
+    #[default]
+    Info,
+    /// How it happened.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum LoadError {
+    /// It is wrong; every mistake, in the order of the file.
+    Refused(Vec<Problem>),
+    /// The file could not be read.
+    Unreadable(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(problems) => {
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+            Self::Unreadable(path, why) => write!(f, "could not read {}: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Config {
+    /// Reads `file` (or [`DEFAULT_FILE`] where there is one), the environment and `--set` flags.
+    ///
+    /// # Errors
+    /// The file could not be read, or something in it, the environment or the flags is wrong.
+    pub fn load(file: Option<&Path>, set: &[String]) -> Result<Self, LoadError> {
+        let default = Path::new(DEFAULT_FILE);
+        let path = file.or_else(|| default.exists().then_some(default));
+        let text = path.map(read).transpose()?.unwrap_or_default();
+        let base = path.and_then(Path::parent).unwrap_or(Path::new(""));
+        let name = path.map_or("configuration".into(), |path| path.display().to_string());
+        let variables = environment::settings();
+        let sources =
+            Sources { name: &name, text: &text, base, variables: &variables, flags: set };
+        Self::read(&sources).map_err(LoadError::Refused)
+    }
+
+    /// Reads a text alone, as if it were a file of that name in the working directory.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn from_text(name: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        let base = Path::new("");
+        Self::read(&Sources { name, text, base, variables: &[], flags: &[] })
+    }
+
+    /// Reads everything that may say something.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn read(sources: &Sources<'_>) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let config = read_sources(sources, &mut problems);
+        match config.filter(|_| problems.is_empty()) {
+            Some(config) => Ok(config),
+            None => Err(problems.into_sorted()),
+        }
+    }
+
+    /// The rules of every client, for the rules.
+    pub fn policies(&self) -> Policies {
+        let policy = |client: &Client| (client.id.clone(), client.policy.clone());
+        Policies(self.clients.values().map(policy).collect())
+    }
+
+    /// The audience of that name.
+    pub fn audience(&self, name: &str) -> Option<&Audience> {
+        self.audiences.iter().find(|audience| &*audience.name == name)
+    }
+
+    /// Gives every client this life of access tokens and this grace window, as `dev`'s flags ask.
+    ///
+    /// # Errors
+    /// A client whose settings no longer fit together.
+    pub fn override_lives(
+        &mut self,
+        ttl: Option<Duration>,
+        grace: Option<Duration>,
+    ) -> Result<(), Vec<Problem>> {
+        let mut problems = Problems::default();
+        for client in self.clients.values_mut() {
+            client.policy.access_ttl = ttl.unwrap_or(client.policy.access_ttl);
+            if client.preset.has_refresh_tokens() {
+                client.policy.grace = grace.unwrap_or(client.policy.grace);
+            }
+            client::check_flags(client, &mut problems);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems.into_sorted()) }
+    }
+}
+
+/// Everything that may say something about a configuration.
+pub struct Sources<'a> {
+    /// What the file is called in messages.
+    pub name: &'a str,
+    /// The file's text.
+    pub text: &'a str,
+    /// From where relative paths of the file are taken.
+    pub base: &'a Path,
+    /// `SYMBOLON_…` variables; they go before the file.
+    pub variables: &'a [(String, String)],
+    /// `path=value`; they go before the environment.
+    pub flags: &'a [String],
+}
+
+fn read_sources(sources: &Sources<'_>, problems: &mut Problems) -> Option<Config> {
+    let name: Arc<str> = sources.name.into();
+    let mut tree = tree::read_file(&name, sources.text, problems)?;
+    overlay::lay_environment(&mut tree, sources.variables, problems);
+    overlay::lay_flags(&mut tree, sources.flags, problems);
+    let members = check::check(tree, Place::Whole(name), problems);
+    build::config(&members, sources.base, problems)
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    let unreadable = |why| LoadError::Unreadable(path.to_owned(), why);
+    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(unreadable(std::io::Error::other("it is larger than 1 MiB")));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}

@@ -1,1 +1,58 @@
-//! Stub.
+//! HTTP, one file an endpoint. This page is the table of contents.
+
+pub mod auth;
+pub mod body;
+pub mod cors;
+pub mod edge;
+pub mod ending;
+pub mod failures;
+pub mod health;
+pub mod introspect;
+pub mod jwks;
+pub mod metadata;
+pub mod oauth_error;
+pub mod problem;
+pub mod query;
+pub mod revoke;
+pub mod serve;
+pub mod session;
+pub mod session_view;
+pub mod sessions;
+pub mod start_request;
+pub mod start_session;
+pub mod subject_sessions;
+pub mod token;
+pub mod tokens;
+
+pub use serve::{Stop, serve};
+
+use crate::app::App;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// Every path of the authority.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/sessions", post(start_session::post).get(sessions::get))
+        .route("/v1/sessions/{sid}", get(session::get).delete(session::delete))
+        .route(
+            "/v1/subjects/{sub}/sessions",
+            get(subject_sessions::get).delete(subject_sessions::delete),
+        )
+        .route("/oauth2/token", post(token::post).options(cors::preflight))
+        .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))
+        .route("/oauth2/introspect", post(introspect::post))
+        .route("/.well-known/oauth-authorization-server", get(metadata::get))
+        .route("/.well-known/jwks.json", get(jwks::get))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .layer(from_fn_with_state(Arc::clone(&app), edge::edge))
+        .with_state(app)
+}
+
+/// What is counted, on a listener of its own.
+pub fn metrics_router(app: Arc<App>) -> Router {
+    Router::new().route("/metrics", get(health::metrics)).with_state(app)
+}

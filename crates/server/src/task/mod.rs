@@ -1,1 +1,3 @@
-//! Stub.
+//! What the authority does on its own.
+
+pub mod sweep;

@@ -1,0 +1,129 @@
+//! Opening the authority and running it: what `serve` and `dev` share.
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, StoreUrl};
+use crate::http::{self, Stop};
+use crate::keys::{Keys, KeysUnavailable};
+use crate::task::sweep;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use symbolon_core::Fault;
+use symbolon_store::{Refusal, Role, Store};
+use symbolon_wire::{Algorithm, MasterKey};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Why the authority did not start. Nothing was served.
+#[derive(Debug)]
+pub enum StartError {
+    /// The store cannot be used.
+    Store(Refusal),
+    /// The keys cannot be used.
+    Keys(KeysUnavailable),
+    /// The system has no randomness.
+    Fault(Fault),
+    /// An address cannot be listened on.
+    Listen(SocketAddr, std::io::Error),
+    /// The process cannot be told to stop.
+    Signals(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(refusal) => refusal.fmt(f),
+            Self::Keys(unavailable) => unavailable.fmt(f),
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Listen(address, why) => write!(
+                f,
+                "cannot listen on {address}: {why}; stop what listens there, or choose another address"
+            ),
+            Self::Signals(why) => write!(f, "cannot watch for signals: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<Refusal> for StartError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Store(refusal)
+    }
+}
+
+impl From<KeysUnavailable> for StartError {
+    fn from(unavailable: KeysUnavailable) -> Self {
+        Self::Keys(unavailable)
+    }
+}
+
+impl From<Fault> for StartError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// Something else does, or the address is not ours.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|why| StartError::Listen(address, why))
+}
+
+/// Opens the store and the keys. Only one process at a time can hold a file store.
+///
+/// # Errors
+/// The store or the keys cannot be used, and why.
+pub async fn open(config: Config, master: &MasterKey) -> Result<Arc<App>, StartError> {
+    let StoreUrl::Sqlite(path) = &config.store;
+    let store = Store::open_sqlite(path, Role::Serve)?;
+    let mut needed: BTreeSet<Algorithm> = config.audiences.iter().map(|a| a.alg).collect();
+    needed.insert(Algorithm::EdDsa);
+    let keys = Keys::open(master, &store, &needed).await?;
+    let clock = Clock::start(store.latest_instant());
+    Ok(Arc::new(App::new(config, store, keys, clock)?))
+}
+
+/// Answers until told to stop, then lets the requests under way finish.
+pub async fn run(app: Arc<App>, api: TcpListener, metrics: Option<TcpListener>, stop: Stop) {
+    let sweeping = tokio::spawn(sweep::run(Arc::clone(&app), stop.clone()));
+    let counting = metrics.map(|listener| {
+        let router = http::metrics_router(Arc::clone(&app));
+        tokio::spawn(http::serve(listener, router, stop.clone()))
+    });
+    http::serve(api, http::router(app), stop).await;
+    // Both end with the same signal; whether they ended well changes nothing any more.
+    let _ = sweeping.await;
+    if let Some(counting) = counting {
+        let _ = counting.await;
+    }
+}
+
+/// Becomes true on the first SIGTERM or SIGINT. A second one ends the process at once.
+///
+/// # Errors
+/// The process cannot watch for signals.
+pub fn stop_on_signals() -> Result<Stop, StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let (tell, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if !first {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping: letting the requests under way finish");
+            tell.send_replace(true);
+        }
+    });
+    Ok(stop)
+}

@@ -1,0 +1,213 @@
+//! Calls to a running authority, and what to say when one is refused.
+
+use crate::cli::net::{Answer, Connection, Net, at, parse_url};
+use crate::cli::{Exit, Failure};
+use bytes::Bytes;
+use clap::Args;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Which authority to ask, and as whom.
+#[derive(Args, Clone)]
+pub struct ApiArgs {
+    /// The authority's URL
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SYMBOLON_URL",
+        default_value = "http://127.0.0.1:8620",
+        value_parser = parse_url
+    )]
+    pub url: Uri,
+    /// An API key; better in the environment, where the list of processes does not show it
+    #[arg(long, value_name = "KEY", env = "SYMBOLON_API_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+}
+
+/// A running authority that is asked as one API key.
+pub struct Api {
+    net: Net,
+    base: Uri,
+    key: String,
+    connection: Option<Connection>,
+}
+
+impl Api {
+    /// Prepares to ask.
+    ///
+    /// # Errors
+    /// There is no API key, or it cannot stand in a header.
+    pub fn new(args: ApiArgs) -> Result<Self, Failure> {
+        let no_key = Failure::wrong_usage("no API key was given").next(
+            "set SYMBOLON_API_KEY, or make a key: \
+             symbolon apikey create --name me --scopes sessions:read,sessions:end",
+        );
+        let key = args.api_key.filter(|key| !key.is_empty()).ok_or(no_key)?;
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::wrong_usage("the API key has characters that no API key has"));
+        }
+        Ok(Self { net: Net::new()?, base: args.url, key, connection: None })
+    }
+
+    /// Opens connections to the same authority.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The URL of a path at this authority.
+    pub fn at(&self, path: &str) -> Uri {
+        at(&self.base, path)
+    }
+
+    /// Asks, and reads the answer as JSON.
+    ///
+    /// # Errors
+    /// It was refused, or there was no answer.
+    pub async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let mut request = Request::builder().method(&method).uri(origin_form(&self.at(path)));
+        request = request.header(header::HOST, host(&self.base)).header(
+            header::AUTHORIZATION,
+            format!("Bearer {}", self.key),
+        );
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|why| Failure::wrong_usage("this cannot be asked for").because(why))?;
+        let answer = self.send(request).await?;
+        if answer.status.is_success() {
+            return read_json(&answer);
+        }
+        Err(refusal(&format!("{method} {path}"), &answer))
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.net.connect(&self.base).await.map_err(|why| self.unreachable(&why))?,
+        };
+        let answer = connection.send(request).await.map_err(|why| self.unreachable(&why))?;
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+
+    fn unreachable(&self, why: &super::net::NoAnswer) -> Failure {
+        Failure::could_not(format!("no answer from {}", self.base))
+            .because(why)
+            .next("is the authority running, and is --url (SYMBOLON_URL) right?")
+    }
+}
+
+/// What a request line holds: the path alone (RFC 9112 §3.2.1).
+pub fn origin_form(uri: &Uri) -> String {
+    uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+}
+
+/// The `Host` header for a URL.
+pub fn host(uri: &Uri) -> String {
+    uri.authority().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Reads an answer's body.
+///
+/// # Errors
+/// It is no JSON.
+pub fn read_json(answer: &Answer) -> Result<Value, Failure> {
+    serde_json::from_slice(&answer.body).map_err(|why| {
+        Failure::could_not("the answer is not what an authority says")
+            .because(why)
+            .next("is --url (SYMBOLON_URL) the URL of a Symbolon authority?")
+    })
+}
+
+/// `application/problem+json`, as far as people need it.
+#[derive(Deserialize, Default)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+    member: Option<String>,
+    reason: Option<String>,
+    request_id: Option<String>,
+    error_description: Option<String>,
+}
+
+/// What a refused call says: what happened, why, what next.
+pub fn refusal(what: &str, answer: &Answer) -> Failure {
+    let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let title = problem.title.as_deref().or(answer.status.canonical_reason()).unwrap_or("refused");
+    let exit = match answer.status.is_server_error() {
+        true => Exit::CouldNot,
+        false => Exit::Refused,
+    };
+    let mut why = problem.detail.or(problem.error_description).unwrap_or_default();
+    for (label, text) in [
+        ("member", problem.member),
+        ("reason", problem.reason),
+        ("request id", problem.request_id),
+    ] {
+        if let Some(text) = text {
+            why = format!("{why} ({label} {text})").trim_start().to_owned();
+        }
+    }
+    let what = format!("{} {title}: {what}", answer.status.as_u16());
+    let mut failure = match exit {
+        Exit::CouldNot => Failure::could_not(what),
+        Exit::Refused | Exit::WrongUsage => Failure::refused(what),
+    };
+    if !why.is_empty() {
+        failure = failure.because(why);
+    }
+    match next(answer.status) {
+        Some(next) => failure.next(next),
+        None => failure,
+    }
+}
+
+fn next(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        401 => Some("check SYMBOLON_API_KEY: symbolon apikey list shows the keys there are"),
+        403 => Some("make a key with more scopes: symbolon apikey create --scopes …"),
+        404 => Some("symbolon sessions list --subject … shows what there is"),
+        429 => Some("wait a little; a right key is never delayed"),
+        503 => Some("the authority could not reach its store; its log says why, and retrying is safe"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_happened_why_and_what_next() {
+        let body = r#"{"type":"urn:symbolon:insufficient-scope","title":"Forbidden","status":403,
+            "detail":"The API key lacks the scope `sessions:end`.","request_id":"r1"}"#;
+        let answer = Answer { status: StatusCode::FORBIDDEN, body: Bytes::from(body) };
+        let failure = refusal("DELETE /v1/sessions/x", &answer);
+        assert_eq!(failure.exit, Exit::Refused);
+        assert_eq!(
+            failure.to_string(),
+            "403 Forbidden: DELETE /v1/sessions/x\n  \
+             why:  The API key lacks the scope `sessions:end`. (request id r1)\n  \
+             next: make a key with more scopes: symbolon apikey create --scopes …"
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_problem_document_still_says_its_status() {
+        let answer =
+            Answer { status: StatusCode::BAD_GATEWAY, body: Bytes::from_static(b"<html>") };
+        let failure = refusal("GET /v1/sessions", &answer);
+        assert_eq!(failure.exit, Exit::CouldNot);
+        assert_eq!(failure.to_string(), "502 Bad Gateway: GET /v1/sessions");
+    }
+}

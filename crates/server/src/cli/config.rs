@@ -1,0 +1,150 @@
+//! `symbolon config`: write, check and describe configurations.
+
+use crate::cli::init::{self, InitArgs};
+use crate::cli::{ConfigArgs, Exit, Failure, out};
+use crate::config::{
+    self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text,
+};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+/// What may be done with a configuration.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Write a configuration and a master key, and say what to do next
+    Init(InitArgs),
+    /// Check a configuration, with the environment and --set over it, and show what holds
+    Check(CheckArgs),
+    /// Print every setting as a JSON Schema
+    Schema,
+}
+
+/// Which configuration to check.
+#[derive(Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs one of them.
+///
+/// # Errors
+/// The configuration is refused, or a file could not be read or written.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => init::run(args),
+        Command::Check(args) => check(&args),
+        Command::Schema => {
+            out::line(format!("{:#}", config::schema()));
+            Ok(())
+        }
+    }
+}
+
+/// Loads a configuration for a command.
+///
+/// # Errors
+/// It is refused, or could not be read.
+pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
+    Config::load(args.file.as_deref(), &args.set).map_err(|why| failure(&why))
+}
+
+fn failure(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Refused(problems) => {
+            let n = problems.len();
+            let what = if n == 1 { "1 mistake".to_owned() } else { format!("{n} mistakes") };
+            Failure::refused(format!("{error}\nsymbolon: the configuration is refused: {what}"))
+        }
+        LoadError::Unreadable(..) => Failure::could_not(error.to_string())
+            .next("name the file with --config FILE, or write one with `symbolon config init`"),
+    }
+}
+
+fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let loaded = Config::load(args.config.file.as_deref(), &args.config.set);
+    match (&loaded, args.json) {
+        (Ok(config), true) => out::json(&json!({ "ok": true, "notes": notes(config) })),
+        (Ok(config), false) => say_ok(config),
+        (Err(LoadError::Refused(problems)), true) => {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            out::json(&json!({ "ok": false, "problems": lines }));
+        }
+        (Err(_), _) => {}
+    }
+    loaded.map(|_| ()).map_err(|why| match failure(&why) {
+        failure if args.json && failure.exit == Exit::Refused => {
+            Failure::refused("the configuration is refused")
+        }
+        failure => failure,
+    })
+}
+
+fn say_ok(config: &Config) {
+    out::line(format!("ok: {}", config.issuer));
+    let StoreUrl::Sqlite(path) = &config.store;
+    out::line(format!("  listens on  {}", config.listen));
+    let metrics = config.metrics_listen.map_or("off".to_owned(), |at| at.to_string());
+    out::line(format!("  metrics on  {metrics}"));
+    out::line(format!("  store       sqlite:{}", path.display()));
+    for audience in &config.audiences {
+        let (alg, typ) = (audience.alg.name(), audience.typ.name());
+        out::line(format!("  audience    {}: {alg}, {typ}", audience.name));
+    }
+    for client in config.clients.values() {
+        let kind = if client.is_confidential() { "confidential" } else { "public" };
+        let id = client.id.as_str();
+        out::line(format!("  client      {id}: {}, {kind}, {}", client.preset.as_str(), lives(client)));
+    }
+    for note in notes(config) {
+        out::line(format!("  note        {note}"));
+    }
+}
+
+fn lives(client: &config::Client) -> String {
+    let policy = &client.policy;
+    let ttl = duration_text(policy.access_ttl);
+    match client.preset {
+        Preset::Service => format!("access tokens {ttl}"),
+        Preset::DualToken => format!(
+            "access tokens {ttl}, idle {}, absolute {}, grace {}",
+            duration_text(policy.idle),
+            duration_text(policy.absolute),
+            duration_text(policy.grace)
+        ),
+    }
+}
+
+/// What is right, and yet will surprise somebody.
+fn notes(config: &Config) -> Vec<String> {
+    let mut notes = Vec::new();
+    match &config.master_key {
+        MasterKeySource::None => notes.push(
+            "no master key is given: `serve` refuses to start; \
+             set master_key_file, master_key_credential or SYMBOLON_MASTER_KEY"
+                .to_owned(),
+        ),
+        MasterKeySource::File(path) | MasterKeySource::Credential(path) if !path.exists() => {
+            notes.push(format!("there is no master key at {} on this machine", path.display()));
+        }
+        MasterKeySource::File(_) | MasterKeySource::Credential(_) | MasterKeySource::Env(_) => {}
+    }
+    if config.clients.is_empty() {
+        notes.push("there are no [[clients]]: nobody can be signed in".to_owned());
+    }
+    for client in config.clients.values() {
+        let policy = &client.policy;
+        if client.preset.has_refresh_tokens() && policy.absolute < policy.idle {
+            notes.push(format!(
+                "client {:?}: sessions end after {} at the latest, so idle = {} never takes effect",
+                client.id.as_str(),
+                duration_text(policy.absolute),
+                duration_text(policy.idle)
+            ));
+        }
+    }
+    notes
+}

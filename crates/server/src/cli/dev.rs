@@ -1,0 +1,73 @@
+//! `symbolon dev`: an authority and a demo API on this machine, with nothing to configure.
+
+mod directory;
+mod setup;
+mod told;
+
+use crate::api_keys::{self, ApiScope, NewApiKey};
+use crate::app::App;
+use crate::authority::{StartError, listen, open, run as run_authority, stop_on_signals};
+use crate::cli::serve::read_master_key;
+use crate::cli::{DevArgs, Failure};
+use crate::demo_api;
+use crate::log;
+use directory::Directory;
+use setup::{Ports, Setup};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use symbolon_wire::SecretText;
+use told::Told;
+use tokio::net::TcpListener;
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// The flags contradict each other, the directory cannot be used, a named address is taken.
+pub async fn run(args: DevArgs) -> Result<(), Failure> {
+    let directory = Directory::open(args.data.as_deref())?;
+    let stop = stop_on_signals()?;
+    let api = listen_or_free(args.listen, 8620).await?;
+    let demo = listen_or_free(args.demo_listen, 8621).await?;
+    let metrics = listen_or_free(None, 8629).await?;
+    let ports = Ports { api: local(&api)?, demo: local(&demo)?, metrics: local(&metrics)? };
+    let setup = Setup::new(&args, &directory, &ports)?;
+    log::start(setup.config.log, setup.config.log_level);
+    let app = open(setup.config.clone(), &read_master_key(&directory.master_key())?).await?;
+    let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
+    let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
+    let issuer = app.config.issuer.to_string();
+    let demo_api = demo_api::serve(demo, issuer, demo_key.expose().to_owned(), stop.clone());
+    let demo_api = tokio::spawn(demo_api);
+    Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
+        .tell(args.json);
+    run_authority(app, api, Some(metrics), stop).await;
+    // It ends with the same signal; how it ended changes nothing any more.
+    let _ = demo_api.await;
+    Ok(())
+}
+
+async fn api_key(app: &Arc<App>, name: &str, scopes: Vec<ApiScope>) -> Result<SecretText, Failure> {
+    let new = NewApiKey { name: name.to_owned(), scopes, clients: None };
+    let made = async {
+        let (random, at) = (app.random()?, app.now()?);
+        api_keys::create(&app.store, &app.keys.api_keys, new, &random, at).await
+    };
+    let made = made.await.map_err(StartError::Fault)?;
+    Ok(made.0)
+}
+
+/// An address that was asked for must be had; the usual one may be taken, and then any will do.
+async fn listen_or_free(asked: Option<SocketAddr>, usual: u16) -> Result<TcpListener, StartError> {
+    let on = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match asked {
+        Some(address) => listen(address).await,
+        None => match listen(on(usual)).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => listen(on(0)).await,
+        },
+    }
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|why| Failure::could_not("could not start").because(why))
+}

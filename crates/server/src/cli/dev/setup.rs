@@ -1,0 +1,147 @@
+//! The configuration that `dev` runs with: made from its flags, or read from a file.
+
+use super::directory::Directory;
+use crate::cli::config::load;
+use crate::cli::{ConfigArgs, DevArgs, Failure};
+use crate::config::{Config, MasterKeySource, Preset, Problem, duration_text};
+use std::net::SocketAddr;
+use std::time::Duration;
+use symbolon_core::{ClientId, ClientPolicy};
+use symbolon_wire::SecretText;
+
+/// Where `dev` listens.
+pub struct Ports {
+    /// The authority.
+    pub api: SocketAddr,
+    /// The demo API.
+    pub demo: SocketAddr,
+    /// The counters.
+    pub metrics: SocketAddr,
+}
+
+/// What `dev` runs with.
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    /// The secret of client `service`, if there is such a client.
+    pub service_secret: Option<SecretText>,
+}
+
+impl Setup {
+    /// Makes the configuration.
+    ///
+    /// # Errors
+    /// The flags, or the file that they name, are refused.
+    pub fn new(args: &DevArgs, directory: &Directory, ports: &Ports) -> Result<Self, Failure> {
+        let mut setup = match &args.config {
+            Some(file) => {
+                let file = ConfigArgs { file: Some(file.clone()), set: Vec::new() };
+                let mut config = load(&file)?;
+                let lives = config.override_lives(args.access_token_ttl, args.grace);
+                lives.map_err(|problems| refused(&problems))?;
+                Self { config, service_secret: None }
+            }
+            None => Self::of_flags(args, directory, ports)?,
+        };
+        setup.config.listen = ports.api;
+        setup.config.metrics_listen = Some(ports.metrics);
+        setup.config.master_key = MasterKeySource::File(directory.master_key());
+        Ok(setup)
+    }
+
+    fn of_flags(args: &DevArgs, directory: &Directory, ports: &Ports) -> Result<Self, Failure> {
+        let (secret, hashes) = directory.new_service_secret()?;
+        let newest = hashes.first().map(symbolon_wire::SecretHash::to_text).unwrap_or_default();
+        let text = file(args, directory, ports, &newest);
+        let config = Config::from_text("the flags of `dev`", &text);
+        let mut config = config.map_err(|problems| refused(&problems))?;
+        let service = ClientId::parse("service").ok();
+        if let Some(client) = service.and_then(|id| config.clients.get_mut(&id)) {
+            client.secret_hashes = hashes;
+        }
+        Ok(Self { config, service_secret: Some(secret) })
+    }
+}
+
+/// A configuration file that says what the flags ask for.
+fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str) -> String {
+    let Ports { api, demo, metrics } = ports;
+    let issuer = authority_url(*api);
+    let database = format!("sqlite:{}", directory.database().display());
+    let store = args.store.clone().unwrap_or(database);
+    let preset = args.preset.unwrap_or(Preset::DualToken).as_str();
+    let ttl = args.access_token_ttl.unwrap_or(ClientPolicy::default().access_ttl);
+    let web = grace(args, ttl, Duration::from_secs(10));
+    let app = grace(args, ttl, Duration::from_secs(120));
+    let (ttl, store) = (duration_text(ttl), quoted(&store));
+    let origins = origins(&[api.port(), demo.port(), 5173, 3000]);
+    format!(
+        r#"
+issuer = "{issuer}"
+listen = "{api}"
+metrics_listen = "{metrics}"
+store = {store}
+
+[[audiences]]
+name = "demo-api"
+alg = "EdDSA"
+typ = "at+jwt"
+
+[[clients]]
+client_id = "web"
+preset = "{preset}"
+origins = [{origins}]
+audience = ["demo-api"]
+scope = "orders:read"
+access_token = {{ ttl = "{ttl}" }}
+refresh = {{ grace = "{web}" }}
+
+[[clients]]
+client_id = "app"
+preset = "dual-token"
+audience = ["demo-api"]
+scope = "orders:read"
+access_token = {{ ttl = "{ttl}" }}
+refresh = {{ grace = "{app}" }}
+
+[[clients]]
+client_id = "service"
+preset = "service"
+secret_hash = "{secret_hash}"
+audience = ["demo-api"]
+scope = "orders:read"
+access_token = {{ ttl = "{ttl}" }}
+"#
+    )
+}
+
+/// A window that was asked for is taken at its word; the usual one shrinks with a short token.
+fn grace(args: &DevArgs, ttl: Duration, usual: Duration) -> String {
+    duration_text(args.grace.unwrap_or(usual.min(ttl / 2)))
+}
+
+fn origins(ports: &[u16]) -> String {
+    let both = |port: &u16| [format!("\"http://127.0.0.1:{port}\""), format!("\"http://localhost:{port}\"")];
+    let mut all: Vec<_> = ports.iter().flat_map(both).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.join(", ")
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The URL under which this machine reaches an address.
+pub fn authority_url(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("http://127.0.0.1:{}", address.port()),
+        false => format!("http://{address}"),
+    }
+}
+
+fn refused(problems: &[Problem]) -> Failure {
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    Failure { exit: crate::cli::Exit::WrongUsage, ..Failure::refused(lines.join("\n")) }
+}

@@ -1,0 +1,75 @@
+//! What `dev` says when it is ready.
+
+use super::directory::Directory;
+use super::setup::{Ports, Setup, authority_url};
+use crate::cli::out;
+use crate::config::Client;
+use serde_json::{Map, Value, json};
+
+/// Everything that a person or a program needs to go on.
+pub struct Told<'a> {
+    /// What `dev` runs with.
+    pub setup: &'a Setup,
+    /// Where it keeps its things.
+    pub directory: &'a Directory,
+    /// Where it listens.
+    pub ports: &'a Ports,
+    /// A key with all scopes; telling it is the purpose of `dev`.
+    pub api_key: &'a str,
+}
+
+impl Told<'_> {
+    /// Says it, for a person or for a program.
+    pub fn tell(&self, as_json: bool) {
+        if as_json { out::json(&self.json()) } else { out::line(self.banner()) }
+    }
+
+    fn json(&self) -> Value {
+        let clients: Map<String, Value> = self.setup.config.clients.values().map(|client| self.client(client)).collect();
+        json!({
+            "authority": &*self.setup.config.issuer,
+            "demo_api": authority_url(self.ports.demo),
+            "metrics": format!("{}/metrics", authority_url(self.ports.metrics)),
+            "api_key": self.api_key,
+            "data": self.directory.path(),
+            "clients": clients,
+        })
+    }
+
+    fn client(&self, client: &Client) -> (String, Value) {
+        let mut shown = json!({
+            "client_id": client.id.as_str(),
+            "preset": client.preset.as_str(),
+            "origins": client.origins,
+            "audience": client.audience,
+        });
+        if let (true, Some(secret)) = (client.id.as_str() == "service", &self.setup.service_secret) {
+            shown["client_secret"] = secret.expose().into();
+        }
+        (client.id.as_str().to_owned(), shown)
+    }
+
+    fn banner(&self) -> String {
+        let kept = if self.directory.is_temporary() { "removed when you stop" } else { "kept" };
+        let (authority, demo) = (&self.setup.config.issuer, authority_url(self.ports.demo));
+        let metrics = authority_url(self.ports.metrics);
+        let (data, key) = (self.directory.path().display(), self.api_key);
+        format!(
+            "Symbolon is ready.
+
+  authority  {authority}
+  demo API   {demo}
+  metrics    {metrics}/metrics
+  data       {data} ({kept})
+
+In another terminal:
+
+  export SYMBOLON_URL={authority} SYMBOLON_API_KEY={key}
+  alias symbolon=target/release/symbolon
+  symbolon demo race
+  symbolon sessions list
+
+Ctrl-C stops everything."
+        )
+    }
+}

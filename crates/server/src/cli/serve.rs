@@ -1,0 +1,74 @@
+//! `symbolon serve`: the authority, from a configuration.
+
+use crate::authority::{StartError, listen, open, run as run_authority, stop_on_signals};
+use crate::cli::config::load;
+use crate::cli::{Failure, ServeArgs};
+use crate::config::{Config, MasterKeySource};
+use crate::log;
+use std::path::Path;
+use symbolon_wire::MasterKey;
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// The configuration is refused, no master key is given, the store cannot be used, an address is taken.
+pub async fn run(args: ServeArgs) -> Result<(), Failure> {
+    let config = load(&args.config)?;
+    log::start(config.log, config.log_level);
+    let master = master_key(&config)?;
+    let stop = stop_on_signals()?;
+    let api = listen(config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let (issuer, address) = (config.issuer.clone(), config.listen);
+    let app = open(config, &master).await?;
+    tracing::info!(issuer = &*issuer, %address, "ready");
+    run_authority(app, api, metrics, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn master_key(config: &Config) -> Result<MasterKey, Failure> {
+    match &config.master_key {
+        MasterKeySource::File(path) | MasterKeySource::Credential(path) => read_master_key(path),
+        MasterKeySource::Env(text) => parse(text.expose(), "SYMBOLON_MASTER_KEY"),
+        MasterKeySource::None => Err(Failure::refused("no master key is given")
+            .because("every token, and every key at rest, depends on it, so `serve` makes none up")
+            .next(
+                "set `master_key_file` (`symbolon config init` writes such a file), \
+                 SYMBOLON_MASTER_KEY, or a systemd credential named master.key",
+            )),
+    }
+}
+
+/// The master key in a file.
+///
+/// # Errors
+/// The file cannot be read, or holds no master key.
+pub fn read_master_key(path: &Path) -> Result<MasterKey, Failure> {
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| Failure::could_not(format!("could not read {place}")).because(why))?;
+    parse(&text, &place)
+}
+
+fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
+    MasterKey::parse(text.trim()).map_err(|why| {
+        Failure::refused(format!("{place} holds no usable master key"))
+            .because(why)
+            .next("make one with `symbolon config init`, or `openssl rand -base64 32`")
+    })
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(_) | StartError::Keys(_) => Self::refused(error.to_string()),
+            StartError::Fault(_) | StartError::Listen(..) | StartError::Signals(_) => {
+                Self::could_not(error.to_string())
+            }
+        }
+    }
+}

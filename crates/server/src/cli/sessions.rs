@@ -1,0 +1,248 @@
+//! `symbolon sessions`: look at sessions, and end them.
+
+use crate::cli::api::{Api, ApiArgs};
+use crate::cli::net::escape;
+use crate::cli::{Failure, out};
+use crate::config::parse_duration;
+use clap::{ArgGroup, Args, Subcommand};
+use http::Method;
+use serde_json::Value;
+use std::time::Duration;
+
+/// What may be done with sessions.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List sessions
+    List(ListArgs),
+    /// Show one session
+    Show(ShowArgs),
+    /// End one session, or a subject's
+    Kick(KickArgs),
+}
+
+/// Which sessions to list.
+#[derive(Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Of this subject
+    #[arg(long)]
+    subject: Option<String>,
+    /// Of this client
+    #[arg(long)]
+    client_id: Option<String>,
+    /// In this state
+    #[arg(long, value_parser = ["active", "ended", "all"])]
+    state: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=200))]
+    limit: u8,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which session to show.
+#[derive(Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The session's id: 22 characters, as `sessions list` shows it
+    sid: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which sessions to end, and why.
+#[derive(Args)]
+#[command(group(ArgGroup::new("whose").required(true).args(["sid", "subject"])))]
+pub struct KickArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The session's id: 22 characters, as `sessions list` shows it
+    sid: Option<String>,
+    /// Every session of this subject
+    #[arg(long)]
+    subject: Option<String>,
+    /// But not this session
+    #[arg(long, value_name = "SID", requires = "subject")]
+    except: Option<String>,
+    /// Only on devices of this class
+    #[arg(long, value_name = "CLASS", requires = "subject")]
+    device_class: Option<String>,
+    /// Only on this device
+    #[arg(long, value_name = "ID", requires = "subject")]
+    device_id: Option<String>,
+    /// Only through this client
+    #[arg(long, requires = "subject")]
+    client_id: Option<String>,
+    /// Why, for the person who is signed out [default: kicked]
+    #[arg(long)]
+    reason: Option<String>,
+    /// Why, for colleagues who read the history
+    #[arg(long)]
+    note: Option<String>,
+    /// Wait until every verifier has applied it, at most so long, such as 2s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs one of them.
+///
+/// # Errors
+/// It was refused, or the authority did not answer.
+pub async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List(args) => list(args).await,
+        Command::Show(args) => show(args).await,
+        Command::Kick(args) => kick(args).await,
+    }
+}
+
+async fn list(args: ListArgs) -> Result<(), Failure> {
+    let path = match &args.subject {
+        Some(subject) => format!("/v1/subjects/{}/sessions", escape(subject)),
+        None => "/v1/sessions".to_owned(),
+    };
+    let limit = args.limit.to_string();
+    let path = with_query(
+        path,
+        &[
+            ("client_id", args.client_id.as_deref()),
+            ("state", args.state.as_deref()),
+            ("limit", Some(&limit)),
+        ],
+    );
+    let page = Api::new(args.api)?.call(Method::GET, &path, None).await?;
+    if args.json {
+        out::json(&page);
+        return Ok(());
+    }
+    let items = page["items"].as_array().cloned().unwrap_or_default();
+    out::table(
+        &["SESSION", "SUBJECT", "CLIENT", "DEVICE", "STATE", "LAST ACTIVE", "ENDS"],
+        items.iter().map(row).collect(),
+    );
+    if page.get("next").is_some_and(Value::is_string) {
+        out::note(format!("There are more than {limit}; ask with --limit or --client-id."));
+    }
+    Ok(())
+}
+
+fn row(session: &Value) -> Vec<String> {
+    let ends = session["expires_at"].as_u64().min(session["idle_expires_at"].as_u64());
+    vec![
+        text(&session["session_id"]),
+        text(&session["subject"]),
+        text(&session["client_id"]),
+        device(&session["device"]),
+        state(session),
+        time(&session["last_active_at"]),
+        ends.map(out::utc).unwrap_or_default(),
+    ]
+}
+
+fn device(device: &Value) -> String {
+    match device["name"].as_str().or(device["id"].as_str()) {
+        Some(name) => format!("{} ({})", text(&device["class"]), printable(name)),
+        None => text(&device["class"]),
+    }
+}
+
+fn state(session: &Value) -> String {
+    match session["reason"].as_str() {
+        Some(reason) => format!("{}: {}", text(&session["state"]), printable(reason)),
+        None => text(&session["state"]),
+    }
+}
+
+/// A value as people read it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => printable(text),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => printable(&value.to_string()),
+    }
+}
+
+/// A foreign text that cannot move a terminal's cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn time(value: &Value) -> String {
+    value.as_u64().map(out::utc).unwrap_or_default()
+}
+
+async fn show(args: ShowArgs) -> Result<(), Failure> {
+    let path = format!("/v1/sessions/{}", escape(&args.sid));
+    let session = Api::new(args.api)?.call(Method::GET, &path, None).await?;
+    if args.json {
+        out::json(&session);
+        return Ok(());
+    }
+    for (name, value) in session.as_object().into_iter().flatten() {
+        let value = match (name.as_str(), value) {
+            ("device", device_value) => device(device_value),
+            (name, value) if name.ends_with("_at") && value.is_u64() => time(value),
+            (_, value) => text(value),
+        };
+        out::line(format!("{name:<16} {value}").trim_end());
+    }
+    Ok(())
+}
+
+async fn kick(args: KickArgs) -> Result<(), Failure> {
+    let path = match (&args.sid, &args.subject) {
+        (Some(sid), _) => format!("/v1/sessions/{}", escape(sid)),
+        (None, Some(subject)) => format!("/v1/subjects/{}/sessions", escape(subject)),
+        (None, None) => return Err(Failure::wrong_usage("name a session or --subject")),
+    };
+    let wait = args.wait.map(crate::config::duration_text);
+    let path = with_query(
+        path,
+        &[
+            ("except", args.except.as_deref()),
+            ("device_class", args.device_class.as_deref()),
+            ("device_id", args.device_id.as_deref()),
+            ("client_id", args.client_id.as_deref()),
+            ("reason", args.reason.as_deref()),
+            ("note", args.note.as_deref()),
+            ("wait", wait.as_deref()),
+        ],
+    );
+    let answer = Api::new(args.api)?.call(Method::DELETE, &path, None).await?;
+    if args.json {
+        out::json(&answer);
+    } else {
+        say_ended(&answer);
+    }
+    Ok(())
+}
+
+fn say_ended(answer: &Value) {
+    let ended = answer["ended"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for session in ended {
+        out::line(format!("ended: {} {}", text(&session["reason"]), text(&session["session_id"])));
+    }
+    if ended.is_empty() {
+        out::line("nothing to end: no such session is active");
+    }
+    let verifiers = &answer["verifiers"];
+    if let (Some(applied), Some(live)) = (verifiers["applied"].as_u64(), verifiers["live"].as_u64())
+    {
+        let elapsed = verifiers["elapsed_ms"].as_u64().unwrap_or_default();
+        out::line(format!("refused at {applied} of {live} verifiers after {elapsed} ms"));
+    }
+}
+
+fn with_query(path: String, members: &[(&str, Option<&str>)]) -> String {
+    let given = members.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    let query: Vec<_> = given.map(|(name, value)| format!("{name}={}", escape(value))).collect();
+    if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
+}

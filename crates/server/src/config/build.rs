@@ -1,0 +1,173 @@
+//! What passed the table, turned into a [`Config`]; what settings must be to each other.
+
+use crate::config::check::Members;
+use crate::config::place::{Place, Problems};
+use crate::config::url::{StoreUrl, issuer};
+use crate::config::{
+    Audience, Client, Config, LogFormat, LogLevel, MasterKeySource, client, environment,
+};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use symbolon_core::ClientId;
+use symbolon_wire::{Algorithm, SecretText, Type};
+
+const LISTEN: SocketAddr = local(8620);
+const METRICS_LISTEN: SocketAddr = local(8629);
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+}
+
+/// Builds a configuration; `None`, or with problems added, if it does not hold together.
+pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Option<Config> {
+    let issuer = read(root, "issuer", problems, issuer);
+    let listen = read(root, "listen", problems, address).unwrap_or(LISTEN);
+    let metrics_listen = read(root, "metrics_listen", problems, address_or_off);
+    let store_base = base_of(root, "store", base);
+    let store = read(root, "store", problems, |text| StoreUrl::parse(text, store_base));
+    let master_key = master_key(root, base, problems);
+    let audiences = audiences(root, issuer.as_deref(), problems);
+    let clients = clients(root, &audiences, problems);
+    Some(Config {
+        issuer: issuer?,
+        listen,
+        metrics_listen: metrics_listen.unwrap_or(Some(METRICS_LISTEN)),
+        store: store?,
+        master_key,
+        audiences,
+        clients,
+        log: log_format(root),
+        log_level: log_level(root),
+    })
+}
+
+/// Reads a text that was given; what is wrong with it becomes a problem.
+pub(crate) fn read<T>(
+    members: &Members,
+    name: &str,
+    problems: &mut Problems,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let parsed = parse(members.text(name)?);
+    parsed
+        .map_err(|what| problems.add(members.place_of(name), members.path_of(name), what))
+        .ok()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let example = "an IP address and a port, such as \"127.0.0.1:8620\" or \"[::]:8620\"";
+    text.parse().map_err(|_| format!("{text:?} is not {example}"))
+}
+
+fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    address(text).map(Some).map_err(|what| format!("{what}, and not \"off\""))
+}
+
+/// Relative paths in a file are taken from the file's directory, others from the working directory.
+fn base_of<'a>(members: &Members, name: &str, base: &'a Path) -> &'a Path {
+    match members.place_of(name) {
+        Place::File { .. } | Place::Whole(_) => base,
+        Place::Variable(_) | Place::Flag(_) => Path::new(""),
+    }
+}
+
+fn master_key(root: &Members, base: &Path, problems: &mut Problems) -> MasterKeySource {
+    const SOURCES: [&str; 3] = ["master_key_file", "master_key_credential", "master_key"];
+    let given: Vec<_> = SOURCES.into_iter().filter(|name| root.has(name)).collect();
+    if let [first, second, ..] = given[..] {
+        let what = format!("`{first}` is given as well; keep one, so that it is plain which holds");
+        problems.add(root.place_of(second), second, what);
+    }
+    let base = base_of(root, "master_key_file", base);
+    if let Some(file) = read(root, "master_key_file", problems, |text| path(text, base)) {
+        return MasterKeySource::File(file);
+    }
+    if let Some(file) = read(root, "master_key_credential", problems, credential) {
+        return MasterKeySource::Credential(file);
+    }
+    match root.text("master_key") {
+        Some(key) => MasterKeySource::Env(SecretText::new(key.to_owned())),
+        None => MasterKeySource::None,
+    }
+}
+
+fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("is empty; name a file".to_owned()),
+        text => Ok(base.join(text)),
+    }
+}
+
+fn credential(name: &str) -> Result<PathBuf, String> {
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        return Err(format!("{name:?} is not the name of a credential, such as \"master.key\""));
+    }
+    match environment::credentials_directory() {
+        Some(directory) => Ok(directory.join(name)),
+        None => Err("systemd gave this process no credentials; \
+                     add LoadCredential= to the unit, or use `master_key_file`"
+            .to_owned()),
+    }
+}
+
+fn audiences(root: &Members, issuer: Option<&str>, problems: &mut Problems) -> Vec<Audience> {
+    let mut audiences: Vec<Audience> = Vec::new();
+    for row in root.rows("audiences") {
+        let Some(name) = read(row, "name", problems, name) else { continue };
+        if audiences.iter().any(|other| other.name == name) {
+            let what = format!("there is another audience {name:?}; names are unique");
+            problems.add(row.place_of("name"), row.path_of("name"), what);
+        }
+        if issuer == Some(&*name) {
+            let what = "is the issuer, which is an audience of its own (`/v1/me`); rename it";
+            problems.add(row.place_of("name"), row.path_of("name"), what);
+        }
+        let alg = row.text("alg").and_then(Algorithm::from_name).unwrap_or(Algorithm::EdDsa);
+        let typ = row.text("typ").and_then(Type::from_name).unwrap_or(Type::AccessTokenJwt);
+        audiences.push(Audience { name, alg, typ });
+    }
+    audiences
+}
+
+fn name(text: &str) -> Result<Arc<str>, String> {
+    symbolon_core::id::name(text).map_err(|why| format!("{text:?} {why}"))
+}
+
+fn clients(
+    root: &Members,
+    audiences: &[Audience],
+    problems: &mut Problems,
+) -> BTreeMap<ClientId, Client> {
+    let mut clients = BTreeMap::new();
+    for row in root.rows("clients") {
+        let Some(client) = client::client(row, audiences, problems) else { continue };
+        let id = client.id.clone();
+        if clients.insert(id.clone(), client).is_some() {
+            let what = format!("there is another client {:?}; ids are unique", id.as_str());
+            problems.add(row.place_of("client_id"), row.path_of("client_id"), what);
+        }
+    }
+    clients
+}
+
+fn log_format(root: &Members) -> LogFormat {
+    match root.text("log") {
+        Some("json") => LogFormat::Json,
+        Some(_) | None => LogFormat::Human,
+    }
+}
+
+fn log_level(root: &Members) -> LogLevel {
+    match root.text("log_level") {
+        Some("error") => LogLevel::Error,
+        Some("warn") => LogLevel::Warn,
+        Some("debug") => LogLevel::Debug,
+        Some("trace") => LogLevel::Trace,
+        Some(_) | None => LogLevel::Info,
+    }
+}

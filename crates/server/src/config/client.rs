@@ -1,0 +1,261 @@
+//! One client's settings, and what they must be to each other.
+
+use crate::config::build::read;
+use crate::config::check::Members;
+use crate::config::duration::duration_text;
+use crate::config::place::{Place, Problems, nearest};
+use crate::config::url::web_origin;
+use crate::config::{Audience, Client, Preset};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
+use symbolon_core::time::Duration;
+use symbolon_core::{ClientId, ClientPolicy, Replay};
+use symbolon_wire::SecretHash;
+
+/// Builds a client; `None` if it has no name to report further mistakes under.
+pub(crate) fn client(
+    row: &Members,
+    audiences: &[Audience],
+    problems: &mut Problems,
+) -> Option<Client> {
+    let id = read(row, "client_id", problems, |text| {
+        ClientId::parse(text).map_err(|why| format!("{text:?} {why}"))
+    })?;
+    let client = Client {
+        id,
+        preset: preset(row),
+        secret_hash: read(row, "secret_hash", problems, secret_hash),
+        origins: origins(row, problems),
+        audience: audience(row, audiences, problems),
+        scope: read(row, "scope", problems, scope).unwrap_or_default(),
+        policy: policy(row),
+    };
+    check_preset(row, &client, problems);
+    if row.sound {
+        let why = Why { row: Some(row), path: &row.path };
+        check_lives(&client, &why, problems);
+    }
+    Some(client)
+}
+
+/// Checks a client whose lives were changed by flags.
+pub(crate) fn check_flags(client: &Client, problems: &mut Problems) {
+    let path = format!("clients.{}", client.id.as_str());
+    check_lives(client, &Why { row: None, path: &path }, problems);
+}
+
+fn preset(row: &Members) -> Preset {
+    let word = row.text("preset");
+    Preset::ALL.into_iter().find(|preset| Some(preset.as_str()) == word).unwrap_or(Preset::DualToken)
+}
+
+/// Never repeats the text: it may be a secret in clear.
+fn secret_hash(text: &str) -> Result<SecretHash, String> {
+    SecretHash::parse(text).map_err(|malformed| {
+        format!(
+            "{}, never the secret itself; \
+             `symbolon config init --service NAME` draws a secret and prints both",
+            malformed.why()
+        )
+    })
+}
+
+fn origins(row: &Members, problems: &mut Problems) -> Vec<Arc<str>> {
+    let mut origins = Vec::new();
+    for (at, (place, text)) in row.texts("origins").iter().enumerate() {
+        match web_origin(text) {
+            Ok(origin) => origins.push(origin),
+            Err(what) => problems.add(place, format!("{}[{at}]", row.path_of("origins")), what),
+        }
+    }
+    origins
+}
+
+fn audience(row: &Members, audiences: &[Audience], problems: &mut Problems) -> Vec<Arc<str>> {
+    let path = row.path_of("audience");
+    let listed = row.texts("audience");
+    if listed.is_empty() && row.sound {
+        let what = "is missing: name at least one of [[audiences]] that its tokens are for";
+        problems.add(row.place_of("audience"), &path, what);
+    }
+    let mut found: Vec<&Audience> = Vec::new();
+    for (at, (place, name)) in listed.iter().enumerate() {
+        match one_audience(name, audiences, &found) {
+            Ok(audience) => found.push(audience),
+            Err(what) => problems.add(place, format!("{path}[{at}]"), what),
+        }
+    }
+    found.into_iter().map(|audience| audience.name.clone()).collect()
+}
+
+fn one_audience<'a>(
+    name: &str,
+    audiences: &'a [Audience],
+    before: &[&Audience],
+) -> Result<&'a Audience, String> {
+    let Some(audience) = audiences.iter().find(|audience| &*audience.name == name) else {
+        let near = nearest(name, audiences.iter().map(|audience| &*audience.name));
+        return Err(match near {
+            Some(near) => format!("there is no audience {name:?}; did you mean {near:?}?"),
+            None => format!("there is no audience {name:?}; add it under [[audiences]]"),
+        });
+    };
+    if before.iter().any(|other| other.name == audience.name) {
+        return Err(format!("{name:?} is listed twice; keep one"));
+    }
+    match before.first() {
+        Some(other) if (other.alg, other.typ) != (audience.alg, audience.typ) => Err(format!(
+            "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \
+             give them the same alg and typ, or two clients",
+            audience.alg.name(),
+            audience.typ.name(),
+            other.name,
+            other.alg.name(),
+            other.typ.name()
+        )),
+        Some(_) | None => Ok(audience),
+    }
+}
+
+/// Scope values of RFC 6749 §3.3, separated by one space, none twice.
+fn scope(text: &str) -> Result<Arc<str>, String> {
+    let mut seen = Vec::new();
+    for value in text.split(' ').filter(|_| !text.is_empty()) {
+        if value.is_empty() {
+            return Err("separate values by exactly one space".to_owned());
+        }
+        if !value.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
+            return Err(format!("{value:?} has a character that no scope may have (RFC 6749)"));
+        }
+        if seen.contains(&value) {
+            return Err(format!("{value:?} is listed twice; keep one"));
+        }
+        seen.push(value);
+    }
+    Ok(text.into())
+}
+
+fn policy(row: &Members) -> ClientPolicy {
+    let default = ClientPolicy::default();
+    let refresh = row.table("refresh");
+    let life = |name| refresh.and_then(|refresh| refresh.duration(name));
+    let ttl = row.table("access_token").and_then(|access_token| access_token.duration("ttl"));
+    let grace = if preset(row).has_refresh_tokens() { default.grace } else { Duration::ZERO };
+    ClientPolicy {
+        access_ttl: ttl.unwrap_or(default.access_ttl),
+        idle: life("idle").unwrap_or(default.idle),
+        absolute: life("absolute").unwrap_or(default.absolute),
+        grace: life("grace").unwrap_or(grace),
+        replay: refresh.and_then(|refresh| refresh.text("replay")).map_or(default.replay, replay),
+        binding: default.binding,
+        devices: row.table("devices").map_or(default.devices.clone(), |devices| {
+            device_policy(devices, &default.devices)
+        }),
+    }
+}
+
+fn replay(word: &str) -> Replay {
+    match word {
+        "report" => Replay::Report,
+        "off" => Replay::Off,
+        _ => Replay::Enforce,
+    }
+}
+
+fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
+    let small = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
+    let of_class = |class: DeviceClass| {
+        let count = devices.table("per_class")?.count(class.as_str())?;
+        Some((class, small(count)))
+    };
+    let overflow = match devices.text("overflow") {
+        Some("evict_oldest") => Overflow::EvictOldest,
+        Some("refuse") => Overflow::Refuse,
+        Some(_) | None => default.overflow,
+    };
+    DevicePolicy {
+        per_subject: devices.count("per_subject").map_or(default.per_subject, small),
+        per_class: DeviceClass::ALL.into_iter().filter_map(of_class).collect::<BTreeMap<_, _>>(),
+        overflow,
+    }
+}
+
+fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
+    if client.preset.has_refresh_tokens() {
+        return;
+    }
+    if client.secret_hash.is_none() && row.sound {
+        let what = "is missing: a service signs in with a secret; \
+                    `symbolon config init --service NAME` draws one";
+        problems.add(row.place_of("secret_hash"), row.path_of("secret_hash"), what);
+    }
+    for (name, why) in [
+        ("refresh", "has no refresh tokens"),
+        ("devices", "has no devices"),
+        ("origins", "runs in no browser"),
+    ] {
+        if row.has(name) {
+            let what = format!("a service {why}; leave it out, or use preset \"dual-token\"");
+            problems.add(row.place_of(name), row.path_of(name), what);
+        }
+    }
+}
+
+/// Where to point when two settings do not fit.
+struct Why<'a> {
+    row: Option<&'a Members>,
+    path: &'a str,
+}
+
+impl Why<'_> {
+    /// Points at the first of these settings that was given; they are `table.member`.
+    fn add(&self, settings: &[&str], problems: &mut Problems, what: String) {
+        let given = settings.iter().find_map(|path| {
+            let (table, member) = path.split_once('.')?;
+            let table = self.row?.table(table).filter(|table| table.has(member))?;
+            Some((table.place_of(member), path))
+        });
+        let flag = Place::Flag("--grace and --access-token-ttl".into());
+        let (place, path) = match (given, self.row) {
+            (Some((place, path)), _) => (place, *path),
+            (None, Some(row)) => (&row.place, settings[0]),
+            (None, None) => (&flag, settings[0]),
+        };
+        problems.add(place, format!("{}.{path}", self.path), what);
+    }
+}
+
+fn check_lives(client: &Client, why: &Why<'_>, problems: &mut Problems) {
+    let ClientPolicy { access_ttl: ttl, idle, absolute, grace, .. } = client.policy;
+    let text = duration_text;
+    if ttl.subsec_millis() != 0 {
+        let what = format!("{} is not whole seconds, and `exp` counts seconds", text(ttl));
+        why.add(&["access_token.ttl"], problems, what);
+    }
+    if !client.preset.has_refresh_tokens() {
+        return;
+    }
+    if ttl < grace * 2 {
+        let what = format!(
+            "a grace window of {} with access tokens of {} could answer a token that is about to \
+             end; make ttl at least {}, or grace at most {}",
+            text(grace),
+            text(ttl),
+            text(grace * 2),
+            text(ttl / 2)
+        );
+        why.add(&["refresh.grace", "access_token.ttl"], problems, what);
+    }
+    for (name, life) in [("refresh.idle", idle), ("refresh.absolute", absolute)] {
+        if life < ttl {
+            let what = format!(
+                "{} is shorter than an access token's life, {}; \
+                 a session must outlive its access tokens",
+                text(life),
+                text(ttl)
+            );
+            why.add(&[name, "access_token.ttl"], problems, what);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The one table of settings: it drives the check of names and values, the environment, `--set`,
+//! `symbolon config schema`, and the test that each setting stands in the guide.
+
+use std::time::Duration;
+use symbolon_core::device::DeviceClass;
+
+/// How many clients a configuration may have. Inclusive.
+pub(crate) const CLIENTS_MAX: usize = 1000;
+
+/// How many audiences a configuration may have. Inclusive.
+pub(crate) const AUDIENCES_MAX: usize = 100;
+
+/// How many origins, or audiences, one client may list. Inclusive.
+pub(crate) const LISTED_MAX: usize = 64;
+
+/// The longest that an access token may live. Inclusive.
+pub(crate) const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest grace window. Inclusive.
+pub(crate) const GRACE_MAX: Duration = Duration::from_secs(600);
+
+/// The longest that a session may live. Inclusive.
+pub(crate) const LIFE_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// How many sessions a subject may have, of one class or in all. Inclusive.
+pub(crate) const DEVICES_MAX: u64 = 1000;
+
+/// One setting.
+pub(crate) struct Setting {
+    /// Its name in its table.
+    pub(crate) name: &'static str,
+    /// What it may be.
+    pub(crate) kind: Kind,
+    /// What holds when it is not given, as it would be written; empty if nothing does.
+    pub(crate) default: &'static str,
+    /// What it is, as a sentence.
+    pub(crate) about: &'static str,
+}
+
+/// What a setting may be.
+pub(crate) enum Kind {
+    /// A text; what it must look like is checked where it is read.
+    Text,
+    /// A text that must be given.
+    Required,
+    /// A text that must stand neither in a file nor on a command line.
+    Secret,
+    /// An integer and a unit. Both ends inclusive.
+    Duration(Duration, Duration),
+    /// An integer. Both ends inclusive.
+    Count(u64, u64),
+    /// One of these words; the second ones are promised, and refused for now.
+    Word(&'static [&'static str], &'static [&'static str]),
+    /// A list of at most that many texts.
+    Texts(usize),
+    /// A table of settings.
+    Table(&'static [Setting]),
+    /// Tables under `[[name]]`, at most `max`, told apart by their member `key`.
+    Rows { key: &'static str, max: usize, settings: &'static [Setting] },
+    /// Promised, and refused for now.
+    Later,
+}
+
+const fn setting(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    about: &'static str,
+) -> Setting {
+    Setting { name, kind, default, about }
+}
+
+const fn count(class: DeviceClass) -> Setting {
+    setting(class.as_str(), Kind::Count(1, DEVICES_MAX), "", "Sessions of this class at once.")
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The words of `preset` that exist now.
+pub(crate) const PRESETS: &[&str] = &["dual-token", "service"];
+
+/// Every setting there is.
+pub(crate) const SETTINGS: &[Setting] = &[
+    setting(
+        "issuer",
+        Kind::Required,
+        "",
+        "The authority's public URL: `iss` of every token, compared byte by byte.",
+    ),
+    setting("listen", Kind::Text, "127.0.0.1:8620", "Where the authority answers."),
+    setting(
+        "metrics_listen",
+        Kind::Text,
+        "127.0.0.1:8629",
+        "Where `/metrics` answers; `off` for nowhere.",
+    ),
+    setting("store", Kind::Required, "", "Where state lives."),
+    setting("master_key_file", Kind::Text, "", "The file that holds the master key."),
+    setting(
+        "master_key_credential",
+        Kind::Text,
+        "",
+        "The systemd credential (LoadCredential=) that holds the master key.",
+    ),
+    setting("master_key", Kind::Secret, "", "The master key itself; in the environment alone."),
+    setting("log", Kind::Word(&["human", "json"], &[]), "human", "How log lines look."),
+    setting(
+        "log_level",
+        Kind::Word(&["error", "warn", "info", "debug", "trace"], &[]),
+        "info",
+        "The least important lines that are still written.",
+    ),
+    setting(
+        "audiences",
+        Kind::Rows { key: "name", max: AUDIENCES_MAX, settings: AUDIENCE },
+        "[]",
+        "The resource servers that access tokens are for.",
+    ),
+    setting(
+        "clients",
+        Kind::Rows { key: "client_id", max: CLIENTS_MAX, settings: CLIENT },
+        "[]",
+        "The applications that ask for tokens.",
+    ),
+];
+
+const AUDIENCE: &[Setting] = &[
+    setting("name", Kind::Required, "", "`aud` of the tokens for it."),
+    setting(
+        "alg",
+        Kind::Word(&["EdDSA", "ES256", "RS256"], &["HS256"]),
+        "EdDSA",
+        "How tokens for it are signed.",
+    ),
+    setting(
+        "typ",
+        Kind::Word(&["at+jwt", "JWT"], &[]),
+        "at+jwt",
+        "What tokens for it declare themselves to be.",
+    ),
+];
+
+const CLIENT: &[Setting] = &[
+    setting("client_id", Kind::Required, "", "The client's name."),
+    setting(
+        "preset",
+        Kind::Word(PRESETS, &["gateway-session", "sliding-session", "opaque-session"]),
+        "dual-token",
+        "How its sessions are renewed.",
+    ),
+    setting(
+        "secret_hash",
+        Kind::Text,
+        "",
+        "What is kept of a confidential client's secret; without it the client is public.",
+    ),
+    setting("origins", Kind::Texts(LISTED_MAX), "[]", "Web origins whose pages may call."),
+    setting("audience", Kind::Texts(LISTED_MAX), "", "The audiences its tokens are for."),
+    setting("scope", Kind::Text, "", "The scope values it may be granted."),
+    setting("access_token", Kind::Table(ACCESS_TOKEN), "", "Its access tokens."),
+    setting("refresh", Kind::Table(REFRESH), "", "Its refresh tokens, and how long sessions last."),
+    setting("devices", Kind::Table(DEVICES), "", "How many sessions a subject may have through it."),
+    setting("binding", Kind::Later, "", "What a token's holder must also show."),
+    setting("delivery", Kind::Later, "", "How tokens reach a browser."),
+    setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
+];
+
+const ACCESS_TOKEN: &[Setting] = &[
+    setting("ttl", Kind::Duration(SECOND, TTL_MAX), "5min", "How long an access token lives."),
+    setting("format", Kind::Word(&["jwt"], &["jwe", "opaque"]), "jwt", "What an access token is."),
+];
+
+const REFRESH: &[Setting] = &[
+    setting("idle", Kind::Duration(SECOND, LIFE_MAX), "14d", "A session unused for this long ends."),
+    setting(
+        "absolute",
+        Kind::Duration(SECOND, LIFE_MAX),
+        "90d",
+        "A session this old ends, however much it is used.",
+    ),
+    setting(
+        "grace",
+        Kind::Duration(Duration::ZERO, GRACE_MAX),
+        "10s",
+        "How long after its first use a refresh token still earns the current successor.",
+    ),
+    setting(
+        "replay",
+        Kind::Word(&["enforce", "report", "off"], &[]),
+        "enforce",
+        "What a used refresh token does after its window.",
+    ),
+];
+
+const DEVICES: &[Setting] = &[
+    setting("per_subject", Kind::Count(1, DEVICES_MAX), "10", "Sessions of a subject at once."),
+    setting("per_class", Kind::Table(PER_CLASS), "{}", "The same for one device class."),
+    setting(
+        "overflow",
+        Kind::Word(&["evict_idle", "evict_oldest", "refuse"], &[]),
+        "evict_idle",
+        "Who leaves when a sign-in makes too many.",
+    ),
+];
+
+const PER_CLASS: &[Setting] = &[
+    count(DeviceClass::Web),
+    count(DeviceClass::App),
+    count(DeviceClass::MiniProgram),
+    count(DeviceClass::Desktop),
+    count(DeviceClass::Iot),
+    count(DeviceClass::Service),
+    count(DeviceClass::Other),
+];
+
+/// Every setting's path, such as `clients.refresh.grace`, in the order of the table.
+pub fn setting_paths() -> Vec<String> {
+    let mut paths = Vec::new();
+    walk(SETTINGS, "", &mut |path, _| paths.push(path));
+    paths
+}
+
+/// Calls `visit` for each setting with its path, a table before what stands in it.
+pub(crate) fn walk(
+    settings: &'static [Setting],
+    above: &str,
+    visit: &mut impl FnMut(String, &'static Setting),
+) {
+    for setting in settings {
+        let path = format!("{above}{}", setting.name);
+        visit(path.clone(), setting);
+        match setting.kind {
+            Kind::Table(inner) | Kind::Rows { settings: inner, .. } => {
+                walk(inner, &format!("{path}."), visit);
+            }
+            Kind::Text
+            | Kind::Required
+            | Kind::Secret
+            | Kind::Duration(..)
+            | Kind::Count(..)
+            | Kind::Word(..)
+            | Kind::Texts(_)
+            | Kind::Later => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::duration::parse_duration;
+    use symbolon_core::ClientPolicy;
+
+    fn default_of(path: &str) -> Duration {
+        let mut found = None;
+        walk(SETTINGS, "", &mut |at, setting| {
+            if at == path {
+                found = parse_duration(setting.default).ok();
+            }
+        });
+        found.unwrap()
+    }
+
+    #[test]
+    fn the_table_says_the_defaults_that_the_rules_have() {
+        let policy = ClientPolicy::default();
+        assert_eq!(default_of("clients.access_token.ttl"), policy.access_ttl);
+        assert_eq!(default_of("clients.refresh.idle"), policy.idle);
+        assert_eq!(default_of("clients.refresh.absolute"), policy.absolute);
+        assert_eq!(default_of("clients.refresh.grace"), policy.grace);
+        assert_eq!(policy.devices.per_subject, 10);
+    }
+
+    #[test]
+    fn every_device_class_can_be_limited() {
+        assert_eq!(PER_CLASS.len(), DeviceClass::ALL.len());
+    }
+
+    #[test]
+    fn a_duration_that_is_a_default_lies_within_its_bounds() {
+        walk(SETTINGS, "", &mut |path, setting| {
+            if let Kind::Duration(min, max) = setting.kind {
+                let default = parse_duration(setting.default).unwrap();
+                assert!(min <= default && default <= max, "{path}");
+            }
+        });
+    }
+}

@@ -1,0 +1,166 @@
+//! Who asks: API keys of trusted back ends, and clients of `/oauth2`.
+
+use super::body::Form;
+use super::edge::Context;
+use super::oauth_error::OAuthError;
+use super::problem::Problem;
+use crate::api_keys::{ApiKeyRecord, ApiScope};
+use crate::app::App;
+use crate::config::Client;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
+use symbolon_core::ClientId;
+use symbolon_core::revocation::Actor;
+
+/// A trusted back end or an operator.
+pub struct Caller(ApiKeyRecord);
+
+impl Caller {
+    /// Who acted, for the history.
+    pub fn actor(&self) -> Actor {
+        Actor::ApiKey(self.0.name.as_str().into())
+    }
+
+    /// What makes this caller's idempotency keys its own.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Whether it may do what the scope names.
+    pub fn may(&self, scope: ApiScope) -> bool {
+        self.0.scopes.contains(&scope)
+    }
+
+    /// Whether it may see and touch the sessions of a client.
+    pub fn reaches(&self, client: &ClientId) -> bool {
+        let named = |clients: &Vec<String>| clients.iter().any(|own| own == client.as_str());
+        self.0.clients.as_ref().is_none_or(named)
+    }
+
+    /// Whether it is limited to named clients.
+    pub fn is_limited(&self) -> bool {
+        self.0.clients.is_some()
+    }
+}
+
+/// Finds out which API key asks, and that it has a scope.
+///
+/// # Errors
+/// 401 without a right key (429 after too many wrong ones), 403 without the scope.
+pub async fn caller(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    scope: ApiScope,
+) -> Result<Caller, Problem> {
+    let Some(text) = bearer(headers) else {
+        return Err(Problem::unauthorized("Send `Authorization: Bearer sym_ak_…`."));
+    };
+    let Some(record) = find(app, text).await? else {
+        return Err(wrong_key(app, context));
+    };
+    let caller = Caller(record);
+    if !caller.may(scope) {
+        let detail = format!("The API key lacks the scope `{}`.", scope.as_str());
+        return Err(Problem::forbidden("insufficient-scope", detail));
+    }
+    Ok(caller)
+}
+
+async fn find(app: &App, text: &str) -> Result<Option<ApiKeyRecord>, Problem> {
+    let Ok(presented) = app.keys.api_keys.parse(text) else { return Ok(None) };
+    let record = crate::api_keys::find(&app.store, presented.id()).await?;
+    Ok(record.filter(|record| presented.is(&record.digest) && record.revoked_at.is_none()))
+}
+
+fn wrong_key(app: &App, context: &Context) -> Problem {
+    app.metrics.failed_credential();
+    let problem = Problem::unauthorized("The API key is not known, or it was revoked.");
+    match app.failures.note(context.address, app.clock.wall()) {
+        Some(seconds) => {
+            let detail = "Too many wrong API keys from this address. A right one still works.";
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            Problem::new(status, "too-many-failures", "Too many failures", detail)
+                .retry_after(seconds)
+        }
+        None => problem,
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    scheme(headers, "bearer")
+}
+
+fn scheme<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (all.next(), all.next()) else { return None };
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(wanted).then_some(rest)
+}
+
+/// Finds out which client asks (RFC 6749 §2.3): a confidential one by its secret, in one way only; a
+/// public one by its name.
+///
+/// # Errors
+/// `invalid_client`, or `invalid_request` when two ways are used at once.
+pub fn client<'a>(
+    app: &'a App,
+    context: &Context,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<&'a Client, OAuthError> {
+    let by_header = match headers.contains_key(AUTHORIZATION) {
+        true => Some(basic(headers).ok_or_else(|| failed(app, context, true))?),
+        false => None,
+    };
+    let claimed = claimed(form, by_header.as_ref())?;
+    let known = app.client(&claimed.0);
+    let right = known.filter(|client| match (&claimed.1, client.is_confidential()) {
+        (Some(secret), true) => client.has_secret(secret),
+        (None, false) => true,
+        (Some(_), false) | (None, true) => false,
+    });
+    right.ok_or_else(|| failed(app, context, by_header.is_some()))
+}
+
+/// The name and secret that a request claims.
+fn claimed(
+    form: &Form,
+    by_header: Option<&(String, String)>,
+) -> Result<(String, Option<String>), OAuthError> {
+    let in_form = form.get("client_secret").map(str::to_owned);
+    match by_header {
+        Some(_) if in_form.is_some() => {
+            Err(OAuthError::invalid_request("Authenticate in one way: header or form, not both."))
+        }
+        Some((id, _)) if form.get("client_id").is_some_and(|other| other != id) => {
+            Err(OAuthError::invalid_request("`client_id` is not the client that authenticated."))
+        }
+        Some((id, secret)) => Ok((id.clone(), Some(secret.clone()))),
+        None => Ok((form.require("client_id")?.to_owned(), in_form)),
+    }
+}
+
+fn failed(app: &App, context: &Context, basic: bool) -> OAuthError {
+    app.metrics.failed_credential();
+    match app.failures.note(context.address, app.clock.wall()) {
+        Some(seconds) => OAuthError::too_many_failures(seconds),
+        None => OAuthError::invalid_client("The client is unknown or its secret is wrong.", basic),
+    }
+}
+
+/// RFC 6749 §2.3.1: both halves are form-encoded inside the base64.
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let decoded = BASE64.decode(scheme(headers, "basic")?.as_bytes()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let plain = |half: &str| Some(percent_decode_str(&half.replace('+', " ")).decode_utf8().ok()?.into_owned());
+    Some((plain(id)?, plain(secret)?))
+}
+
+/// Whether a request shows an API key instead of a client's credentials.
+pub fn shows_api_key(headers: &HeaderMap) -> bool {
+    bearer(headers).is_some()
+}

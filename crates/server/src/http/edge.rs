@@ -1,0 +1,114 @@
+//! The outermost layer: a name for every request, a limit on its time, and one way of saying no.
+
+use super::oauth_error::OAuthError;
+use super::problem::Problem;
+use super::serve::Peer;
+use crate::app::App;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use symbolon_core::revocation::{Act, Actor};
+use tokio::time::{Duration, timeout};
+
+/// How long the authority works on one request before it gives up.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(15);
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is known of a request beside its contents.
+#[derive(Clone)]
+pub struct Context {
+    /// `X-Request-Id` of the answer and of every log line about it.
+    pub request_id: Arc<str>,
+    /// Where it came from.
+    pub address: IpAddr,
+}
+
+impl Context {
+    /// An act in the course of this request.
+    pub fn act(&self, actor: Actor, note: Option<Arc<str>>) -> Act {
+        let ip = Some(self.address.to_string().into());
+        Act { actor, note, ip, request_id: Arc::clone(&self.request_id) }
+    }
+}
+
+/// Names the request, runs it, and writes its refusal if it has one.
+pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |p| p.0);
+    let context = Context { request_id: request_id(&app), address };
+    let oauth = request.uri().path().starts_with("/oauth2/");
+    request.extensions_mut().insert(context.clone());
+    let response = match timeout(REQUEST_TIME_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => overdue().into_response(),
+    };
+    finish(response, &context, oauth)
+}
+
+fn overdue() -> Problem {
+    let detail = "The authority did not answer in time. The request may have taken effect.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "Try again", detail).retry_after(1)
+}
+
+fn finish(mut response: Response, context: &Context, oauth: bool) -> Response {
+    let problem = response.extensions_mut().remove::<Problem>();
+    let error = response.extensions_mut().remove::<OAuthError>();
+    let status = response.status();
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    let bare = status.is_client_error() || status.is_server_error();
+    match (problem, error) {
+        (Some(problem), _) => {
+            log(context, status, problem.summary());
+            let (status, body) = problem.render(&context.request_id, headers);
+            replace(response, status, body)
+        }
+        (None, Some(error)) => {
+            log(context, status, error.summary());
+            let (status, body) = error.render(&context.request_id, headers);
+            replace(response, status, body)
+        }
+        (None, None) if bare && oauth => {
+            let error = OAuthError::bad_body(status, "There is no such call.");
+            let (status, body) = error.render(&context.request_id, headers);
+            replace(response, status, body)
+        }
+        (None, None) if bare => {
+            let (status, body) = Problem::of_status(status).render(&context.request_id, headers);
+            replace(response, status, body)
+        }
+        (None, None) => response,
+    }
+}
+
+fn replace(mut response: Response, status: StatusCode, body: Body) -> Response {
+    response.headers_mut().remove(CONTENT_LENGTH);
+    *response.status_mut() = status;
+    *response.body_mut() = body;
+    response
+}
+
+fn log(context: &Context, status: StatusCode, (code, detail): (&str, &str)) {
+    let status = status.as_u16();
+    tracing::info!(request_id = &*context.request_id, status, code, detail, "refused");
+}
+
+/// A process's own prefix and a count: unique, and cheap enough for every request.
+fn request_id(app: &App) -> Arc<str> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{count:x}", app.name).into()
+}
+
+/// Says that an answer holds a token, or a secret about one, and must not be kept (RFC 6749 §5.1).
+pub fn no_store(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

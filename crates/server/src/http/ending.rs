@@ -1,0 +1,65 @@
+//! What every call that ends sessions takes and answers.
+
+use super::edge::Context;
+use super::problem::Problem;
+use super::query::Query;
+use super::tokens::EndedSession;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use symbolon_core::revocation::{Act, Actor};
+use symbolon_core::{Reason, SessionId};
+
+/// The longest note, in bytes. Inclusive.
+pub const NOTE_BYTES_MAX: usize = 500;
+
+/// The parameters of every ending call.
+pub const PARAMETERS: [&str; 3] = ["reason", "note", "wait"];
+
+/// Why and by whom sessions are ended.
+pub struct Ending {
+    /// Why.
+    pub reason: Reason,
+    /// By whom.
+    pub act: Act,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    ended: Vec<EndedSession>,
+    position: u64,
+}
+
+impl Ending {
+    /// Reads `reason`, `note` and `wait`.
+    ///
+    /// # Errors
+    /// An unknown reason, a note that is too long, or `wait`, which comes with the feed.
+    pub fn read(query: &Query, context: &Context, actor: Actor) -> Result<Self, Problem> {
+        if query.get("wait").is_some() {
+            return Err(wait_unavailable());
+        }
+        let known = "one of the stable reasons, such as `kicked` or `password_changed`";
+        let reason = query.parse("reason", known, Reason::parse)?.unwrap_or(Reason::Kicked);
+        let note = query.get("note");
+        if note.is_some_and(|note| NOTE_BYTES_MAX < note.len()) {
+            return Err(Problem::member("note", "is longer than 500 bytes"));
+        }
+        Ok(Self { reason, act: context.act(actor, note.map(Into::into)) })
+    }
+}
+
+/// The answer of an ending call.
+pub fn ended(sessions: Vec<(SessionId, Reason)>, position: u64) -> Response {
+    let ended = sessions.into_iter().map(EndedSession::from).collect();
+    Json(Answer { ended, position }).into_response()
+}
+
+/// Nothing was done: whoever waits for verifiers must not be told that they have heard.
+fn wait_unavailable() -> Problem {
+    let detail = "`wait` needs the revocation feed, which this version does not have. Nothing was \
+                  ended: ask again without `wait`.";
+    let status = StatusCode::NOT_IMPLEMENTED;
+    Problem::new(status, "wait-unavailable", "Waiting is not available", detail)
+}

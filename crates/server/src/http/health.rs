@@ -1,0 +1,29 @@
+//! `GET /livez`, `GET /readyz`, and `/metrics` on its own listener.
+
+use super::problem::Problem;
+use crate::app::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use std::sync::Arc;
+use symbolon_store::Kind;
+
+/// The process answers.
+pub async fn livez() -> Response {
+    Json(json!({"status": "ok"})).into_response()
+}
+
+/// The process can do its work: the store answers and the clocks agree.
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.now()?;
+    app.store.record(Kind::Meta, "ready").await?;
+    Ok(Json(json!({"status": "ok"})).into_response())
+}
+
+/// All counters, in OpenMetrics.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], app.metrics.render()).into_response()
+}

@@ -1,0 +1,106 @@
+//! `POST /oauth2/introspect`: whether an access token is in force now (RFC 7662).
+//!
+//! A refresh token is always inactive here: a resource server that took one for an access token would
+//! accept a credential that lives for months.
+
+use super::auth;
+use super::body::Form;
+use super::edge::{Context, no_store};
+use super::oauth_error::OAuthError;
+use super::problem::Problem;
+use crate::api_keys::ApiScope;
+use crate::app::App;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use symbolon_core::{Fault, SessionId, Timestamp, Ver, Verdict};
+use symbolon_wire::{ParsedClaims, verify};
+
+/// Answers a resource server. Inactive is `{"active":false}` and nothing else, whatever the cause.
+///
+/// # Errors
+/// The caller is not who it says; the store could not be read, which is never "inactive".
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Response> {
+    let form = authenticated(&app, &context, &headers, body).await?;
+    let text = form.require("token").map_err(IntoResponse::into_response)?;
+    let answer = introspect(&app, text).await.map_err(|f| OAuthError::from(f).into_response())?;
+    let mut response = Json(answer).into_response();
+    no_store(response.headers_mut());
+    Ok(response)
+}
+
+/// An API key with `revocations:read`, or a confidential client.
+async fn authenticated(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Form, Response> {
+    if auth::shows_api_key(headers) {
+        auth::caller(app, context, headers, ApiScope::RevocationsRead)
+            .await
+            .map_err(Problem::into_response)?;
+        return Form::read(headers, body).await.map_err(OAuthError::into_response);
+    }
+    let form = Form::read(headers, body).await.map_err(OAuthError::into_response)?;
+    let client = auth::client(app, context, headers, &form).map_err(OAuthError::into_response)?;
+    match client.is_confidential() {
+        true => Ok(form),
+        false => Err(OAuthError::unauthorized_client(
+            "Only a confidential client or an API key with `revocations:read` may introspect.",
+        )
+        .into_response()),
+    }
+}
+
+async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
+    let inactive = json!({"active": false});
+    let at = app.now()?;
+    let Some(token) = own_token(app, text) else { return Ok(inactive) };
+    let Some(loaded) = app.store.session(token.sid).await? else { return Ok(inactive) };
+    let policy = app.policies.of(&loaded.session.client);
+    match loaded.judge(&token.ver, &policy, at) {
+        Verdict::Live if at < token.expires_at => Ok(token.into_answer()),
+        Verdict::Live | Verdict::Stale(_) | Verdict::Revoked(_) => Ok(inactive),
+    }
+}
+
+/// An access token that this authority signed for a session.
+struct OwnToken {
+    sid: SessionId,
+    ver: Ver,
+    expires_at: Timestamp,
+    claims: Map<String, Value>,
+}
+
+impl OwnToken {
+    fn into_answer(mut self) -> Value {
+        self.claims.insert("active".into(), Value::Bool(true));
+        self.claims.insert("token_type".into(), Value::String("Bearer".into()));
+        Value::Object(self.claims)
+    }
+}
+
+fn own_token(app: &App, text: &str) -> Option<OwnToken> {
+    let payload = app.keys.algorithms().find_map(|alg| verify(app.keys.verifying(), alg, text).ok())?;
+    let claims = ParsedClaims::of(&payload).ok()?;
+    if *claims.iss != *app.config.issuer {
+        return None;
+    }
+    let (sid, ver, expires_at) = (claims.sid?, claims.ver, claims.exp);
+    Some(OwnToken { sid, ver, expires_at, claims: serde_json::from_slice(payload.bytes()).ok()? })
+}
+
+/// Whether a text is an access token of ours, in force or not.
+pub fn is_own_access_token(app: &App, text: &str) -> bool {
+    own_token(app, text).is_some()
+}

@@ -1,0 +1,188 @@
+//! "No" on `/v1`: `application/problem+json` (RFC 9457). The only place, with [`super::oauth_error`],
+//! that knows status codes.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use symbolon_core::{Denial, Fault, Reason};
+use symbolon_wire::Malformed;
+
+/// A refusal or failure, before the request's id is known to it; [`super::edge`] writes it out.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    member: Option<String>,
+    reason: Option<Reason>,
+    retry_after: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Body9457<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of any kind.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        let detail = detail.into();
+        Self { status, code, title, detail, member: None, reason: None, retry_after: None }
+    }
+
+    /// The request is wrong in one member.
+    pub fn member(member: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        let member = member.into();
+        let detail = format!("`{member}` {why}");
+        let problem = Self::new(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail);
+        Self { member: Some(member), ..problem }
+    }
+
+    /// Nobody we know is asking.
+    pub fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail)
+    }
+
+    /// Somebody we know asks for what they may not.
+    pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
+    }
+
+    /// There is no such thing, or not for this caller.
+    pub fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// The same with a reason: why a session ended or may not renew.
+    pub fn because(self, reason: Option<Reason>) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// The same with the seconds after which a retry makes sense.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// What a status without a body of its own is told: no such path, wrong method, too large.
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, title, detail) = match status {
+            StatusCode::NOT_FOUND => ("not-found", "Not found", "There is nothing at this path."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method-not-allowed", "Method not allowed", "See the `Allow` header.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too-large", "Body too large", "The body is larger than this call takes.")
+            }
+            StatusCode::REQUEST_TIMEOUT => {
+                ("timeout", "Request timeout", "The request was not complete in time.")
+            }
+            _ => ("refused", "Refused", "The request could not be answered."),
+        };
+        Self::new(status, code, title, detail)
+    }
+
+    /// The answer, under the id of its request.
+    pub(super) fn render(&self, request_id: &str, headers: &mut HeaderMap) -> (StatusCode, Body) {
+        let body = Body9457 {
+            r#type: format!("urn:symbolon:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            member: self.member.as_deref(),
+            reason: self.reason.map(Reason::as_str),
+            request_id,
+            retry_after: self.retry_after,
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"symbolon\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        (self.status, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
+    }
+
+    /// The stable code and the member at fault, for the log.
+    pub(super) fn summary(&self) -> (&'static str, &str) {
+        (self.code, self.detail.as_str())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let code = match fault {
+            Fault::Impossible { .. } => "store-lost-writes",
+            Fault::Clock => "clock",
+            Fault::Store(_) => "store",
+            Fault::Contention => "contention",
+            Fault::Busy => "busy",
+            Fault::Exhausted => "exhausted",
+        };
+        tracing::error!(code, %fault, "could not answer");
+        let detail = "The authority could not do this now; nothing changed. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Try again", detail).retry_after(1)
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Self {
+        Self::member(malformed.member(), malformed.why())
+    }
+}
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        let (status, code, title, detail) = match denial {
+            Denial::UnknownSession | Denial::ForeignToken => {
+                (StatusCode::NOT_FOUND, "not-found", "Not found", "There is no such session.")
+            }
+            Denial::ClientDisabled => {
+                (StatusCode::FORBIDDEN, "client-disabled", "Client disabled", "The client is switched off.")
+            }
+            Denial::Banned(_) => {
+                (StatusCode::FORBIDDEN, "banned", "Banned", "The subject is not allowed to sign in.")
+            }
+            Denial::Ended(_) | Denial::Replayed => {
+                (StatusCode::CONFLICT, "session-ended", "Session ended", "This session is over; start another.")
+            }
+            Denial::DeviceLimit => (
+                StatusCode::CONFLICT,
+                "device_limit",
+                "Device limit",
+                "The subject is signed in on as many devices as the client allows; end one first.",
+            ),
+            Denial::ProofNeeded => {
+                (StatusCode::BAD_REQUEST, "proof-needed", "Proof needed", "Show a fresh proof of the key.")
+            }
+        };
+        Self::new(status, code, title, detail).because(denial.reason())
+    }
+}

@@ -1,0 +1,60 @@
+//! `POST /oauth2/revoke`: signing out with a refresh token (RFC 7009). Any genuine generation will do.
+
+use super::auth;
+use super::body::Form;
+use super::cors;
+use super::edge::Context;
+use super::oauth_error::OAuthError;
+use crate::app::App;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use symbolon_core::revocation::Actor;
+use symbolon_core::{Loaded, Reason};
+
+/// Ends the session of a refresh token. Text that is no token of this client is answered 200 and changes
+/// nothing (RFC 7009 §2.2): whoever asks learns nothing about it.
+///
+/// # Errors
+/// The client is not who it says; the store could not write, and then nothing was revoked.
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    let origin = cors::check_any(&app, &headers)?;
+    Ok(origin.expose(answer(&app, &context, &headers, body).await))
+}
+
+async fn answer(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    let form = Form::read(headers, body).await?;
+    let client = auth::client(app, context, headers, &form)?;
+    cors::check(app, client, headers)?;
+    let text = form.require("token")?;
+    let Ok(token) = app.keys.refresh_tokens.open(text) else { return not_ours(app, text) };
+    let at = app.now()?;
+    let act = context.act(Actor::Client(client.id.clone()), None);
+    let ending = (&act, &client.policy);
+    let decide = |now: Loaded| Ok(now.sign_out(&token, &client.id, ending, at));
+    let done = app.store.step(token.sid(), decide).await?;
+    if done.is_some_and(|done| done.reply) {
+        app.metrics.ended(Reason::SignedOut);
+    }
+    Ok(StatusCode::OK.into_response())
+}
+
+fn not_ours(app: &App, text: &str) -> Result<Response, OAuthError> {
+    match super::introspect::is_own_access_token(app, text) {
+        true => Err(OAuthError::unsupported_token_type()),
+        false => Ok(StatusCode::OK.into_response()),
+    }
+}

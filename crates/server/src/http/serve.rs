@@ -1,0 +1,115 @@
+//! Accepting connections: bounded in number, in header size and in time; drained on shutdown.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Duration, timeout};
+use tower::ServiceExt;
+
+/// How many connections are served at once; further ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// How long a client may take to send the head of a request, idle time on an open connection included.
+pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The longest request head, in bytes.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// The most header lines in a request.
+pub const HEADERS_MAX: usize = 64;
+
+/// How many requests one HTTP/2 connection may have under way.
+pub const STREAMS_MAX: u32 = 128;
+
+/// How long requests under way may take to finish once the process was told to stop.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// The address at the other end of a connection.
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Becomes true when the process should stop.
+pub type Stop = watch::Receiver<bool>;
+
+/// Serves until told to stop, then lets the requests under way finish.
+pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let server = Arc::new(builder());
+    let draining = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, peer, slot)) = accepted else { continue };
+        let connection = server.serve_connection_with_upgrades(
+            TokioIo::new(stream),
+            service_fn(answer(router.clone(), peer)),
+        );
+        let watched = draining.watch(connection.into_owned());
+        tokio::spawn(async move {
+            // A connection that ends badly has ended all the same; its request was answered or logged.
+            let _ = watched.await;
+            drop(slot);
+        });
+    }
+    if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way when the time to drain was over");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Without it small answers wait for the other side's acknowledgement.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, slot))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "could not accept a connection");
+            tokio::task::yield_now().await;
+            None
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIME_MAX)
+        .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX);
+    builder
+}
+
+fn answer(
+    router: Router,
+    peer: SocketAddr,
+) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<Router, Request<Body>> {
+    move |request| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer.ip()));
+        router.clone().oneshot(request)
+    }
+}

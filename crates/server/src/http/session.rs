@@ -1,0 +1,79 @@
+//! `GET` and `DELETE /v1/sessions/{sid}`: one session.
+
+use super::auth::{self, Caller};
+use super::edge::Context;
+use super::ending::{self, Ending};
+use super::problem::Problem;
+use super::query::Query;
+use super::session_view::SessionView;
+use crate::api_keys::ApiScope;
+use crate::app::App;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use std::sync::Arc;
+use symbolon_core::{Decision, Loaded, SessionId};
+use symbolon_wire::parse_session_id;
+
+/// Shows a session.
+///
+/// # Errors
+/// The caller may not; there is no such session within its reach.
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    Path(sid): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsRead).await?;
+    Query::read(&uri, &[])?;
+    let loaded = app.store.session(read(&sid)?).await?.filter(|found| reaches(&caller, found));
+    let loaded = loaded.ok_or_else(no_such_session)?;
+    Ok(Json(SessionView::new(&app, &loaded, app.now()?)).into_response())
+}
+
+/// Ends a session; one that has ended already is answered `"ended":[]`.
+///
+/// # Errors
+/// The caller may not; there is no such session within its reach; the store could not write.
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    Path(sid): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
+    let sid = read(&sid)?;
+    let query = Query::read(&uri, &ending::PARAMETERS)?;
+    let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
+    let at = app.now()?;
+    let decide = |now: Loaded| {
+        if !reaches(&caller, &now) {
+            return Ok(Decision::unchanged(None));
+        }
+        let policy = app.policies.of(&now.session.client);
+        Ok(now.end(reason, &act, &policy, at).map(Some))
+    };
+    let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
+    let by_this = done.reply.ok_or_else(no_such_session)?;
+    if by_this {
+        app.metrics.ended(reason);
+    }
+    Ok(ending::ended(by_this.then_some((sid, reason)).into_iter().collect(), done.position))
+}
+
+fn read(text: &str) -> Result<SessionId, Problem> {
+    parse_session_id(text)
+        .map_err(|_| Problem::member("session_id", "must be 22 characters of base64url"))
+}
+
+fn reaches(caller: &Caller, loaded: &Loaded) -> bool {
+    caller.reaches(&loaded.session.client)
+}
+
+fn no_such_session() -> Problem {
+    Problem::not_found("There is no session of this name, or it is not within this key's reach.")
+}

@@ -1,0 +1,81 @@
+//! `GET` and `DELETE /v1/subjects/{sub}/sessions`: all sessions of one subject.
+
+use super::auth;
+use super::edge::Context;
+use super::ending::{self, Ending};
+use super::problem::Problem;
+use super::query::Query;
+use super::sessions::{Wanted, list};
+use crate::api_keys::ApiScope;
+use crate::app::App;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use std::sync::Arc;
+use symbolon_core::{ClientId, LoadedSubject, Subject, Which, id};
+
+/// Lists a subject's sessions: those that are active, unless `state` says otherwise.
+///
+/// # Errors
+/// The caller may not; a filter is wrong.
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    Path(sub): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsRead).await?;
+    let query = Query::read(&uri, &["client_id", "device_class", "state", "limit", "cursor"])?;
+    let state = query.parse("state", "`active`, `ended` or `all`", |word| match word {
+        "active" => Some(Some(true)),
+        "ended" => Some(Some(false)),
+        "all" => Some(None),
+        _ => None,
+    })?;
+    let wanted = Wanted::read(&query, Some(read(&sub)?), state.unwrap_or(Some(true)))?;
+    list(&app, &caller, &wanted).await
+}
+
+/// Ends those of a subject's sessions that the filters name; without filters, all.
+///
+/// # Errors
+/// The caller may not; a filter is wrong; the store could not write.
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    Path(sub): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
+    if caller.is_limited() {
+        let detail = "A key that is limited to named clients cannot end a subject's sessions at large.";
+        return Err(Problem::forbidden("key-limited", detail));
+    }
+    let known = ["except", "device_class", "device_id", "client_id", "reason", "note", "wait"];
+    let query = Query::read(&uri, &known)?;
+    let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
+    let (subject, which) = (read(&sub)?, which(&query)?);
+    let at = app.now()?;
+    let shard = app.keys.shards.shard(subject.as_str());
+    let decide =
+        |now: LoadedSubject| Ok(now.end_sessions(&which, (reason, &act), &app.policies, at));
+    let done = app.store.step_subject(&subject, shard, decide).await?;
+    done.reply.iter().for_each(|(_, reason)| app.metrics.ended(*reason));
+    Ok(ending::ended(done.reply, done.position))
+}
+
+fn which(query: &Query) -> Result<Which, Problem> {
+    Ok(Which {
+        except: query.sid("except")?,
+        class: query.device_class()?,
+        device_id: query.parse("device_id", "1 to 255 bytes of text", |t| id::name(t).ok())?,
+        client: query.parse("client_id", "a client's name", |c| ClientId::parse(c).ok())?,
+    })
+}
+
+fn read(text: &str) -> Result<Subject, Problem> {
+    Subject::parse(text).map_err(|why| Problem::member("subject", why))
+}

@@ -1,0 +1,165 @@
+//! `POST /oauth2/token`: renewing (RFC 6749 §6).
+
+use super::auth;
+use super::body::Form;
+use super::cors;
+use super::edge::Context;
+use super::oauth_error::OAuthError;
+use super::tokens::TokenAnswer;
+use crate::app::App;
+use crate::config::{Client, Preset};
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use std::sync::Arc;
+use symbolon_core::binding::Proof;
+use symbolon_core::revocation::{Act, Actor};
+use symbolon_core::{
+    Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp, scope,
+};
+use symbolon_wire::{Algorithm, IssueError};
+
+/// Answers a token request, and lets the client's own pages read the answer.
+///
+/// # Errors
+/// RFC 6749 §5.2; a page from an origin that no client lists.
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    let origin = cors::check_any(&app, &headers)?;
+    Ok(origin.expose(answer(&app, &context, &headers, body).await))
+}
+
+async fn answer(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    let form = Form::read(headers, body).await?;
+    let client = auth::client(app, context, headers, &form)?;
+    cors::check(app, client, headers)?;
+    if form.require("grant_type")? != "refresh_token" {
+        return Err(OAuthError::unsupported_grant_type());
+    }
+    if client.preset == Preset::Service {
+        return Err(OAuthError::unauthorized_client("The preset `service` has no refresh tokens."));
+    }
+    let text = form.require("refresh_token")?;
+    let token = app.keys.refresh_tokens.open(text).map_err(|_| OAuthError::invalid_grant())?;
+    let request = Request {
+        app,
+        client,
+        token: &token,
+        act: context.act(Actor::Client(client.id.clone()), None),
+        scope: form.get("scope"),
+        resource: form.get("resource"),
+    };
+    request.run().await
+}
+
+/// A refresh, parsed.
+struct Request<'a> {
+    app: &'a App,
+    client: &'a Client,
+    token: &'a RefreshToken,
+    act: Act,
+    scope: Option<&'a str>,
+    resource: Option<&'a str>,
+}
+
+/// What a decision comes to, and what is counted of it once it is committed.
+struct Outcomes {
+    answer: Result<TokenAnswer, OAuthError>,
+    granted: Option<(Outcome, Option<Reason>)>,
+    denied: Option<Denial>,
+    ended: Option<Reason>,
+}
+
+impl Request<'_> {
+    async fn run(&self) -> Result<Response, OAuthError> {
+        let at = self.app.now()?;
+        let decide = |now: Loaded| self.decide(now, at);
+        let Some(done) = self.app.store.step(self.token.sid(), decide).await? else {
+            self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
+            return Err(OAuthError::invalid_grant());
+        };
+        self.count(&done.reply);
+        done.reply.answer.map(|tokens| tokens.into_answer(StatusCode::OK))
+    }
+
+    /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
+    fn decide(&self, now: Loaded, at: Timestamp) -> Result<Decision<Outcomes>, Fault> {
+        let audience = Arc::clone(&now.session.audience);
+        let recipients = self.app.recipients(self.client, &audience, self.resource);
+        let alg = recipients.as_ref().map_or(Algorithm::EdDsa, |recipients| recipients.alg);
+        let terms = self.app.terms(self.client, alg)?;
+        let (token, client, act) = (self.token, &self.client.id, &self.act);
+        let ask = Refresh { token, client, proof: Proof::default(), terms, act };
+        let decision = now.refresh(&ask, at)?;
+        let ended = decision.events.first().map(|event| event.reason);
+        let grant = match decision.reply {
+            Ok(ref grant) => grant,
+            Err(denial) => return Ok(decision.map(|_| Outcomes::denied(denial, ended))),
+        };
+        let granted = Some((grant.outcome, grant.alert));
+        match self.write(grant, recipients, at) {
+            Ok(tokens) => Ok(decision.map(|_| Outcomes { granted, ..Outcomes::of(Ok(tokens)) })),
+            Err(refused) => Ok(Decision::unchanged(Outcomes::of(Err(refused)))),
+        }
+    }
+
+    fn write(
+        &self,
+        grant: &Grant,
+        recipients: Option<crate::keys::Recipients>,
+        at: Timestamp,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let recipients = recipients.ok_or_else(OAuthError::invalid_target)?;
+        let scope = scope::narrow(&grant.session.scope, self.scope);
+        let scope = scope.ok_or_else(OAuthError::invalid_scope)?;
+        TokenAnswer::new(self.app, grant, &recipients, &scope, at).map_err(|error| match error {
+            IssueError::TooLong { .. } => OAuthError::token_too_large(),
+            IssueError::Crypto(_) => Fault::Store("the library could not sign".into()).into(),
+        })
+    }
+
+    fn count(&self, outcomes: &Outcomes) {
+        let (metrics, client) = (&self.app.metrics, &self.client.id);
+        if let Some((outcome, alert)) = outcomes.granted {
+            metrics.granted(client, outcome, alert);
+            self.alert(outcome, alert);
+        }
+        if let Some(denial) = outcomes.denied {
+            metrics.refused(client, denial);
+        }
+        if let Some(reason) = outcomes.ended {
+            metrics.ended(reason);
+        }
+    }
+
+    fn alert(&self, outcome: Outcome, alert: Option<Reason>) {
+        let sid = symbolon_wire::session_id_text(self.token.sid());
+        if outcome == Outcome::FastForwarded {
+            tracing::warn!(sid, "a token was ahead of the store: it lost writes, the family went on");
+        }
+        if let Some(reason) = alert {
+            tracing::warn!(sid, reason = reason.as_str(), "a setting let this pass");
+        }
+    }
+}
+
+impl Outcomes {
+    fn of(answer: Result<TokenAnswer, OAuthError>) -> Self {
+        Self { answer, granted: None, denied: None, ended: None }
+    }
+
+    fn denied(denial: Denial, ended: Option<Reason>) -> Self {
+        Self { denied: Some(denial), ended, ..Self::of(Err(denial.into())) }
+    }
+}

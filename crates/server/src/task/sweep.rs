@@ -1,0 +1,48 @@
+//! Sweeping: timeouts that passed are written down with their events, and what ended long ago leaves.
+
+use crate::app::App;
+use crate::http::Stop;
+use std::sync::Arc;
+use symbolon_core::{Decision, Duration, Fault, Loaded, SessionId};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a chunk of the sessions is looked at.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How many sessions a chunk has. Inclusive.
+pub const CHUNK: usize = 512;
+
+/// How long a session that ended is remembered, so that its holder is still told why.
+pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Walks round and round through all sessions, a chunk a second, until told to stop. A wall clock that
+/// contradicts the boot clock stops the sweep, as it stops refreshes.
+pub async fn run(app: Arc<App>, mut stop: Stop) {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut after = None;
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        match chunk(&app, after).await {
+            Ok(next) => after = next,
+            Err(fault) => tracing::error!(%fault, "could not sweep; trying again"),
+        }
+    }
+}
+
+async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>, Fault> {
+    let at = app.now()?;
+    let forget_before = at.before(REMEMBERED);
+    let decide = |now: Loaded| -> Decision<()> {
+        let policy = app.policies.of(&now.session.client);
+        now.expire(&policy, at).map(|_| ())
+    };
+    let swept = app.store.expire(after, CHUNK, forget_before, decide).await?;
+    if 0 < swept.ended + swept.forgotten {
+        tracing::debug!(ended = swept.ended, forgotten = swept.forgotten, "swept");
+    }
+    Ok(swept.next)
+}

@@ -1,0 +1,219 @@
+//! Events, reasons and actors as bytes.
+
+use super::{Damage, Decoder, Encoder};
+use symbolon_core::id::{ClientId, KeyId, SessionId, Subject};
+use symbolon_core::revocation::Below;
+use symbolon_core::{Act, Actor, Effect, Event, Reason, Target};
+
+const FORMAT: u8 = 1;
+
+/// An event without its checksum: its position, which the checksum covers, is known only at the commit.
+pub(crate) fn encode(event: &Event) -> Vec<u8> {
+    let mut to = Encoder::new(FORMAT);
+    to.instant(event.at);
+    target(&mut to, &event.target);
+    to.byte(match event.effect {
+        Effect::Revoked => 0,
+        Effect::Stale => 1,
+    });
+    to.byte(reason_code(event.reason));
+    to.instant(event.expires_at);
+    act(&mut to, &event.act);
+    to.into_bytes()
+}
+
+/// An event as the feed holds it.
+pub(crate) fn decode(position: u64, sealed: &[u8]) -> Result<Event, Damage> {
+    let mut from = Decoder::open(sealed, &[&position.to_le_bytes()], FORMAT)?;
+    let event = Event {
+        at: from.instant()?,
+        target: read_target(&mut from)?,
+        effect: match from.byte()? {
+            0 => Effect::Revoked,
+            1 => Effect::Stale,
+            2.. => return Err(Damage("an effect is unknown")),
+        },
+        reason: read_reason(&mut from)?,
+        expires_at: from.instant()?,
+        act: read_act(&mut from)?,
+    };
+    from.finish(event)
+}
+
+fn target(to: &mut Encoder, target: &Target) {
+    match target {
+        Target::Token(jti) => {
+            to.byte(0);
+            to.raw(jti);
+        }
+        Target::Session(sid) => {
+            to.byte(1);
+            to.raw(sid.as_bytes());
+        }
+        Target::Subject(subject, bound) => {
+            to.byte(2);
+            to.text(subject.as_str());
+            below(to, *bound);
+        }
+        Target::Client(client, bound) => {
+            to.byte(3);
+            to.text(client.as_str());
+            below(to, *bound);
+        }
+        Target::Key(kid) => {
+            to.byte(4);
+            to.raw(&kid.0);
+        }
+        Target::Everything(bound) => {
+            to.byte(5);
+            below(to, *bound);
+        }
+    }
+}
+
+fn read_target(from: &mut Decoder<'_>) -> Result<Target, Damage> {
+    Ok(match from.byte()? {
+        0 => Target::Token(from.array()?),
+        1 => Target::Session(SessionId::from_bytes(from.array()?)),
+        2 => Target::Subject(read_subject(from)?, read_below(from)?),
+        3 => Target::Client(read_client(from)?, read_below(from)?),
+        4 => Target::Key(KeyId(from.array()?)),
+        5 => Target::Everything(read_below(from)?),
+        6.. => return Err(Damage("a target is unknown")),
+    })
+}
+
+pub(super) fn below(to: &mut Encoder, below: Below) {
+    to.epoch(below.epoch);
+    to.number(below.counter);
+}
+
+pub(super) fn read_below(from: &mut Decoder<'_>) -> Result<Below, Damage> {
+    Ok(Below { epoch: from.epoch()?, counter: from.number()? })
+}
+
+pub(crate) fn read_subject(from: &mut Decoder<'_>) -> Result<Subject, Damage> {
+    Subject::parse(from.text()?).map_err(|_| Damage("a subject is no subject"))
+}
+
+pub(super) fn read_client(from: &mut Decoder<'_>) -> Result<ClientId, Damage> {
+    ClientId::parse(from.text()?).map_err(|_| Damage("a client is no client"))
+}
+
+fn act(to: &mut Encoder, act: &Act) {
+    actor(to, &act.actor);
+    to.maybe(act.note.as_deref(), Encoder::text);
+    to.maybe(act.ip.as_deref(), Encoder::text);
+    to.text(&act.request_id);
+}
+
+fn read_act(from: &mut Decoder<'_>) -> Result<Act, Damage> {
+    Ok(Act {
+        actor: read_actor(from)?,
+        note: from.maybe(Decoder::shared_text)?,
+        ip: from.maybe(Decoder::shared_text)?,
+        request_id: from.shared_text()?,
+    })
+}
+
+pub(super) fn actor(to: &mut Encoder, actor: &Actor) {
+    match actor {
+        Actor::Authority => to.byte(0),
+        Actor::ApiKey(name) => {
+            to.byte(1);
+            to.text(name);
+        }
+        Actor::Client(client) => {
+            to.byte(2);
+            to.text(client.as_str());
+        }
+        Actor::Person(subject) => {
+            to.byte(3);
+            to.text(subject.as_str());
+        }
+    }
+}
+
+pub(super) fn read_actor(from: &mut Decoder<'_>) -> Result<Actor, Damage> {
+    Ok(match from.byte()? {
+        0 => Actor::Authority,
+        1 => Actor::ApiKey(from.shared_text()?),
+        2 => Actor::Client(read_client(from)?),
+        3 => Actor::Person(read_subject(from)?),
+        4.. => return Err(Damage("an actor is unknown")),
+    })
+}
+
+/// The stored number of a reason: never reused, never reordered.
+pub(super) const fn reason_code(reason: Reason) -> u8 {
+    match reason {
+        Reason::SignedOut => 1,
+        Reason::Kicked => 2,
+        Reason::Displaced => 3,
+        Reason::Banned => 4,
+        Reason::PasswordChanged => 5,
+        Reason::PermissionsChanged => 6,
+        Reason::Replayed => 7,
+        Reason::BindingMismatch => 8,
+        Reason::Idle => 9,
+        Reason::Expired => 10,
+        Reason::KeyCompromised => 11,
+        Reason::ClientDisabled => 12,
+        Reason::Admin => 13,
+    }
+}
+
+pub(super) fn read_reason(from: &mut Decoder<'_>) -> Result<Reason, Damage> {
+    let code = from.byte()?;
+    let known = Reason::ALL.into_iter().find(|reason| reason_code(*reason) == code);
+    known.ok_or(Damage("a reason is unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seal;
+    use super::*;
+    use symbolon_core::{StoreEpoch, Timestamp};
+
+    fn events() -> Vec<Event> {
+        let below = Below { epoch: StoreEpoch(3), counter: 900 };
+        let subject = Subject::parse("用户 10086").unwrap();
+        let client = ClientId::parse("web").unwrap();
+        let targets = [
+            Target::Token([7; 16]),
+            Target::Session(SessionId::from_bytes([8; 16])),
+            Target::Subject(subject.clone(), below),
+            Target::Client(client.clone(), below),
+            Target::Key(KeyId([9; 12])),
+            Target::Everything(below),
+        ];
+        let actors = [
+            Actor::Authority,
+            Actor::ApiKey("ops".into()),
+            Actor::Client(client),
+            Actor::Person(subject),
+        ];
+        let mut acts = actors.into_iter().cycle().zip([None, Some("a note")].into_iter().cycle());
+        let mut event = |target, effect, reason| {
+            let (actor, note) = acts.next().unwrap();
+            let act = Act { actor, note: note.map(Into::into), ip: None, request_id: "r-1".into() };
+            let (at, expires_at) = (Timestamp::from_millis(17), Timestamp::from_millis(1 << 41));
+            Event { at, target, effect, reason, expires_at, act }
+        };
+        let mut all = Vec::new();
+        for (target, reason) in targets.into_iter().cycle().zip(Reason::ALL) {
+            all.push(event(target.clone(), Effect::Revoked, reason));
+            all.push(event(target, Effect::Stale, reason));
+        }
+        all
+    }
+
+    #[test]
+    fn every_kind_of_event_is_read_back() {
+        for event in events() {
+            let sealed = seal(encode(&event), &[&5_u64.to_le_bytes()]);
+            assert_eq!(decode(5, &sealed), Ok(event));
+            assert!(decode(6, &sealed).is_err());
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The sweep.
+
+use super::Open;
+use super::fixture::{AT, events, kick, must, policy, sign_in};
+use crate::{Store, Swept};
+use core::time::Duration;
+use symbolon_core::{Reason, Target, Timestamp};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn sweep(store: &Store, forget_before: Timestamp, at: Timestamp) -> Swept {
+    let mut total = Swept::default();
+    loop {
+        let decide = |loaded: symbolon_core::Loaded| loaded.expire(&policy(), at);
+        let chunk = must(store.expire(total.next, 4, forget_before, decide).await);
+        total.ended += chunk.ended;
+        total.forgotten += chunk.forgotten;
+        total.next = chunk.next;
+        if chunk.next.is_none() {
+            return total;
+        }
+    }
+}
+
+/// A sweep writes the ends that time brought, each with its event, once.
+pub async fn a_sweep_writes_what_time_ended(open: impl Open) {
+    let store = open("one").await;
+    for number in 0..10 {
+        sign_in(&store, &format!("s{number}"), number).await;
+    }
+    let early = sweep(&store, AT, AT).await;
+    assert_eq!((early.ended, early.forgotten), (0, 0));
+    let late = AT.after(DAY * 15);
+    assert_eq!(sweep(&store, AT, late).await.ended, 10);
+    assert_eq!(sweep(&store, AT, late).await.ended, 0);
+    let events = events(&store).await;
+    assert!(events.iter().map(|(position, _)| *position).eq(1..=10));
+    assert!(events.iter().all(|(_, event)| event.reason == Reason::Idle));
+}
+
+/// Ended sessions and old events leave when they are old enough; the newest event stays, so that a
+/// reader of the feed sees that something is missing.
+pub async fn a_sweep_forgets_what_is_old_enough(open: impl Open) {
+    let store = open("one").await;
+    let kept = sign_in(&store, "kept", 0).await.grant.session.sid;
+    let mut kicked = Vec::new();
+    for number in 1..=5 {
+        let sid = sign_in(&store, &format!("s{number}"), number).await.grant.session.sid;
+        kick(&store, sid, AT).await;
+        kicked.push(sid);
+    }
+    assert_eq!(sweep(&store, AT, AT).await.forgotten, 0);
+    let month = AT.after(DAY);
+    assert_eq!(sweep(&store, month, AT).await.forgotten, 5 + 4);
+    for sid in &kicked {
+        assert!(must(store.session(*sid).await).is_none());
+    }
+    assert!(must(store.session(kept).await).is_some());
+    let left = events(&store).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].0, &left[0].1.target), (5, &Target::Session(kicked[4])));
+    kick(&store, kept, AT).await;
+    assert!(events(&store).await.iter().map(|(position, _)| *position).eq(5..=6));
+}
+
+/// What was spent leaves once it has expired, and not before.
+pub async fn a_sweep_forgets_what_was_spent_and_expired(open: impl Open) {
+    let store = open("one").await;
+    for number in 0..3 {
+        let until = AT.after(Duration::from_secs(number));
+        must(store.spend([number as u8; 32], b"", until, Timestamp::default()).await);
+    }
+    sign_in(&store, "somebody at this instant", 1).await;
+    assert_eq!(sweep(&store, Timestamp::default(), AT).await.forgotten, 1);
+}

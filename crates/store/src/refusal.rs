@@ -1,0 +1,101 @@
+//! Why a store was not opened.
+
+use core::fmt;
+use std::path::{Path, PathBuf};
+
+/// A store that was not opened: what happened, why, and what to do next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// A newer version of this program wrote it.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The file's version.
+        found: usize,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// It is not what was written.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// It is some other program's.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process serves from it.
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system would not let us.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        what: String,
+    },
+}
+
+impl Refusal {
+    pub(crate) fn io(path: &Path, error: &dyn fmt::Display) -> Self {
+        Self::Io { path: path.into(), what: error.to_string() }
+    }
+
+    /// What a database's error at opening means.
+    pub(crate) fn unreadable(path: &Path, error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let what = error.to_string();
+        let damaged = match error.sqlite_error_code() {
+            Some(code) => [DatabaseCorrupt, NotADatabase].contains(&code) || missing(&what),
+            None => true,
+        };
+        let path = path.into();
+        if damaged { Self::Damaged { path, what } } else { Self::Io { path, what } }
+    }
+}
+
+/// Whether a table or column that must be there is not.
+fn missing(what: &str) -> bool {
+    what.contains("no such") || what.contains("malformed")
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer { path, found, known } => write!(
+                f,
+                "{} was written by a newer version (schema {found}, this program knows {known}): \
+                 run that version, or restore a backup made before the upgrade",
+                path.display()
+            ),
+            Self::Damaged { path, what } => write!(
+                f,
+                "{} is damaged ({what}), so nothing is served from it: move it away and restore a \
+                 backup; the ends log beside it keeps what was ended since",
+                path.display()
+            ),
+            Self::Foreign { path } => {
+                write!(f, "{} is a database of another program: name another file", path.display())
+            }
+            Self::InUse { path } => write!(
+                f,
+                "{} is in use by another serving process: stop that one first, or give this one a \
+                 file of its own",
+                path.display()
+            ),
+            Self::Io { path, what } => write!(
+                f,
+                "{} could not be opened ({what}): check that the directory exists, is writable by \
+                 this user and has space",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,222 @@
+//! The store in one SQLite file: one writer that groups what waits into one durable commit, readers
+//! beside it, and an ends log.
+
+mod again;
+mod change;
+mod checkpoint;
+mod ends;
+mod list;
+mod moves;
+mod open;
+mod queue;
+mod read;
+mod schema;
+mod step;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use crate::{Kind, Record, Refusal};
+use change::{Change, Done, Put, Seen, Spend, Task, Work};
+use queue::Queue;
+use read::Readers;
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use symbolon_core::{Cutoffs, Fault, Loaded, SessionId, Subject, Timestamp};
+use tokio::sync::{Semaphore, oneshot};
+
+/// How many lists are read at once. Inclusive; more wait.
+const LISTS_MAX: usize = 2;
+
+/// The longest value that is spent or recorded, in bytes. Inclusive.
+const VALUE_MAX: usize = 64 * 1024;
+
+/// What a process opens the store for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// To serve: everything, and nobody else may meanwhile.
+    Serve,
+    /// To operate, from a command line: records alone, also while another process serves.
+    Operate,
+}
+
+/// The store in one SQLite file. Clones share it; the last one that is dropped closes it.
+#[derive(Clone)]
+pub struct Sqlite(Arc<Inner>);
+
+struct Inner {
+    role: Role,
+    readers: Arc<Readers>,
+    queue: Arc<Queue>,
+    shared: Arc<Shared>,
+    lists: Semaphore,
+    threads: Vec<JoinHandle<()>>,
+    /// Held for life.
+    _lock: Option<File>,
+}
+
+/// What the writer publishes after each commit.
+struct Shared {
+    cutoffs: RwLock<(Arc<Cutoffs>, u64)>,
+    moves: AtomicU64,
+    latest: AtomicU64,
+    hasher: std::hash::RandomState,
+}
+
+impl Shared {
+    fn new(cutoffs: Cutoffs, latest: Timestamp) -> Self {
+        Self {
+            cutoffs: RwLock::new((Arc::new(cutoffs), 0)),
+            moves: AtomicU64::new(0),
+            latest: AtomicU64::new(latest.as_millis()),
+            hasher: std::hash::RandomState::new(),
+        }
+    }
+
+    /// What is in force. To be asked *before* a snapshot is read: what it lacks of the snapshot makes
+    /// a decision be made again, never pass unseen.
+    fn seen(&self) -> Seen {
+        let moves = self.moves.load(Ordering::Acquire);
+        let (cutoffs, cutoffs_version) =
+            self.cutoffs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Seen { cutoffs, cutoffs_version, moves, subject: None }
+    }
+
+    fn hash(&self, subject: &Subject) -> u64 {
+        std::hash::BuildHasher::hash_one(&self.hasher, subject)
+    }
+}
+
+impl Sqlite {
+    /// Opens, or creates, the store at `path`.
+    ///
+    /// # Errors
+    /// The file is newer, damaged, foreign, in use, or cannot be read.
+    pub fn open(path: &Path, role: Role) -> Result<Self, Refusal> {
+        open::open(path, role).map(|inner| Self(Arc::new(inner)))
+    }
+
+    pub(crate) fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
+        self.serving()?;
+        let cutoffs = self.0.shared.seen().cutoffs;
+        let stored = self.0.readers.with(|connection| read::session(connection, sid))?;
+        Ok(stored.map(|stored| stored.under(&cutoffs)))
+    }
+
+    pub(crate) fn cutoffs(&self) -> Arc<Cutoffs> {
+        self.0.shared.seen().cutoffs
+    }
+
+    pub(crate) fn latest_instant(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.shared.latest.load(Ordering::Acquire))
+    }
+
+    pub(crate) async fn spend(
+        &self,
+        digest: [u8; 32],
+        value: &[u8],
+        until: Timestamp,
+        at: Timestamp,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        self.serving()?;
+        short(value)?;
+        let earlier = self.0.readers.with(|connection| read::spent(connection, &digest, at))?;
+        if earlier.is_some() {
+            return Ok(earlier);
+        }
+        let spend = Spend { digest, value: value.to_vec(), until, at };
+        Ok(self.submit(Task::Spend(spend)).await?.earlier)
+    }
+
+    pub(crate) fn record(&self, kind: Kind, name: &str) -> Result<Option<Record>, Fault> {
+        self.0.readers.with(|connection| read::record(connection, kind, name))
+    }
+
+    pub(crate) fn records(&self, kind: Kind) -> Result<Vec<Record>, Fault> {
+        self.0.readers.with(|connection| read::records(connection, kind))
+    }
+
+    pub(crate) async fn put_record(
+        &self,
+        kind: Kind,
+        name: &str,
+        value: &[u8],
+        expected: Option<u64>,
+    ) -> Result<bool, Fault> {
+        short(value)?;
+        let put = Put { kind, name: name.into(), value: value.to_vec(), expected };
+        Ok(self.submit(Task::Put(put)).await?.applied)
+    }
+
+    /// Hands work to the writer and waits until it is durable.
+    async fn submit(&self, task: Task) -> Result<Done, Fault> {
+        let (reply, done) = oneshot::channel();
+        self.0.queue.push([Work { task, reply }].into_iter())?;
+        answered(done).await
+    }
+
+    /// Hands several changes to the writer at once, so that they share a commit.
+    async fn submit_all(&self, changes: Vec<Change>) -> Result<Vec<Done>, Fault> {
+        let with_reply = |change| {
+            let (reply, done) = oneshot::channel();
+            (Work { task: Task::Change(change), reply }, done)
+        };
+        let (work, waiting): (Vec<_>, Vec<_>) = changes.into_iter().map(with_reply).unzip();
+        self.0.queue.push(work.into_iter())?;
+        let mut all = Vec::with_capacity(waiting.len());
+        for done in waiting {
+            all.push(answered(done).await?);
+        }
+        Ok(all)
+    }
+
+    fn serving(&self) -> Result<(), Fault> {
+        match self.0.role {
+            Role::Serve => Ok(()),
+            Role::Operate => {
+                Err(Fault::Store("this process opened the store for its records alone".into()))
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+    }
+}
+
+impl read::Stored {
+    fn under(self, cutoffs: &Arc<Cutoffs>) -> Loaded {
+        Loaded { session: self.session, subject: self.subject, cutoffs: Arc::clone(cutoffs) }
+    }
+}
+
+async fn answered(done: oneshot::Receiver<Result<Done, Fault>>) -> Result<Done, Fault> {
+    done.await.unwrap_or_else(|_| Err(Fault::Store("the store's writer is gone".into())))
+}
+
+fn short(value: &[u8]) -> Result<(), Fault> {
+    if value.len() <= VALUE_MAX {
+        return Ok(());
+    }
+    Err(Fault::Store(format!("a value of {} bytes is over the {VALUE_MAX} kept", value.len())))
+}
+
+/// What the database said, which never repeats a value that it was given.
+fn fault(error: &rusqlite::Error) -> Fault {
+    Fault::Store(error.to_string())
+}
+
+/// A lock, also after a panic elsewhere: what we guard is consistent between any two statements.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

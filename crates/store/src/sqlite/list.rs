@@ -1,0 +1,142 @@
+//! Lists and the sweep: many rows, so on a thread that may wait, and a bounded number at a time.
+
+use super::change::{Change, Done, Forget, SessionWrite, Task};
+use super::read::{self, Stored};
+use super::step::{change_of, range};
+use super::{Inner, Sqlite};
+use crate::{EVENTS_MAX, EXAMINED_MAX, PAGE_MAX, Page, Query, SWEEP_MAX, Swept};
+use rusqlite::Connection;
+use std::sync::Arc;
+use symbolon_core::{Decision, Event, Fault, Loaded, SessionId, Timestamp};
+
+/// How many rows are read at once, between which other work of the caller's task can go on.
+const CHUNK_ROWS: usize = 512;
+
+impl Sqlite {
+    pub(crate) async fn sessions(
+        &self,
+        query: &Query,
+        keep: impl Fn(&Loaded) -> bool + Send + Sync,
+    ) -> Result<Page, Fault> {
+        self.serving()?;
+        let limit = query.limit.clamp(1, PAGE_MAX);
+        let mut page = Page { sessions: Vec::new(), next: query.after };
+        for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
+            let cutoffs = self.cutoffs();
+            let rows = self.rows(query, page.next).await?;
+            let last = rows.len() < CHUNK_ROWS;
+            for stored in rows {
+                page.next = Some(stored.session.sid);
+                let loaded = stored.under(&cutoffs);
+                let of = query.subject.as_ref();
+                let meant = of.is_none_or(|(subject, _)| loaded.session.subject == *subject);
+                if meant && keep(&loaded) {
+                    page.sessions.push(loaded);
+                }
+                if page.sessions.len() == limit {
+                    return Ok(page);
+                }
+            }
+            if last {
+                return Ok(Page { next: None, ..page });
+            }
+        }
+        Ok(page)
+    }
+
+    async fn rows(&self, query: &Query, after: Option<SessionId>) -> Result<Vec<Stored>, Fault> {
+        let shard = query.subject.as_ref().map(|(_, shard)| *shard);
+        let (after, last) = match (after, shard) {
+            (Some(sid), _) => (sid.as_bytes().to_vec(), shard),
+            (None, Some(shard)) => (shard.0.to_vec(), Some(shard)),
+            (None, None) => (Vec::new(), None),
+        };
+        let last = last.map_or(SessionId::from_bytes([0xFF; 16]), |shard| range(shard).1);
+        self.listed(move |connection| read::sessions(connection, (&after, last), CHUNK_ROWS)).await
+    }
+
+    pub(crate) async fn events_after(
+        &self,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Event)>, Fault> {
+        self.serving()?;
+        let limit = limit.min(EVENTS_MAX);
+        self.listed(move |connection| read::events_after(connection, position, limit)).await
+    }
+
+    pub(crate) async fn expire<R>(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+        forget_before: Timestamp,
+        decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
+    ) -> Result<Swept, Fault> {
+        self.serving()?;
+        let limit = limit.clamp(1, SWEEP_MAX);
+        let seen = self.0.shared.seen();
+        let rows = self.swath(after, limit).await?;
+        let whole = rows.len() == limit;
+        let next = rows.last().map(|stored| stored.session.sid).filter(|_| whole);
+        let mut changes = Vec::new();
+        for stored in rows {
+            let seen = self.about(seen.clone(), &stored.session.subject);
+            changes.extend(sweep(seen, stored, forget_before, &decide)?);
+        }
+        let forgets: Vec<bool> = changes.iter().map(forgets_one).collect();
+        let done = self.submit_all(changes).await?;
+        let mut swept = Swept { next, ..Swept::default() };
+        let applied = done.iter().zip(forgets).filter(|(done, _)| done.applied);
+        applied.for_each(|(_, forgets)| match forgets {
+            true => swept.forgotten += 1,
+            false => swept.ended += 1,
+        });
+        swept.forgotten += self.forget(forget_before, limit).await?.forgotten;
+        Ok(swept)
+    }
+
+    async fn swath(&self, after: Option<SessionId>, limit: usize) -> Result<Vec<Stored>, Fault> {
+        let after = after.map_or(Vec::new(), |sid| sid.as_bytes().to_vec());
+        let last = SessionId::from_bytes([0xFF; 16]);
+        self.listed(move |connection| read::sessions(connection, (&after, last), limit)).await
+    }
+
+    async fn forget(&self, events_before: Timestamp, limit: usize) -> Result<Done, Fault> {
+        let spent_before = self.latest_instant();
+        self.submit(Task::Forget(Forget { events_before, spent_before, limit })).await
+    }
+
+    /// Reads on a thread that may wait.
+    async fn listed<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<R, Fault> {
+        let closed = || Fault::Store("the store is closing".into());
+        let _turn = self.0.lists.acquire().await.map_err(|_| closed())?;
+        let inner: Arc<Inner> = Arc::clone(&self.0);
+        let reading = tokio::task::spawn_blocking(move || inner.readers.with(read));
+        reading.await.map_err(|_| closed())?
+    }
+}
+
+/// What becomes of one row; a race that is lost is left to the next sweep.
+fn sweep<R>(
+    seen: super::change::Seen,
+    stored: Stored,
+    forget_before: Timestamp,
+    decide: impl Fn(Loaded) -> Decision<R>,
+) -> Result<Option<Change>, Fault> {
+    let (sid, version) = (stored.session.sid, stored.version);
+    if let Some(end) = &stored.session.end {
+        let mut change = Change::new(seen);
+        change.sessions.push(SessionWrite::Forget { sid, version });
+        return Ok((end.at < forget_before).then_some(change));
+    }
+    let decision = decide(stored.under(&seen.cutoffs));
+    let change = change_of(seen, sid, version, &decision)?;
+    Ok((!change.is_empty()).then_some(change))
+}
+
+fn forgets_one(change: &Change) -> bool {
+    change.sessions.iter().any(|write| matches!(write, SessionWrite::Forget { .. }))
+}

@@ -1,0 +1,143 @@
+//! Deciding: load, ask the rule on the caller's task, compare and set, again if another came first.
+
+use super::change::{Change, Seen, Task};
+use super::{Sqlite, read};
+use crate::{Committed, RACES_MAX};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use symbolon_core::{
+    Cutoffs, Decision, Event, Fault, Loaded, LoadedSubject, Session, SessionId, Shard, Subject,
+    SubjectDecision,
+};
+
+impl Sqlite {
+    pub(crate) async fn step<R>(
+        &self,
+        sid: SessionId,
+        decide: impl Fn(Loaded) -> Result<Decision<R>, Fault> + Send + Sync,
+    ) -> Result<Option<Committed<R>>, Fault> {
+        self.serving()?;
+        for _ in 0..RACES_MAX {
+            let seen = self.0.shared.seen();
+            let stored = self.0.readers.with(|connection| read::session(connection, sid))?;
+            let Some(stored) = stored else { return Ok(None) };
+            let seen = self.about(seen, &stored.session.subject);
+            let version = stored.version;
+            let decision = decide(stored.under(&seen.cutoffs))?;
+            let change = change_of(seen, sid, version, &decision)?;
+            if let Some(position) = self.commit(change).await? {
+                return Ok(Some(Committed { reply: decision.reply, position }));
+            }
+        }
+        Err(Fault::Contention)
+    }
+
+    pub(crate) async fn step_subject<R>(
+        &self,
+        subject: &Subject,
+        shard: Shard,
+        decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
+    ) -> Result<Committed<R>, Fault> {
+        self.serving()?;
+        for _ in 0..RACES_MAX {
+            let seen = self.about(self.0.shared.seen(), subject);
+            let load = |connection: &mut _| read::of_subject(connection, subject, range(shard));
+            let (state, rows) = self.0.readers.with(load)?;
+            let alive = rows.into_iter().filter(|(session, _)| session.end.is_none());
+            let (sessions, versions) = with_versions(alive);
+            let cutoffs = Arc::clone(&seen.cutoffs);
+            let decision = decide(LoadedSubject { subject: state.clone(), sessions, cutoffs })?;
+            let mut change = subject_change(seen, &versions, &decision)?;
+            if let Some(after) = &decision.subject {
+                change.replace_subject(&state, after);
+            }
+            if let Some(position) = self.commit(change).await? {
+                return Ok(Committed { reply: decision.reply, position });
+            }
+        }
+        Err(Fault::Contention)
+    }
+
+    pub(crate) async fn bump<R>(
+        &self,
+        decide: impl Fn(Cutoffs) -> Result<(Cutoffs, Vec<Event>, R), Fault> + Send + Sync,
+    ) -> Result<Committed<R>, Fault> {
+        self.serving()?;
+        for _ in 0..RACES_MAX {
+            let seen = self.0.shared.seen();
+            let before = Arc::clone(&seen.cutoffs);
+            let (after, events, reply) = decide(Cutoffs::clone(&before))?;
+            let mut change = Change::new(seen);
+            change.cutoffs = (after != *before).then(|| Arc::new(after));
+            change.publish(&events);
+            if let Some(position) = self.commit(change).await? {
+                return Ok(Committed { reply, position });
+            }
+        }
+        Err(Fault::Contention)
+    }
+
+    pub(super) fn about(&self, seen: Seen, subject: &Subject) -> Seen {
+        Seen { subject: Some(self.0.shared.hash(subject)), ..seen }
+    }
+
+    /// The position after the commit; `None`: another came first.
+    async fn commit(&self, change: Change) -> Result<Option<u64>, Fault> {
+        if change.is_empty() {
+            // Read after the snapshot that was decided on, so it covers all that was seen.
+            return self.0.readers.with(|connection| read::head(connection)).map(Some);
+        }
+        let done = self.submit(Task::Change(change)).await?;
+        Ok(done.applied.then_some(done.position))
+    }
+}
+
+/// What a decision about one session asks the writer for.
+pub(super) fn change_of<R>(
+    seen: Seen,
+    sid: SessionId,
+    version: u64,
+    decision: &Decision<R>,
+) -> Result<Change, Fault> {
+    let mut change = Change::new(seen);
+    if let Some(session) = &decision.session {
+        if session.sid != sid {
+            return Err(misnamed(session));
+        }
+        change.update(session, version);
+    }
+    change.publish(&decision.events);
+    Ok(change)
+}
+
+fn subject_change<R>(
+    seen: Seen,
+    versions: &BTreeMap<SessionId, u64>,
+    decision: &SubjectDecision<R>,
+) -> Result<Change, Fault> {
+    let mut change = Change::new(seen);
+    for session in &decision.changed {
+        let version = versions.get(&session.sid).ok_or_else(|| misnamed(session))?;
+        change.update(session, *version);
+    }
+    if let Some(session) = &decision.created {
+        change.create(session);
+    }
+    change.publish(&decision.events);
+    Ok(change)
+}
+
+fn misnamed(session: &Session) -> Fault {
+    Fault::Store(format!("a decision changed session {:?}, which it was not given", session.sid))
+}
+
+fn with_versions(
+    rows: impl Iterator<Item = (Session, u64)>,
+) -> (Vec<Session>, BTreeMap<SessionId, u64>) {
+    rows.map(|(session, version)| (session.clone(), (session.sid, version))).unzip()
+}
+
+/// The first and the last name that a session of this shard can have.
+pub(super) fn range(shard: Shard) -> (SessionId, SessionId) {
+    (SessionId::new(shard, [0; 14]), SessionId::new(shard, [0xFF; 14]))
+}

@@ -1,0 +1,198 @@
+//! Every test of the suite, on SQLite.
+
+use super::Places;
+use crate::conformance;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_given_can_be_read() {
+    let places = Places::new();
+    conformance::an_answer_that_was_given_can_be_read(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_session_is_none_and_not_a_fault() {
+    let places = Places::new();
+    conformance::an_unknown_session_is_none_and_not_a_fault(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_refused_and_its_end_committed() {
+    let places = Places::new();
+    conformance::a_replay_is_refused_and_its_end_committed(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_or_an_unchanged_decision_commits_nothing() {
+    let places = Places::new();
+    conformance::an_error_or_an_unchanged_decision_commits_nothing(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_in_the_order_of_commits_without_gaps() {
+    let places = Places::new();
+    conformance::events_are_in_the_order_of_commits_without_gaps(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_keeps_who_why_and_from_where() {
+    let places = Places::new();
+    conformance::an_event_keeps_who_why_and_from_where(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_ends_the_subjects_sessions_and_no_others() {
+    let places = Places::new();
+    conformance::a_ban_ends_the_subjects_sessions_and_no_others(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_is_loaded_with_its_sessions_that_are_not_ended() {
+    let places = Places::new();
+    conformance::a_subject_is_loaded_with_its_sessions_that_are_not_ended(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bump_of_a_client_ends_its_sessions() {
+    let places = Places::new();
+    conformance::a_bump_of_a_client_ends_its_sessions(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_together_are_the_whole_list() {
+    let places = Places::new();
+    conformance::pages_together_are_the_whole_list(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subjects_list_has_its_sessions_alone() {
+    let places = Places::new();
+    conformance::a_subjects_list_has_its_sessions_alone(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thing_is_spent_once_until_it_expires() {
+    let places = Places::new();
+    conformance::a_thing_is_spent_once_until_it_expires(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_compared_and_set() {
+    let places = Places::new();
+    conformance::a_record_is_compared_and_set(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_answered_is_there_after_a_restart() {
+    let places = Places::new();
+    conformance::everything_answered_is_there_after_a_restart(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_lost_its_race_decides_again() {
+    let places = Places::new();
+    conformance::a_step_that_lost_its_race_decides_again(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_refreshes_of_one_token_earn_one_successor() {
+    let places = Places::new();
+    conformance::racing_refreshes_of_one_token_earn_one_successor(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_sign_ins_never_exceed_a_device_limit() {
+    let places = Places::new();
+    conformance::racing_sign_ins_never_exceed_a_device_limit(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_that_races_refreshes_leaves_nothing_alive() {
+    let places = Places::new();
+    conformance::a_ban_that_races_refreshes_leaves_nothing_alive(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_races_a_ban_is_never_alive_after_it() {
+    let places = Places::new();
+    conformance::a_sign_in_that_races_a_ban_is_never_alive_after_it(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kick_that_races_refreshes_is_never_undone() {
+    let places = Places::new();
+    conformance::a_kick_that_races_refreshes_is_never_undone(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_callers_spend_a_thing_once() {
+    let places = Places::new();
+    conformance::racing_callers_spend_a_thing_once(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_bumps_each_count() {
+    let places = Places::new();
+    conformance::racing_bumps_each_count(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_never_created_over_another() {
+    let places = Places::new();
+    conformance::a_session_is_never_created_over_another(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_writes_what_time_ended() {
+    let places = Places::new();
+    conformance::a_sweep_writes_what_time_ended(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_forgets_what_is_old_enough() {
+    let places = Places::new();
+    conformance::a_sweep_forgets_what_is_old_enough(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_forgets_what_was_spent_and_expired() {
+    let places = Places::new();
+    conformance::a_sweep_forgets_what_was_spent_and_expired(async |place: &str| places.open(place))
+        .await;
+}

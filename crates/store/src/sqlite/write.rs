@@ -1,0 +1,373 @@
+//! The writer: one thread, one connection, one durable commit for all that waited.
+
+use super::change::{
+    Change, Done, FIRST_VERSION, Forget, Put, Seen, SessionWrite, Spend, Task, Work,
+};
+use super::checkpoint::Checkpointer;
+use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
+use super::moves::Moves;
+use super::queue::{BATCH_MAX, Queue};
+use super::{Shared, fault, open, read};
+use crate::codec::{self, seal};
+use rusqlite::{Connection, OptionalExtension, Params};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use symbolon_core::{Cutoffs, Fault, StoreEpoch, Timestamp};
+
+/// How far the stored latest instant may fall behind the one in memory, in milliseconds. Exclusive.
+const LATEST_STEP_MS: u64 = 1000;
+
+/// Everything that the writer thread owns.
+pub(super) struct Writer {
+    pub(super) path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) queue: Arc<Queue>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) checkpointer: Arc<Checkpointer>,
+    /// `None` where sessions are not written.
+    pub(super) ends: Option<EndsLog>,
+    pub(super) head: u64,
+    pub(super) latest_stored: u64,
+    pub(super) moves: Moves,
+    /// A commit failed: what is in memory may not be what is on the disk.
+    pub(super) suspect: bool,
+}
+
+/// What a transaction leads to once it is committed.
+struct Staged {
+    head: u64,
+    cutoffs: Arc<Cutoffs>,
+    cutoffs_version: u64,
+    latest: u64,
+    latest_stored: u64,
+    rows: usize,
+    /// Framed records for the ends log.
+    ends: Vec<u8>,
+    done: Vec<Done>,
+    /// Which of them the ends log must hold before they are answered.
+    revokes: Vec<bool>,
+}
+
+impl Staged {
+    fn holds(&self, seen: &Seen) -> bool {
+        seen.cutoffs_version == self.cutoffs_version
+    }
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while self.queue.take(&mut batch) {
+            self.commit(&mut batch);
+            if self.checkpointer.asks_to_catch_up()
+                && let Err(error) = super::checkpoint::passive(&self.connection)
+            {
+                tracing::warn!(%error, "the write-ahead log was not written back");
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &mut Vec<Work>) {
+        match self.recover().and_then(|()| self.transact(batch)) {
+            Ok(staged) => self.publish(staged, batch),
+            Err(fault) => {
+                tracing::error!(%fault, callers = batch.len(), "a commit failed");
+                self.suspect = true;
+                for work in batch.drain(..) {
+                    let _gone = work.reply.send(Err(fault.clone()));
+                }
+            }
+        }
+    }
+
+    /// After a failed commit: begins again from what is on the disk, with a new connection.
+    fn recover(&mut self) -> Result<(), Fault> {
+        if let Some(ends) = &mut self.ends {
+            ends.heal()?;
+        }
+        if !self.suspect {
+            return Ok(());
+        }
+        self.connection = open::writer(&self.path).map_err(|error| fault(&error))?;
+        self.head = read::head(&self.connection)?;
+        self.latest_stored = read::latest(&self.connection)?.as_millis();
+        let cutoffs = read::cutoffs(&self.connection)?;
+        let (_, version) = *self.cutoffs();
+        self.set_cutoffs(Arc::new(cutoffs), version + 1);
+        self.suspect = false;
+        Ok(())
+    }
+
+    fn cutoffs(&self) -> std::sync::RwLockReadGuard<'_, (Arc<Cutoffs>, u64)> {
+        self.shared.cutoffs.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn set_cutoffs(&self, cutoffs: Arc<Cutoffs>, version: u64) {
+        let lock = self.shared.cutoffs.write();
+        *lock.unwrap_or_else(std::sync::PoisonError::into_inner) = (cutoffs, version);
+    }
+
+    fn transact(&mut self, batch: &[Work]) -> Result<Staged, Fault> {
+        let staged = self.fill(batch);
+        if staged.is_err() && !self.connection.is_autocommit() {
+            // If even this fails, the next batch begins with a new connection.
+            let _failed_before = self.run_sql("ROLLBACK", ());
+        }
+        staged.map_err(|error| fault(&error))
+    }
+
+    fn fill(&mut self, batch: &[Work]) -> rusqlite::Result<Staged> {
+        let mut staged = self.staged(batch.len());
+        self.run_sql("BEGIN IMMEDIATE", ())?;
+        for work in batch {
+            let ends = staged.ends.len();
+            let done = match &work.task {
+                Task::Change(change) => self.change(change, &mut staged)?,
+                Task::Spend(spend) => self.spend(spend, &mut staged)?,
+                Task::Put(put) => self.put(put, &mut staged)?,
+                Task::Forget(forget) => self.forget(forget, &mut staged)?,
+            };
+            staged.done.push(done);
+            staged.revokes.push(ends < staged.ends.len());
+        }
+        self.save_latest(&mut staged)?;
+        self.run_sql("COMMIT", ())?;
+        Ok(staged)
+    }
+
+    fn staged(&self, capacity: usize) -> Staged {
+        let (cutoffs, cutoffs_version) = self.cutoffs().clone();
+        Staged {
+            head: self.head,
+            cutoffs,
+            cutoffs_version,
+            latest: self.shared.latest.load(Ordering::Relaxed),
+            latest_stored: self.latest_stored,
+            rows: 0,
+            ends: Vec::new(),
+            done: Vec::with_capacity(capacity),
+            revokes: Vec::with_capacity(capacity),
+        }
+    }
+
+    /// Makes a commit visible, then durable in the ends log too, then answers.
+    fn publish(&mut self, staged: Staged, batch: &mut Vec<Work>) {
+        self.head = staged.head;
+        self.latest_stored = staged.latest_stored;
+        self.shared.latest.store(staged.latest, Ordering::Release);
+        if self.cutoffs().1 != staged.cutoffs_version {
+            self.set_cutoffs(staged.cutoffs, staged.cutoffs_version);
+        }
+        self.shared.moves.store(self.moves.count(), Ordering::Release);
+        let logged = self.log(&staged.ends);
+        let outcomes = staged.done.into_iter().zip(staged.revokes);
+        for (work, (done, revokes)) in batch.drain(..).zip(outcomes) {
+            let answer = if revokes { logged.clone().map(|()| done) } else { Ok(done) };
+            let _gone = work.reply.send(answer);
+        }
+        self.checkpointer.wrote(staged.rows);
+    }
+
+    fn log(&mut self, framed: &[u8]) -> Result<(), Fault> {
+        match &mut self.ends {
+            Some(ends) if !framed.is_empty() => ends.append(framed),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn change(&mut self, change: &Change, staged: &mut Staged) -> rusqlite::Result<Done> {
+        if !staged.holds(&change.seen) || self.moves.outdates(&change.seen) {
+            return Ok(Done::default());
+        }
+        // One row is compared as it is set; several are compared before any is set.
+        if 1 < change.sessions.len() && !self.all_hold(&change.sessions)? {
+            return Ok(Done::default());
+        }
+        for write in &change.sessions {
+            if !self.write(write)? {
+                return Ok(Done::default());
+            }
+        }
+        staged.rows += change.sessions.len() + change.events.len();
+        self.write_subject(change)?;
+        self.write_cutoffs(change, staged)?;
+        self.write_events(change, staged)?;
+        staged.latest = staged.latest.max(change.latest.as_millis());
+        Ok(Done { applied: true, position: staged.head, ..Done::default() })
+    }
+
+    fn all_hold(&self, writes: &[SessionWrite]) -> rusqlite::Result<bool> {
+        for write in writes {
+            let (sid, expected) = match write {
+                SessionWrite::Create { sid, .. } => (sid, None),
+                SessionWrite::Update { sid, version, .. }
+                | SessionWrite::Forget { sid, version } => (sid, Some(*version)),
+            };
+            let mut version =
+                self.connection.prepare_cached("SELECT version FROM sessions WHERE sid = ?1")?;
+            let found = version.query_row([sid.as_bytes()], |row| row.get(0)).optional()?;
+            if found.map(i64::cast_unsigned) != expected {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn write(&self, write: &SessionWrite) -> rusqlite::Result<bool> {
+        const CREATE: &str =
+            "INSERT OR IGNORE INTO sessions (sid, version, subject, row) VALUES (?1, ?2, ?3, ?4)";
+        const UPDATE: &str =
+            "UPDATE sessions SET version = ?2 + 1, row = ?3 WHERE sid = ?1 AND version = ?2";
+        const FORGET: &str = "DELETE FROM sessions WHERE sid = ?1 AND version = ?2";
+        let changed = match write {
+            SessionWrite::Create { sid, subject, row } => {
+                let first = FIRST_VERSION.cast_signed();
+                self.run_sql(CREATE, (sid.as_bytes(), first, subject.as_str(), row))?
+            }
+            SessionWrite::Update { sid, version, row } => {
+                self.run_sql(UPDATE, (sid.as_bytes(), version.cast_signed(), row))?
+            }
+            SessionWrite::Forget { sid, version } => {
+                self.run_sql(FORGET, (sid.as_bytes(), version.cast_signed()))?
+            }
+        };
+        Ok(changed == 1)
+    }
+
+    fn write_subject(&mut self, change: &Change) -> rusqlite::Result<()> {
+        if let Some((subject, row)) = &change.subject {
+            self.run_sql(PUT_SUBJECT, (subject.as_str(), row))?;
+        }
+        if let Some(subject) = change.seen.subject.filter(|_| change.moves) {
+            self.moves.note(subject);
+        }
+        Ok(())
+    }
+
+    fn write_cutoffs(&self, change: &Change, staged: &mut Staged) -> rusqlite::Result<()> {
+        let Some(cutoffs) = &change.cutoffs else { return Ok(()) };
+        self.run_sql(PUT_SINGLE, ("cutoffs", codec::subject::encode_cutoffs(cutoffs)))?;
+        if cutoffs.epoch != staged.cutoffs.epoch {
+            let (epoch, position) = (cutoffs.epoch, staged.head);
+            staged.ends.extend(frame(&Entry { epoch, position, lost: Lost::Epoch }));
+        }
+        staged.cutoffs = Arc::clone(cutoffs);
+        staged.cutoffs_version += 1;
+        Ok(())
+    }
+
+    fn write_events(&self, change: &Change, staged: &mut Staged) -> rusqlite::Result<()> {
+        let epoch = staged.cutoffs.epoch;
+        for event in &change.events {
+            staged.head += 1;
+            let sealed = seal(event.body.clone(), &[&staged.head.to_le_bytes()]);
+            put_event(&self.connection, (staged.head, event.keep_until), &sealed)?;
+            if event.revokes {
+                staged.ends.extend(frame_event(epoch, staged.head, &sealed));
+            }
+        }
+        if let Some(lost) = change.ban_record() {
+            staged.ends.extend(frame(&Entry { epoch, position: staged.head, lost }));
+        }
+        Ok(())
+    }
+
+    fn spend(&self, spend: &Spend, staged: &mut Staged) -> rusqlite::Result<Done> {
+        const SPEND: &str =
+            "INSERT OR REPLACE INTO spent (digest, until, value) VALUES (?1, ?2, ?3)";
+        let earlier = read::spent(&self.connection, &spend.digest, spend.at);
+        let earlier =
+            earlier.map_err(|fault| rusqlite::Error::ToSqlConversionFailure(fault.into()))?;
+        if earlier.is_none() {
+            let until = spend.until.as_millis().min(i64::MAX.cast_unsigned());
+            let value = seal(spend.value.clone(), &[&spend.digest, &until.to_le_bytes()]);
+            self.run_sql(SPEND, (spend.digest, until.cast_signed(), value))?;
+            staged.rows += 1;
+        }
+        Ok(Done { applied: earlier.is_none(), position: staged.head, earlier, forgotten: 0 })
+    }
+
+    fn put(&self, put: &Put, staged: &mut Staged) -> rusqlite::Result<Done> {
+        const FIRST: &str = "INSERT OR IGNORE INTO records (version, kind, name, value) \
+             VALUES (?1 + 1, ?2, ?3, ?4)";
+        const NEXT: &str = "UPDATE records SET version = version + 1, value = ?4 \
+             WHERE kind = ?2 AND name = ?3 AND version = ?1";
+        let (before, kind) = (put.expected.unwrap_or(0), put.kind.code());
+        let version = before.saturating_add(1).to_le_bytes();
+        let value = seal(put.value.clone(), &[&[kind], &version, put.name.as_bytes()]);
+        let sql = if put.expected.is_some() { NEXT } else { FIRST };
+        let changed = self.run_sql(sql, (before.cast_signed(), kind, &put.name, value))?;
+        staged.rows += changed;
+        Ok(Done { applied: changed == 1, position: staged.head, ..Done::default() })
+    }
+
+    fn forget(&self, forget: &Forget, staged: &mut Staged) -> rusqlite::Result<Done> {
+        const EVENTS: &str = "DELETE FROM events WHERE position < ?1";
+        const SPENT: &str = "DELETE FROM spent WHERE digest IN \
+             (SELECT digest FROM spent WHERE until <= ?1 ORDER BY until LIMIT ?2)";
+        let first = self.first_event_to_keep(forget, staged.head)?;
+        let events = self.run_sql(EVENTS, [first])?;
+        let until = forget.spent_before.as_millis().cast_signed();
+        let spent = self.run_sql(SPENT, (until, forget.limit as i64))?;
+        staged.rows += events + spent;
+        Ok(Done { applied: true, forgotten: events + spent, ..Done::default() })
+    }
+
+    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen.
+    fn first_event_to_keep(&self, forget: &Forget, head: u64) -> rusqlite::Result<i64> {
+        const OLDEST: &str = "SELECT position, keep_until FROM events ORDER BY position LIMIT ?1";
+        let mut oldest = self.connection.prepare_cached(OLDEST)?;
+        let mut rows = oldest.query([forget.limit as i64])?;
+        let mut first = 0;
+        while let Some(row) = rows.next()? {
+            let (position, keep_until): (i64, i64) = (row.get(0)?, row.get(1)?);
+            first = position;
+            if forget.events_before.as_millis() <= keep_until.cast_unsigned()
+                || head <= position.cast_unsigned()
+            {
+                break;
+            }
+        }
+        Ok(first)
+    }
+
+    fn save_latest(&self, staged: &mut Staged) -> rusqlite::Result<()> {
+        if staged.latest < staged.latest_stored.saturating_add(LATEST_STEP_MS) {
+            return Ok(());
+        }
+        put_latest(&self.connection, Timestamp::from_millis(staged.latest))?;
+        staged.latest_stored = staged.latest;
+        Ok(())
+    }
+
+    fn run_sql(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(parameters)
+    }
+}
+
+pub(super) const PUT_SUBJECT: &str =
+    "INSERT OR REPLACE INTO subjects (subject, row) VALUES (?1, ?2)";
+pub(super) const PUT_SINGLE: &str = "INSERT OR REPLACE INTO single (name, value) VALUES (?1, ?2)";
+
+pub(super) fn put_event(
+    connection: &Connection,
+    (position, keep_until): (u64, Timestamp),
+    sealed: &[u8],
+) -> rusqlite::Result<()> {
+    const PUT: &str = "INSERT INTO events (position, keep_until, body) VALUES (?1, ?2, ?3)";
+    let keep_until = i64::try_from(keep_until.as_millis()).unwrap_or(i64::MAX);
+    let mut put = connection.prepare_cached(PUT)?;
+    put.execute((position.cast_signed(), keep_until, sealed)).map(|_| ())
+}
+
+fn put_latest(connection: &Connection, latest: Timestamp) -> rusqlite::Result<()> {
+    let value = seal(latest.as_millis().to_le_bytes().to_vec(), &[b"latest"]);
+    connection.prepare_cached(PUT_SINGLE)?.execute(("latest", value)).map(|_| ())
+}
+
+/// The epoch that a store is in.
+pub(super) fn epoch(connection: &Connection) -> Result<StoreEpoch, Fault> {
+    read::cutoffs(connection).map(|cutoffs| cutoffs.epoch)
+}

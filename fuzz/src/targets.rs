@@ -1,0 +1,157 @@
+//! One function per parser: it feeds the bytes in and checks what must hold of whatever comes out.
+
+use std::sync::OnceLock;
+use symbolon_wire::{
+    Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, KeySet, MasterKey, ParsedClaims,
+    RefreshTokenKeys, SecretHash, SigningKey, Type, parse_key_id, parse_session_id,
+    session_id_text, verify,
+};
+
+/// A parser under test: its name, which is also that of its seeds' directory, and the function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
+    ("jws", jws),
+    ("key_set", key_set),
+    ("claims", claims),
+    ("extra_claims", extra_claims),
+    ("refresh_token", refresh_token),
+    ("api_key", api_key),
+    ("master_key", master_key),
+    ("names", names),
+];
+
+/// Tokens against keys of every algorithm: no more than one of them accepts.
+pub fn jws(data: &[u8]) {
+    let Ok(token) = std::str::from_utf8(data) else { return };
+    let (public, secret) = keys();
+    let verdicts = Algorithm::ALL.map(|alg| {
+        let keys = if alg.is_symmetric() { secret } else { public };
+        verify(keys, alg, token).map(|payload| ParsedClaims::of(&payload).is_ok()).is_ok()
+    });
+    assert!(verdicts.iter().filter(|accepted| **accepted).count() <= 1);
+    assert!(verify(public, Algorithm::Hs256, token).is_err());
+    assert!(verify(secret, Algorithm::EdDsa, token).is_err());
+}
+
+/// Key sets: what is accepted has keys, all of one nature, no two of one name.
+pub fn key_set(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match KeySet::parse(text) {
+        Ok(set) => {
+            let symmetric = set.keys()[0].algorithm().is_symmetric();
+            for (index, key) in set.keys().iter().enumerate() {
+                assert_eq!(key.algorithm().is_symmetric(), symmetric);
+                let twin = set.keys()[..index].iter().find(|other| other.kid() == key.kid());
+                assert!(key.kid().is_none() || twin.is_none());
+                assert!(key.check(data, data).is_err());
+            }
+        }
+        Err(why) => assert!(why.to_string().len() < 300, "an error does not repeat the text"),
+    }
+}
+
+/// Claims: what is accepted says who, for whom and until when.
+pub fn claims(data: &[u8]) {
+    if let Ok(claims) = ParsedClaims::parse_unverified(data) {
+        assert!(!claims.iss.is_empty() && !claims.sub.is_empty() && !claims.jti.is_empty());
+        assert!(claims.aud.iter().next().is_some());
+        assert!(claims.extras().all(|(name, raw)| claims.extra(name).is_some() && raw.get() != ""));
+    }
+}
+
+/// A back end's claims: what is accepted names nothing reserved and survives the store.
+pub fn extra_claims(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(extra) = ExtraClaims::parse(text) {
+        let stored = extra.to_text();
+        assert_eq!(ExtraClaims::parse(&stored).as_ref(), Ok(&extra));
+        assert_eq!(ExtraClaims::assume_parsed(&stored), extra);
+        let whole = r#"{"iss":"i","sub":"s","aud":"a","client_id":"c","iat":1,"exp":2,"jti":"j","ver":[1,2,3,4]"#;
+        let comma = if extra.is_empty() { "" } else { "," };
+        let token = format!("{whole}{comma}{}", &stored[1..]);
+        let read = ParsedClaims::parse_unverified(token.as_bytes()).expect("it stays readable");
+        assert_eq!(&*read.sub, "s", "no added claim replaces one of ours");
+    }
+}
+
+/// Refresh tokens: what is accepted is the one text of its values.
+pub fn refresh_token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let keys = refresh_token_keys();
+    if let Ok(token) = keys.open(text) {
+        let again = keys.mint(token.epoch(), token.sid(), token.generation(), token.salt());
+        assert_eq!(again.expose(), text);
+    }
+}
+
+/// API keys: what is accepted is no other key.
+pub fn api_key(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let digests = api_key_digests();
+    let (_, _, kept) = digests.mint(&[0xa5; 32]);
+    if let Ok(presented) = digests.parse(text) {
+        let known = text == "sym_ak_paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU";
+        assert_eq!(presented.is(&kept), known);
+    }
+}
+
+/// Master keys.
+pub fn master_key(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = MasterKey::parse(text);
+}
+
+/// Short texts: names of sessions, of keys, of types, and hashes of secrets.
+pub fn names(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(sid) = parse_session_id(text) {
+        assert_eq!(session_id_text(sid), text);
+    }
+    if let Ok(id) = ApiKeyId::parse(text) {
+        assert_eq!(id.to_text(), text);
+    }
+    if let Ok(kid) = parse_key_id(text) {
+        assert_eq!(symbolon_wire::key_id_text(kid), text);
+    }
+    if let Ok(hash) = SecretHash::parse(text) {
+        assert_eq!(hash.to_text(), text);
+    }
+    let _ = (Type::from_name(text), Algorithm::from_name(text));
+}
+
+/// The master key of the seeds; `api/vectors/tokens.json` has it too.
+const MASTER_KEY: &str = "q83vASNFZ4mrze8BI0VniRI0VniavN7wD-Hh8NLDtKU";
+
+fn master() -> MasterKey {
+    MasterKey::parse(MASTER_KEY).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn refresh_token_keys() -> &'static RefreshTokenKeys {
+    static KEYS: OnceLock<RefreshTokenKeys> = OnceLock::new();
+    KEYS.get_or_init(|| master().refresh_token_keys(1, 1))
+}
+
+fn api_key_digests() -> &'static ApiKeyDigests {
+    static DIGESTS: OnceLock<ApiKeyDigests> = OnceLock::new();
+    DIGESTS.get_or_init(|| master().api_key_digests())
+}
+
+/// Keys of every public kind, and one shared secret.
+fn keys() -> &'static (KeySet, KeySet) {
+    static KEYS: OnceLock<(KeySet, KeySet)> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let public = KeySet::parse(PUBLIC_KEYS).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let secret = SigningKey::from_secret(&[0x42; 32]).unwrap_or_else(|w| panic!("{w}"));
+        let secret = KeySet::from_keys(vec![secret.verifying_key()]);
+        (public, secret.unwrap_or_else(|wrong| panic!("{wrong}")))
+    })
+}
+
+/// The keys of RFC 8037 §A.2, RFC 7515 §A.3 and RFC 7520 §3.3.
+const PUBLIC_KEYS: &str = r#"{"keys":[
+{"kid":"ed","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+{"kid":"ec","kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+{"kid":"bilbo.baggins@hobbiton.example","kty":"RSA","n":"n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpPe7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw","e":"AQAB"}
+]}"#;
