@@ -188,9 +188,8 @@ fn to_json(key: &ApiKeyRecord) -> Vec<u8> {
 }
 
 fn from_record(record: &Record) -> Result<ApiKeyRecord, Fault> {
-    from_json(&record.value).ok_or_else(|| {
-        Fault::Store(format!("the record of API key {} is damaged", record.name).into())
-    })
+    from_json(&record.value)
+        .ok_or_else(|| Fault::Store(format!("the record of API key {} is damaged", record.name)))
 }
 
 /// `None` if it is damaged. A scope of a later version is left out: less is granted, never more.

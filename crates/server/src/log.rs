@@ -14,9 +14,9 @@ use tracing_subscriber::{Layer, Registry, fmt};
 pub fn start(format: LogFormat, level: LogLevel) {
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Human => Box::new(lines.with_ansi(std::io::IsTerminal::is_terminal(
-            &std::io::stderr(),
-        ))),
+        LogFormat::Human => {
+            Box::new(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())))
+        }
         LogFormat::Json => Box::new(lines.json().flatten_event(true)),
     };
     // An error means that somebody logs already: a test, or an earlier call.

@@ -17,7 +17,8 @@ use symbolon_core::{
 
 /// How many sessions one story has at most.
 pub const SLOTS: usize = 4;
-const KEY: KeyId = KeyId([1; 12]);
+/// The key that signs.
+pub const KEY: KeyId = KeyId([1; 12]);
 const DEVICE_KEY: Digest = Digest([2; 32]);
 const OTHER_KEY: Digest = Digest([3; 32]);
 
@@ -97,9 +98,8 @@ pub struct World {
 
 impl Default for World {
     fn default() -> Self {
-        let subject = Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name"));
         Self {
-            store: Store::empty(subject),
+            store: Store::empty(subject()),
             slots: Vec::new(),
             policy: ClientPolicy::default(),
             copies: Vec::new(),
@@ -370,6 +370,11 @@ impl World {
     }
 }
 
+/// Whom every story is about.
+pub fn subject() -> Subject {
+    Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name"))
+}
+
 fn client(bound: bool) -> ClientId {
     let name = if bound { "app" } else { "web" };
     ClientId::parse(name).unwrap_or_else(|_| unreachable!("a plain name"))
@@ -384,11 +389,12 @@ const fn proof(shown: Shown) -> KeyProof {
     }
 }
 
-fn start(sid: SessionId, bound: bool) -> Start {
+/// What a back end says to start a session of [`subject`].
+pub fn start(sid: SessionId, bound: bool) -> Start {
     Start {
         sid,
         salt: Salt([sid.as_bytes()[0]; 8]),
-        subject: Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name")),
+        subject: subject(),
         client: client(bound),
         device: Device { class: DeviceClass::Web, id: None, name: None },
         scope: "".into(),

@@ -63,6 +63,7 @@ struct Shared {
     cutoffs: RwLock<(Arc<Cutoffs>, u64)>,
     moves: AtomicU64,
     latest: AtomicU64,
+    commits: AtomicU64,
     hasher: std::hash::RandomState,
 }
 
@@ -72,6 +73,7 @@ impl Shared {
             cutoffs: RwLock::new((Arc::new(cutoffs), 0)),
             moves: AtomicU64::new(0),
             latest: AtomicU64::new(latest.as_millis()),
+            commits: AtomicU64::new(0),
             hasher: std::hash::RandomState::new(),
         }
     }
@@ -112,6 +114,11 @@ impl Sqlite {
 
     pub(crate) fn latest_instant(&self) -> Timestamp {
         Timestamp::from_millis(self.0.shared.latest.load(Ordering::Acquire))
+    }
+
+    /// How many commits the writer made since the store was opened; each served all who waited.
+    pub fn commits(&self) -> u64 {
+        self.0.shared.commits.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn spend(

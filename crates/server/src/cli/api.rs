@@ -1,6 +1,6 @@
 //! Calls to a running authority, and what to say when one is refused.
 
-use crate::cli::net::{Answer, Connection, Net, at, parse_url};
+use crate::cli::net::{Answer, Connection, Net, NoAnswer, at, parse_url};
 use crate::cli::{Exit, Failure};
 use bytes::Bytes;
 use clap::Args;
@@ -72,10 +72,9 @@ impl Api {
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
         let mut request = Request::builder().method(&method).uri(origin_form(&self.at(path)));
-        request = request.header(header::HOST, host(&self.base)).header(
-            header::AUTHORIZATION,
-            format!("Bearer {}", self.key),
-        );
+        request = request
+            .header(header::HOST, host(&self.base))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -100,7 +99,7 @@ impl Api {
         Ok(answer)
     }
 
-    fn unreachable(&self, why: &super::net::NoAnswer) -> Failure {
+    fn unreachable(&self, why: &NoAnswer) -> Failure {
         Failure::could_not(format!("no answer from {}", self.base))
             .because(why)
             .next("is the authority running, and is --url (SYMBOLON_URL) right?")
@@ -149,11 +148,9 @@ pub fn refusal(what: &str, answer: &Answer) -> Failure {
         false => Exit::Refused,
     };
     let mut why = problem.detail.or(problem.error_description).unwrap_or_default();
-    for (label, text) in [
-        ("member", problem.member),
-        ("reason", problem.reason),
-        ("request id", problem.request_id),
-    ] {
+    for (label, text) in
+        [("member", problem.member), ("reason", problem.reason), ("request id", problem.request_id)]
+    {
         if let Some(text) = text {
             why = format!("{why} ({label} {text})").trim_start().to_owned();
         }
@@ -178,7 +175,9 @@ fn next(status: StatusCode) -> Option<&'static str> {
         403 => Some("make a key with more scopes: symbolon apikey create --scopes …"),
         404 => Some("symbolon sessions list --subject … shows what there is"),
         429 => Some("wait a little; a right key is never delayed"),
-        503 => Some("the authority could not reach its store; its log says why, and retrying is safe"),
+        503 => {
+            Some("the authority could not reach its store; its log says why, and retrying is safe")
+        }
         _ => None,
     }
 }

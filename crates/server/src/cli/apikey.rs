@@ -131,8 +131,7 @@ fn random() -> Result<[u8; 32], Failure> {
 
 async fn list(args: ListArgs) -> Result<(), Failure> {
     let store = open(&config::load(&args.config)?)?;
-    let keys =
-        api_keys::list(&store).await.map_err(|fault| could_not("list API keys", &fault))?;
+    let keys = api_keys::list(&store).await.map_err(|fault| could_not("list API keys", &fault))?;
     if args.json {
         out::json(&json!({ "items": keys.iter().map(shown).collect::<Vec<_>>() }));
     } else {

@@ -2,9 +2,7 @@
 
 use crate::cli::init::{self, InitArgs};
 use crate::cli::{ConfigArgs, Exit, Failure, out};
-use crate::config::{
-    self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text,
-};
+use crate::config::{self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -97,7 +95,11 @@ fn say_ok(config: &Config) {
     for client in config.clients.values() {
         let kind = if client.is_confidential() { "confidential" } else { "public" };
         let id = client.id.as_str();
-        out::line(format!("  client      {id}: {}, {kind}, {}", client.preset.as_str(), lives(client)));
+        out::line(format!(
+            "  client      {id}: {}, {kind}, {}",
+            client.preset.as_str(),
+            lives(client)
+        ));
     }
     for note in notes(config) {
         out::line(format!("  note        {note}"));

@@ -58,7 +58,11 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         logged_out: logged_out(&mut api, &session).await?,
         ..read(&answers)
     };
-    if args.json { out::json(&outcome) } else { outcome.print() }
+    if args.json {
+        out::json(&outcome)
+    } else {
+        outcome.print()
+    }
     outcome.verdict()
 }
 

@@ -13,7 +13,8 @@ pub fn line(text: impl AsRef<str>) {
 
 /// Writes a value as one line of JSON.
 pub fn json(value: &impl Serialize) {
-    let text = serde_json::to_string(value).expect("our answers have text keys and no failing types");
+    let text =
+        serde_json::to_string(value).expect("our answers have text keys and no failing types");
     line(text);
 }
 
@@ -31,7 +32,7 @@ pub fn ask(text: &str) {
 /// Writes rows under a head.
 pub fn table(head: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(head.to_vec()).add_rows(rows);
+    table.load_style(presets::NOTHING).set_header(head.to_vec()).add_rows(rows);
     for row in table.lines() {
         line(row.trim_end());
     }

@@ -51,9 +51,7 @@ pub(crate) fn read<T>(
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<T> {
     let parsed = parse(members.text(name)?);
-    parsed
-        .map_err(|what| problems.add(members.place_of(name), members.path_of(name), what))
-        .ok()
+    parsed.map_err(|what| problems.add(members.place_of(name), members.path_of(name), what)).ok()
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -92,8 +90,14 @@ fn master_key(root: &Members, base: &Path, problems: &mut Problems) -> MasterKey
     }
     match root.text("master_key") {
         Some(key) => MasterKeySource::Env(SecretText::new(key.to_owned())),
-        None => MasterKeySource::None,
+        None => usual_credential().map_or(MasterKeySource::None, MasterKeySource::Credential),
     }
+}
+
+/// A credential of the usual name needs no setting.
+fn usual_credential() -> Option<PathBuf> {
+    let path = environment::credentials_directory()?.join("master.key");
+    path.exists().then_some(path)
 }
 
 fn path(text: &str, base: &Path) -> Result<PathBuf, String> {

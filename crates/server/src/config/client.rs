@@ -25,7 +25,7 @@ pub(crate) fn client(
     let client = Client {
         id,
         preset: preset(row),
-        secret_hash: read(row, "secret_hash", problems, secret_hash),
+        secret_hashes: read(row, "secret_hash", problems, secret_hash).into_iter().collect(),
         origins: origins(row, problems),
         audience: audience(row, audiences, problems),
         scope: read(row, "scope", problems, scope).unwrap_or_default(),
@@ -47,7 +47,10 @@ pub(crate) fn check_flags(client: &Client, problems: &mut Problems) {
 
 fn preset(row: &Members) -> Preset {
     let word = row.text("preset");
-    Preset::ALL.into_iter().find(|preset| Some(preset.as_str()) == word).unwrap_or(Preset::DualToken)
+    Preset::ALL
+        .into_iter()
+        .find(|preset| Some(preset.as_str()) == word)
+        .unwrap_or(Preset::DualToken)
 }
 
 /// Never repeats the text: it may be a secret in clear.
@@ -149,9 +152,9 @@ fn policy(row: &Members) -> ClientPolicy {
         grace: life("grace").unwrap_or(grace),
         replay: refresh.and_then(|refresh| refresh.text("replay")).map_or(default.replay, replay),
         binding: default.binding,
-        devices: row.table("devices").map_or(default.devices.clone(), |devices| {
-            device_policy(devices, &default.devices)
-        }),
+        devices: row
+            .table("devices")
+            .map_or(default.devices.clone(), |devices| device_policy(devices, &default.devices)),
     }
 }
 
@@ -185,7 +188,7 @@ fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     if client.preset.has_refresh_tokens() {
         return;
     }
-    if client.secret_hash.is_none() && row.sound {
+    if !client.is_confidential() && row.sound {
         let what = "is missing: a service signs in with a secret; \
                     `symbolon config init --service NAME` draws one";
         problems.add(row.place_of("secret_hash"), row.path_of("secret_hash"), what);

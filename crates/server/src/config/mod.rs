@@ -94,8 +94,8 @@ pub struct Client {
     pub id: ClientId,
     /// How its sessions are renewed.
     pub preset: Preset,
-    /// What is kept of its secret; `None` for a public client.
-    pub secret_hash: Option<SecretHash>,
+    /// What is kept of its secrets: none for a public client, one from a file.
+    pub secret_hashes: Vec<SecretHash>,
     /// Web origins whose pages may call, exactly as browsers send them.
     pub origins: Vec<Arc<str>>,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
@@ -109,12 +109,12 @@ pub struct Client {
 impl Client {
     /// Whether it must show a secret.
     pub const fn is_confidential(&self) -> bool {
-        self.secret_hash.is_some()
+        !self.secret_hashes.is_empty()
     }
 
-    /// Whether a presented text is its secret, compared in constant time; a public client has none.
+    /// Whether a presented text is a secret of its, compared in constant time; a public client has none.
     pub fn has_secret(&self, presented: &str) -> bool {
-        self.secret_hash.as_ref().is_some_and(|hash| hash.is_of(presented))
+        self.secret_hashes.iter().fold(false, |found, hash| found | hash.is_of(presented))
     }
 }
 
@@ -209,8 +209,7 @@ impl Config {
         let base = path.and_then(Path::parent).unwrap_or(Path::new(""));
         let name = path.map_or("configuration".into(), |path| path.display().to_string());
         let variables = environment::settings();
-        let sources =
-            Sources { name: &name, text: &text, base, variables: &variables, flags: set };
+        let sources = Sources { name: &name, text: &text, base, variables: &variables, flags: set };
         Self::read(&sources).map_err(LoadError::Refused)
     }
 

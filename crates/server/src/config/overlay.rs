@@ -148,7 +148,8 @@ impl Overlay<'_> {
     }
 
     fn names(&self, key: &str, segment: &str) -> bool {
-        let spelled = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let spelled =
+            |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         if self.loose { key.chars().map(spelled).eq(segment.chars()) } else { key == segment }
     }
 

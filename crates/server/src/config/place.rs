@@ -80,9 +80,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let lower = word.to_lowercase().replace('-', "_");
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
     let near = known.into_iter().map(|name| (distance(name), name));
-    let (_, name) = near
-        .filter(|(letters, name)| *letters <= 3 && letters * 3 <= name.len().max(3))
-        .min()?;
+    let (_, name) =
+        near.filter(|(letters, name)| *letters <= 3 && letters * 3 <= name.len().max(3)).min()?;
     Some(name)
 }
 

@@ -159,7 +159,12 @@ const CLIENT: &[Setting] = &[
     setting("scope", Kind::Text, "", "The scope values it may be granted."),
     setting("access_token", Kind::Table(ACCESS_TOKEN), "", "Its access tokens."),
     setting("refresh", Kind::Table(REFRESH), "", "Its refresh tokens, and how long sessions last."),
-    setting("devices", Kind::Table(DEVICES), "", "How many sessions a subject may have through it."),
+    setting(
+        "devices",
+        Kind::Table(DEVICES),
+        "",
+        "How many sessions a subject may have through it.",
+    ),
     setting("binding", Kind::Later, "", "What a token's holder must also show."),
     setting("delivery", Kind::Later, "", "How tokens reach a browser."),
     setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
@@ -171,7 +176,12 @@ const ACCESS_TOKEN: &[Setting] = &[
 ];
 
 const REFRESH: &[Setting] = &[
-    setting("idle", Kind::Duration(SECOND, LIFE_MAX), "14d", "A session unused for this long ends."),
+    setting(
+        "idle",
+        Kind::Duration(SECOND, LIFE_MAX),
+        "14d",
+        "A session unused for this long ends.",
+    ),
     setting(
         "absolute",
         Kind::Duration(SECOND, LIFE_MAX),

@@ -89,9 +89,9 @@ fn web_url(text: &str) -> Result<Uri, String> {
     match uri.scheme_str() {
         Some("https") => Ok(uri),
         Some("http") if is_loopback(host) => Ok(uri),
-        Some("http") => Err(format!(
-            "{text:?} is http, and only loopback may go without TLS; write https"
-        )),
+        Some("http") => {
+            Err(format!("{text:?} is http, and only loopback may go without TLS; write https"))
+        }
         Some(_) | None => Err(format!("{text:?} is not an https URL, {example}")),
     }
 }
@@ -142,13 +142,29 @@ mod tests {
             assert_eq!(web_origin(good).as_deref(), Ok(good));
         }
         for bad in [
-            "", "*", "null", "https://*.example.com", "https://app.example.com/",
-            "https://app.example.com/path", "https://app.example.com?x", "app.example.com",
-            "https://", "https://App.example.com", "HTTPS://app.example.com",
-            "https://app.example.com:443", "http://localhost:80", "http://app.example.com",
-            "http://localhost.evil.com", "http://127.0.0.1.evil.com", "https://u@app.example.com",
-            "https://app.example.com:", "https://app.example.com:99999", "ftp://app.example.com",
-            "https://app.example.com, https://b.example.com", "https://例.com", "https://a b.com",
+            "",
+            "*",
+            "null",
+            "https://*.example.com",
+            "https://app.example.com/",
+            "https://app.example.com/path",
+            "https://app.example.com?x",
+            "app.example.com",
+            "https://",
+            "https://App.example.com",
+            "HTTPS://app.example.com",
+            "https://app.example.com:443",
+            "http://localhost:80",
+            "http://app.example.com",
+            "http://localhost.evil.com",
+            "http://127.0.0.1.evil.com",
+            "https://u@app.example.com",
+            "https://app.example.com:",
+            "https://app.example.com:99999",
+            "ftp://app.example.com",
+            "https://app.example.com, https://b.example.com",
+            "https://例.com",
+            "https://a b.com",
             "//app.example.com",
         ] {
             assert!(web_origin(bad).is_err(), "{bad}");
@@ -157,12 +173,18 @@ mod tests {
 
     #[test]
     fn an_issuer_is_an_https_url_that_can_be_compared_byte_by_byte() {
-        for good in ["https://id.example.com", "https://example.com/login", "http://127.0.0.1:8620"] {
+        for good in ["https://id.example.com", "https://example.com/login", "http://127.0.0.1:8620"]
+        {
             assert_eq!(issuer(good).as_deref(), Ok(good));
         }
         for bad in [
-            "https://id.example.com/", "https://id.example.com?x=1", "https://id.example.com#x",
-            "http://id.example.com", "id.example.com", "", "https://ID.example.com",
+            "https://id.example.com/",
+            "https://id.example.com?x=1",
+            "https://id.example.com#x",
+            "http://id.example.com",
+            "id.example.com",
+            "",
+            "https://ID.example.com",
             "https://user:pw@id.example.com",
         ] {
             assert!(issuer(bad).is_err(), "{bad}");
@@ -176,7 +198,8 @@ mod tests {
         assert_eq!(StoreUrl::parse("sqlite:/a/b.db", base), sqlite("/a/b.db"));
         assert_eq!(StoreUrl::parse("sqlite:///a/b.db", base), sqlite("/a/b.db"));
         assert_eq!(StoreUrl::parse("sqlite:b.db", base), sqlite("/etc/symbolon/b.db"));
-        for bad in ["", "b.db", "sqlite:", "sqlite://a/b.db", "sqlite::memory:", "sqlite:a?mode=ro"] {
+        for bad in ["", "b.db", "sqlite:", "sqlite://a/b.db", "sqlite::memory:", "sqlite:a?mode=ro"]
+        {
             assert!(StoreUrl::parse(bad, base).is_err(), "{bad}");
         }
     }

@@ -84,12 +84,13 @@ fn compare(
     let (mut floors, mut steps) = (Vec::new(), Vec::new());
     let mut ratios = Vec::new();
     for round in 0..=rounds {
+        let before = commits(&store);
         let step = runtime.block_on(storm(&store, &turns, span));
-        let batch = (CALLERS / 2) as usize;
+        let batch = step.latencies.len() / (commits(&store) - before).max(1) as usize;
         let floor = bare.run(batch, span);
         let ratio = step.per_second / floor;
         println!(
-            "round {round}: step {:.0}/s (p50 {:.2?}, p99 {:.2?}, max {:.2?}), bare {floor:.0}/s, ratio {ratio:.2}",
+            "round {round}: step {:.0}/s (p50 {:.2?}, p99 {:.2?}, max {:.2?}), bare {floor:.0}/s, ratio {ratio:.2}, batches of {batch}",
             step.per_second,
             step.quantile(0.5),
             step.quantile(0.99),
@@ -107,6 +108,12 @@ fn compare(
         median(&mut floors),
         median(&mut ratios)
     );
+}
+
+fn commits(store: &Store) -> u64 {
+    match store {
+        Store::Sqlite(store) => store.commits(),
+    }
 }
 
 fn median(values: &mut [f64]) -> f64 {

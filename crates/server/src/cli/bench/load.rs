@@ -142,8 +142,7 @@ impl Starter {
         &self,
         numbers: impl Iterator<Item = usize> + Send,
     ) -> Result<Vec<String>, Failure> {
-        let no_answer =
-            |why: NoAnswer| Failure::could_not("could not start sessions").because(why);
+        let no_answer = |why: NoAnswer| Failure::could_not("could not start sessions").because(why);
         let mut connection = self.net.connect(&self.uri).await.map_err(no_answer)?;
         let mut tokens = Vec::new();
         for number in numbers {
@@ -186,10 +185,7 @@ pub(super) fn shares(tokens: Vec<String>, connections: usize) -> Vec<VecDeque<St
 }
 
 /// Renews until the time is over. All connections stand before the first request.
-pub(super) async fn measure(
-    load: &Load,
-    shares: Vec<VecDeque<String>>,
-) -> Result<Tally, Failure> {
+pub(super) async fn measure(load: &Load, shares: Vec<VecDeque<String>>) -> Result<Tally, Failure> {
     let barrier = Arc::new(Barrier::new(shares.len() + 1));
     let mut workers = JoinSet::new();
     for share in shares {

@@ -143,5 +143,5 @@ pub fn authority_url(address: SocketAddr) -> String {
 
 fn refused(problems: &[Problem]) -> Failure {
     let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    Failure { exit: crate::cli::Exit::WrongUsage, ..Failure::refused(lines.join("\n")) }
+    Failure::wrong_usage(lines.join("\n"))
 }

@@ -128,9 +128,8 @@ fn write_master_key(path: &Path, rng: &SystemRandom) -> Result<bool, Failure> {
 }
 
 fn write(path: &Path, text: &str, mode: u32, replace: bool) -> Result<(), Failure> {
-    let could_not = |why| {
-        Failure::could_not(format!("could not write {}", path.display())).because(why)
-    };
+    let could_not =
+        |why| Failure::could_not(format!("could not write {}", path.display())).because(why);
     let mut options = OpenOptions::new();
     options.write(true).mode(mode);
     match replace {

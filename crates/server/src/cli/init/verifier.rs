@@ -5,7 +5,7 @@ use symbolon_wire::{Algorithm, Type};
 
 /// A kind of verifier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Verifier {
+pub(super) enum Verifier {
     /// symbolon-verify, or the sidecar
     Symbolon,
     /// Node, Deno, Bun and browsers with the `jose` package
@@ -43,7 +43,7 @@ impl Verifier {
 }
 
 /// The algorithm and type that all of them can read.
-pub fn common(verifiers: &[Verifier]) -> (Algorithm, Type) {
+pub(super) fn common(verifiers: &[Verifier]) -> (Algorithm, Type) {
     // The order of `Algorithm` is the order in which verifiers came to know them, newest first.
     let alg = verifiers.iter().map(|verifier| verifier.alg()).max().unwrap_or(Algorithm::EdDsa);
     let any_jwt = verifiers.iter().any(|verifier| verifier.typ() == Type::Jwt);
