@@ -75,6 +75,8 @@ pub struct Slot {
     pub family: Option<Family>,
     /// Every token ever handed out, in that order.
     pub issued: Vec<Token>,
+    /// Whether it ended before a restore.
+    over: bool,
     absolute: Timestamp,
     /// Numbers used since the store last lost anything, and when they must be dead.
     deaths: BTreeMap<u32, Timestamp>,
@@ -169,6 +171,7 @@ impl World {
             bound,
             family: Some(family),
             issued: vec![(epoch, 0)],
+            over: false,
             absolute,
             deaths: BTreeMap::new(),
             latest_exp: started.grant.expires_at,
@@ -238,7 +241,16 @@ impl World {
         match answer {
             Err(_) => Some(Say::Fault),
             Ok(None) => None,
-            Ok(Some(Ok(grant))) => Some(Say::Newest(grant.session.generation.0, changed())),
+            Ok(Some(Ok(grant))) => {
+                let (old, new) = (&before.sessions[&sid], &self.store.sessions[&sid]);
+                let moved = old.generation != new.generation;
+                let kept = old.windows == new.windows && old.last_used_at == new.last_used_at;
+                assert!(
+                    moved || (kept && old.rotation == new.rotation),
+                    "answered again is no use"
+                );
+                Some(Say::Newest(grant.session.generation.0, moved))
+            }
             Ok(Some(Err(Denial::Ended(Reason::Replayed | Reason::BindingMismatch)))) if told => {
                 Some(Say::Theft)
             }
@@ -323,10 +335,10 @@ impl World {
         };
         self.store.restore(&copy, StoreEpoch(self.epochs));
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            let over = slot.family.as_ref().is_some_and(|family| family.over);
+            slot.over |= slot.family.as_ref().is_some_and(|family| family.over);
             let known = copy.sessions.contains_key(&slot.sid);
             slot.family = families.get(index).cloned().flatten().filter(|_| known);
-            slot.family.iter_mut().for_each(|family| family.over |= over);
+            slot.family.iter_mut().for_each(|family| family.over |= slot.over);
             slot.deaths.clear();
         }
     }

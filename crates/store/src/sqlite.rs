@@ -169,7 +169,7 @@ impl Sqlite {
     async fn submit_all(&self, changes: Vec<Change>) -> Result<Vec<Done>, Fault> {
         let with_reply = |change| {
             let (reply, done) = oneshot::channel();
-            (Work { task: Task::Change(change), reply }, done)
+            (Work { task: Task::Change(Box::new(change)), reply }, done)
         };
         let (work, waiting): (Vec<_>, Vec<_>) = changes.into_iter().map(with_reply).unzip();
         self.0.queue.push(work.into_iter())?;

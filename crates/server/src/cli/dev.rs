@@ -1,8 +1,8 @@
 //! `symbolon dev`: an authority and a demo API on this machine, with nothing to configure.
 
-mod directory;
-mod setup;
-mod told;
+pub mod directory;
+pub mod setup;
+pub mod told;
 
 use crate::api_keys::{self, ApiScope, NewApiKey};
 use crate::app::App;
@@ -16,8 +16,8 @@ use setup::{Ports, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use symbolon_wire::SecretText;
-use told::Told;
 use tokio::net::TcpListener;
+use told::Told;
 
 /// Runs until it is told to stop.
 ///

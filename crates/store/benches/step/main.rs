@@ -51,9 +51,7 @@ fn main() {
     let or = |index: usize, default| numbers.get(index).copied().unwrap_or(default);
     let (sessions, rounds, seconds) = (or(0, 20_000), or(1, 3), or(2, 1));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let place = tempfile::tempdir_in(std::env::current_dir().unwrap().join("..").join(".."))
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = place.path().join("store.db");
     let begun = Instant::now();
     runtime.block_on(fill(&path, sessions));

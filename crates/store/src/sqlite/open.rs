@@ -93,11 +93,7 @@ fn prepare(path: &Path, alone: bool) -> Result<(), Refusal> {
     if !alone {
         return Err(Refusal::InUse { path: path.into() });
     }
-    let settings = [("page_size", schema::PAGE_BYTES)];
-    settings
-        .iter()
-        .try_for_each(|(name, value)| connection.pragma_update(None, name, value))
-        .map_err(unreadable)?;
+    connection.pragma_update(None, "page_size", schema::PAGE_BYTES).map_err(unreadable)?;
     write_ahead(&connection).map_err(unreadable)?;
     schema::migrate(&mut connection, path)
 }

@@ -3,7 +3,7 @@
 use super::{Places, open};
 use crate::Store;
 use crate::conformance::{
-    AT, kick, policy, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,
+    AT, kick, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,
 };
 use symbolon_core::epoch::Bump;
 use symbolon_core::subject::Ban;
@@ -176,7 +176,6 @@ async fn a_log_that_lags_behind_is_caught_up_at_start() {
     let denied = refresh(&store, &token_of(&session), AT).await.err();
     assert_eq!(denied, Some(Denial::Ended(Reason::Kicked)));
     assert!(state_of(&store, "10087").await.ban.is_some());
-    let _ = policy();
 }
 
 #[tokio::test]
