@@ -44,7 +44,11 @@ impl Guard {
 }
 
 /// Lets a request through with its [`Admitted`], or answers it.
-pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(guard): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match guard.admitted(request.headers()).await {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted);

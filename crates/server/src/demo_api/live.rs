@@ -82,7 +82,12 @@ fn with(mut response: Response, (name, value): (&'static str, &'static str)) -> 
 
 impl Live {
     /// Holds a socket, and its place among the [`super::SOCKETS_MAX`], until it is to be closed.
-    async fn keep(mut self, mut socket: WebSocket, admitted: Admitted, _place: OwnedSemaphorePermit) {
+    async fn keep(
+        mut self,
+        mut socket: WebSocket,
+        admitted: Admitted,
+        _place: OwnedSemaphorePermit,
+    ) {
         let claims = admitted.verified.claims();
         let hello = json!({ "sub": claims.sub, "sid": claims.session_id() }).to_string();
         if !sent(&mut socket, Message::Text(hello.into())).await {
@@ -126,10 +131,7 @@ async fn stopped(stop: &mut Stop) {
 }
 
 /// Whether a socket may stay open after an answer.
-fn judge(
-    checked: Result<(), Rejected>,
-    last_yes: &mut Instant,
-) -> ControlFlow<&'static str> {
+fn judge(checked: Result<(), Rejected>, last_yes: &mut Instant) -> ControlFlow<&'static str> {
     match checked {
         Ok(()) => {
             *last_yes = Instant::now();
