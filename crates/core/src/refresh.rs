@@ -138,13 +138,15 @@ impl Loaded {
         at: Timestamp,
     ) -> Result<Decision<Answer>, Fault> {
         let full = self.session.windows_open(at) == WINDOWS_MAX;
-        if full && outcome == Outcome::Advanced {
+        let repeats = full && outcome == Outcome::Advanced;
+        if !self.session.follows(ask.token, self.cutoffs.epoch) && repeats {
             return Ok(self.again(ask, at));
         }
         if !full {
             let rotation = ask.terms.rotation(self.cutoffs.epoch, at);
             self.session.advance(rotation, ask.terms.policy.grace)?;
         }
+        let outcome = if repeats { Outcome::Repeated } else { outcome };
         let mut grant = self.grant(&ask.terms, outcome, at);
         grant.alert = self.binding_alert(ask);
         self.session.note_issued(&grant);
@@ -217,8 +219,8 @@ impl Session {
         self.windows.iter().any(|window| window.generation == used && at < window.ends)
     }
 
-    /// A token of an older epoch beyond the one that we first fast-forwarded to, too late to be a race:
-    /// the one that we followed was a dead token, and two people hold this family.
+    /// A token of an older epoch beyond those that we followed, too late to be a race: they were dead
+    /// tokens, and two people hold this family. A token whose window is open was followed, too.
     fn proves_dead_fast_forward(
         &self,
         token: &RefreshToken,
@@ -230,15 +232,16 @@ impl Session {
                 && token.epoch < epoch
                 && token.generation > first.to
                 && first.until < at
-                && !self.has_followed(token, epoch, at)
+                && !self.window_open(token.generation, at)
         })
     }
 
-    /// Whether this epoch went along with a token of an older one while that could still be a race: it
-    /// opened its window, or was led to it and waits there. A retry of it proves nothing new.
-    fn has_followed(&self, token: &RefreshToken, epoch: StoreEpoch, at: Timestamp) -> bool {
-        let waits = token.generation == self.generation && self.rotation.epoch < epoch;
-        waits || self.window_open(token.generation, at)
+    /// Remembers a token of an older epoch that this epoch goes along with, beyond the first one: its
+    /// retry proves nothing new. Answers whether there was anything to remember.
+    fn follows(&mut self, token: &RefreshToken, epoch: StoreEpoch) -> bool {
+        let first = self.0.fast_forward.as_mut().filter(|first| first.epoch == epoch);
+        let beyond = first.filter(|first| token.epoch < epoch && first.to < token.generation);
+        beyond.map(|first| first.to = token.generation).is_some()
     }
 
     /// Opens the window of the newest generation and goes on to the next.

@@ -26,7 +26,8 @@ pub struct Window {
 /// The first time that a token of an older store epoch carried a family forward in this one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FastForward {
-    /// The generation it led to (`F` in DESIGN.md §4.1).
+    /// The generation it led to (`F` in DESIGN.md §4.1), or a later one of an older epoch that was
+    /// followed while that could still be a race.
     pub to: Generation,
     /// The store epoch in which it happened.
     pub epoch: StoreEpoch,

@@ -148,7 +148,11 @@ impl Keys {
     }
 }
 
-async fn make(alg: Algorithm, sealer: &Sealer, store: &Store) -> Result<SigningKey, KeysUnavailable> {
+async fn make(
+    alg: Algorithm,
+    sealer: &Sealer,
+    store: &Store,
+) -> Result<SigningKey, KeysUnavailable> {
     let key = SigningKey::generate(alg)?;
     let sealed = key.to_sealed(sealer)?;
     store.put_record(Kind::SigningKey, &key_id_text(key.kid()), &sealed, None).await?;

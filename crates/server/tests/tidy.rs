@@ -75,7 +75,9 @@ fn proofs_are_made_only_where_they_are_checked() {
     for (constructor, homes) in rules {
         for path in files(&root().join("crates"), ".rs") {
             let name = relative(&path);
-            let outside = name.contains("/tests/") || name.contains("/benches/") || name.contains("crates/sim/");
+            let outside = name.contains("/tests/")
+                || name.contains("/benches/")
+                || name.contains("crates/sim/");
             let at_home = homes.iter().any(|home| name.starts_with(home));
             if !outside && !at_home {
                 assert!(!read(&path).contains(constructor), "{name} calls {constructor}");
@@ -97,7 +99,8 @@ fn only_the_rim_asks_for_the_time_or_for_randomness() {
         "crates/wire/src/signing_key.rs",
         "crates/wire/src/sealer.rs",
     ];
-    let asks = ["SystemTime::now", "Instant::now", "clock_gettime", "SystemRandom::new", "rand::fill"];
+    let asks =
+        ["SystemTime::now", "Instant::now", "clock_gettime", "SystemRandom::new", "rand::fill"];
     for path in files(&root().join("crates"), ".rs") {
         let name = relative(&path);
         let product = name.contains("/src/") && !name.contains("crates/sim/");
@@ -115,7 +118,11 @@ fn no_source_file_is_too_long_to_read() {
     for ending in [".rs", ".ts", ".sh"] {
         for path in files(&root(), ending) {
             let lines = read(&path).lines().count();
-            assert!(lines <= LINES_MAX, "{} has {lines} lines; split it by subject", relative(&path));
+            assert!(
+                lines <= LINES_MAX,
+                "{} has {lines} lines; split it by subject",
+                relative(&path)
+            );
         }
     }
 }

@@ -17,7 +17,8 @@ use symbolon_core::{
 
 /// How many sessions one story has at most.
 pub const SLOTS: usize = 4;
-const KEY: KeyId = KeyId([1; 12]);
+/// The key that signs.
+pub const KEY: KeyId = KeyId([1; 12]);
 const DEVICE_KEY: Digest = Digest([2; 32]);
 const OTHER_KEY: Digest = Digest([3; 32]);
 
@@ -74,10 +75,20 @@ pub struct Slot {
     pub family: Option<Family>,
     /// Every token ever handed out, in that order.
     pub issued: Vec<Token>,
+    /// Whether it ended before a restore, or while one had lost it.
+    over: bool,
     absolute: Timestamp,
     /// Numbers used since the store last lost anything, and when they must be dead.
     deaths: BTreeMap<u32, Timestamp>,
     latest_exp: Timestamp,
+}
+
+impl Slot {
+    /// A bound ends it, even while a restored store has forgotten it.
+    fn end(&mut self) {
+        self.over = true;
+        self.family.iter_mut().for_each(|family| family.over = true);
+    }
 }
 
 /// Everything that a story is about.
@@ -97,9 +108,8 @@ pub struct World {
 
 impl Default for World {
     fn default() -> Self {
-        let subject = Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name"));
         Self {
-            store: Store::empty(subject),
+            store: Store::empty(subject()),
             slots: Vec::new(),
             policy: ClientPolicy::default(),
             copies: Vec::new(),
@@ -169,6 +179,7 @@ impl World {
             bound,
             family: Some(family),
             issued: vec![(epoch, 0)],
+            over: false,
             absolute,
             deaths: BTreeMap::new(),
             latest_exp: started.grant.expires_at,
@@ -238,7 +249,16 @@ impl World {
         match answer {
             Err(_) => Some(Say::Fault),
             Ok(None) => None,
-            Ok(Some(Ok(grant))) => Some(Say::Newest(grant.session.generation.0, changed())),
+            Ok(Some(Ok(grant))) => {
+                let (old, new) = (&before.sessions[&sid], &self.store.sessions[&sid]);
+                let moved = old.generation != new.generation;
+                let kept = old.windows == new.windows && old.last_used_at == new.last_used_at;
+                assert!(
+                    moved || (kept && old.rotation == new.rotation),
+                    "answered again is no use"
+                );
+                Some(Say::Newest(grant.session.generation.0, moved))
+            }
             Ok(Some(Err(Denial::Ended(Reason::Replayed | Reason::BindingMismatch)))) if told => {
                 Some(Say::Theft)
             }
@@ -294,16 +314,14 @@ impl World {
             Above::Subject | Above::Everything => effect == Effect::Revoked,
             Above::Client(bound) => effect == Effect::Revoked && slot.bound == bound,
         };
-        let hit = self.slots.iter_mut().filter(hit);
-        hit.filter_map(|slot| slot.family.as_mut()).for_each(|family| family.over = true);
+        self.slots.iter_mut().filter(hit).for_each(Slot::end);
     }
 
     fn ban(&mut self) {
         let (bump, since) = (self.because(Reason::Banned), self.now());
         let event = self.store.subject.set_ban(Ban { since, until: None, note: None }, &bump);
         self.store.events.push(event);
-        let families = self.slots.iter_mut().filter_map(|slot| slot.family.as_mut());
-        families.for_each(|family| family.over = true);
+        self.slots.iter_mut().for_each(Slot::end);
     }
 
     fn disable(&mut self, bound: bool, off: bool) {
@@ -323,10 +341,10 @@ impl World {
         };
         self.store.restore(&copy, StoreEpoch(self.epochs));
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            let over = slot.family.as_ref().is_some_and(|family| family.over);
+            slot.over |= slot.family.as_ref().is_some_and(|family| family.over);
             let known = copy.sessions.contains_key(&slot.sid);
             slot.family = families.get(index).cloned().flatten().filter(|_| known);
-            slot.family.iter_mut().for_each(|family| family.over |= over);
+            slot.family.iter_mut().for_each(|family| family.over |= slot.over);
             slot.deaths.clear();
         }
     }
@@ -370,6 +388,11 @@ impl World {
     }
 }
 
+/// Whom every story is about.
+pub fn subject() -> Subject {
+    Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name"))
+}
+
 fn client(bound: bool) -> ClientId {
     let name = if bound { "app" } else { "web" };
     ClientId::parse(name).unwrap_or_else(|_| unreachable!("a plain name"))
@@ -384,11 +407,12 @@ const fn proof(shown: Shown) -> KeyProof {
     }
 }
 
-fn start(sid: SessionId, bound: bool) -> Start {
+/// What a back end says to start a session of [`subject`].
+pub fn start(sid: SessionId, bound: bool) -> Start {
     Start {
         sid,
         salt: Salt([sid.as_bytes()[0]; 8]),
-        subject: Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name")),
+        subject: subject(),
         client: client(bound),
         device: Device { class: DeviceClass::Web, id: None, name: None },
         scope: "".into(),

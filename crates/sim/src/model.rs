@@ -55,10 +55,11 @@ struct Step {
     forward: bool,
 }
 
-/// A family of refresh tokens, which is a session: it begins by being shown number 0.
+/// A session, which begins by being shown number 0; and the older numbers followed in an epoch.
 #[derive(Clone, Debug)]
 pub struct Family {
     steps: Vec<Step>,
+    followed: Vec<Token>,
     absolute: u64,
     /// Whether anything ended it.
     pub over: bool,
@@ -68,7 +69,7 @@ impl Family {
     /// A session started at `at` in a store epoch, that ends at `absolute` in any case.
     pub fn start(at: u64, absolute: u64, epoch: u32) -> Self {
         let birth = Step { used: (epoch, 0), to: 0, at, until: at, epoch, forward: true };
-        Self { steps: vec![birth], absolute, over: false }
+        Self { steps: vec![birth], followed: Vec::new(), absolute, over: false }
     }
 
     /// What this token must earn now.
@@ -88,18 +89,17 @@ impl Family {
         let ((made, number), newest) = (token, self.newest().1);
         let (older, open) = (made < set.epoch, self.open(now).contains(&number));
         let led = self.steps[1..].iter().find(|step| step.forward && step.epoch == set.epoch);
-        let late = led.is_some_and(|led| led.used.1 < number && led.until < now);
-        let waits = self.last().forward && newest == number;
+        let late = led.is_some_and(|led| led.until < now);
+        let beyond = !self.followed.iter().any(|(at, to)| *at == set.epoch && number <= *to);
         if made > set.epoch || (number > newest && !older) {
             return Say::Fault;
         }
-        if older && late && !open && !waits {
-            return self.replay(set);
-        }
-        if number < newest {
-            let forgiven = open || (key && number + 1 == newest);
+        let dead = older && late && beyond && !open;
+        if dead || number < newest {
+            let forgiven = !dead && (open || (key && number + 1 == newest));
             return if forgiven { Say::Newest(newest, false) } else { self.replay(set) };
         }
+        self.followed.extend(older.then_some((set.epoch, number)));
         let (until, epoch) = (now + set.grace, set.epoch);
         let step = |to, forward| Step { used: token, to, at: now, until, epoch, forward };
         if number > newest {

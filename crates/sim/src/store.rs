@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use symbolon_core::session::End;
 use symbolon_core::sign_in::Started;
 use symbolon_core::{
     Act, ClientPolicy, Cutoffs, Decision, Denial, Effect, Event, Fault, Loaded, LoadedSubject,
@@ -20,6 +21,8 @@ pub struct Store {
     pub cutoffs: Arc<Cutoffs>,
     /// What every verifier heard.
     pub events: Vec<Event>,
+    /// The log of ends, which no restore touches.
+    ends: BTreeMap<SessionId, End>,
 }
 
 impl Store {
@@ -30,6 +33,7 @@ impl Store {
             sessions: BTreeMap::new(),
             cutoffs: Arc::default(),
             events: Vec::new(),
+            ends: BTreeMap::new(),
         }
     }
 
@@ -102,10 +106,12 @@ impl Store {
     /// ended sessions, and the bounds of revoked bumps.
     pub fn restore(&mut self, copy: &Self, epoch: StoreEpoch) {
         let lost = std::mem::replace(self, copy.clone());
-        let ended = lost.sessions.values().filter(|session| session.end.is_some());
-        for session in ended {
-            if let Some(kept) = self.sessions.get_mut(&session.sid) {
-                let end = kept.end.clone().or_else(|| session.end.clone());
+        self.ends = lost.ends;
+        let ended = lost.sessions.values().filter_map(|one| Some((one.sid, one.end.clone()?)));
+        self.ends.extend(ended);
+        for (sid, end) in &self.ends {
+            if let Some(kept) = self.sessions.get_mut(sid) {
+                let end = kept.end.clone().or_else(|| Some(end.clone()));
                 *kept = Session::restore(SessionState { end, ..SessionState::clone(kept) });
             }
         }

@@ -8,15 +8,13 @@ mod race;
 mod sweep;
 
 pub use fixture::{
-    AT, Clock, key, kick, policy, refresh, session_start, shard_of, sign_in, sign_in_through,
-    token_of,
+    AT, key, kick, policy, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,
 };
 pub use race::*;
 pub use sweep::*;
 
 use crate::{Kind, Query, Store};
 use fixture::{events, kinds_of, must};
-use std::sync::Arc;
 use symbolon_core::epoch::Bump;
 use symbolon_core::{
     Act, Decision, Denial, Effect, Fault, Reason, Standing, Subject, SubjectDecision, Target,
@@ -269,5 +267,4 @@ pub async fn everything_answered_is_there_after_a_restart(open: impl Open) {
     assert!(later.since(store.latest_instant()) <= core::time::Duration::from_secs(1));
     let denied = fixture::try_sign_in(&store, &session_start("10087", 3), &policy()).await;
     assert!(matches!(denied.expect("no fault"), Err(Denial::Banned(None))));
-    drop(Arc::new(store));
 }

@@ -63,6 +63,7 @@ struct Shared {
     cutoffs: RwLock<(Arc<Cutoffs>, u64)>,
     moves: AtomicU64,
     latest: AtomicU64,
+    commits: AtomicU64,
     hasher: std::hash::RandomState,
 }
 
@@ -72,6 +73,7 @@ impl Shared {
             cutoffs: RwLock::new((Arc::new(cutoffs), 0)),
             moves: AtomicU64::new(0),
             latest: AtomicU64::new(latest.as_millis()),
+            commits: AtomicU64::new(0),
             hasher: std::hash::RandomState::new(),
         }
     }
@@ -112,6 +114,11 @@ impl Sqlite {
 
     pub(crate) fn latest_instant(&self) -> Timestamp {
         Timestamp::from_millis(self.0.shared.latest.load(Ordering::Acquire))
+    }
+
+    /// How many commits the writer made since the store was opened; each served all who waited.
+    pub fn commits(&self) -> u64 {
+        self.0.shared.commits.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn spend(
@@ -162,7 +169,7 @@ impl Sqlite {
     async fn submit_all(&self, changes: Vec<Change>) -> Result<Vec<Done>, Fault> {
         let with_reply = |change| {
             let (reply, done) = oneshot::channel();
-            (Work { task: Task::Change(change), reply }, done)
+            (Work { task: Task::Change(Box::new(change)), reply }, done)
         };
         let (work, waiting): (Vec<_>, Vec<_>) = changes.into_iter().map(with_reply).unzip();
         self.0.queue.push(work.into_iter())?;

@@ -1,1 +1,135 @@
-//! Stub.
+//! Verify access tokens locally: what a resource server or a gateway embeds.
+//!
+//! An access token of Symbolon is a signed text (RFC 9068) that anyone can verify alone. This crate does it
+//! strictly, tells the caller in RFC 6750's words why a request is not let in, and asks the authority where
+//! the token alone cannot tell: whether its session still lives.
+//!
+//! # Let a request in
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")] mod example {
+//! use symbolon_verify::{Policy, Presented, Rejected, Verifier};
+//!
+//! async fn start() -> Result<Verifier, Box<dyn std::error::Error>> {
+//!     Ok(Verifier::builder("https://id.example.com") // whose tokens; compared exactly
+//!         .audience("demo-api")                      // what their `aud` must contain
+//!         .introspection("sym_ak_…")                 // scope revocations:read
+//!         .connect()                                 // finds the keys, keeps them fresh
+//!         .await?)
+//! }
+//!
+//! async fn orders(verifier: &Verifier, authorization: Option<&str>) -> Result<String, Rejected> {
+//!     let policy = Policy::default().scope("orders:read");
+//!     let presented = Presented::from_authorization(authorization)?;
+//!     let verified = verifier.admit(&presented, &policy).await?;
+//!     Ok(format!("the orders of {}", verified.claims().sub))
+//! }
+//! # }
+//! ```
+//!
+//! A [`Rejected`] knows what to answer: [`Rejected::status`], and [`Rejected::challenge`] for
+//! `WWW-Authenticate`. A client reads its `reason` and acts on it:
+//!
+//! | `reason` | what the client does |
+//! |---|---|
+//! | `expired`, `stale` | renews in silence and tries again |
+//! | `revoked` | lets the person sign in again; `ended` says why, where it is known. Without `ended` (introspection tells no reason) it renews once before |
+//! | `unverifiable` | tries again later: nothing is wrong with the token so far as is known |
+//! | `binding` | proves the key that the token is bound to |
+//! | `malformed`, `untrusted` | throws the token away: it is not one for this place |
+//!
+//! # Verify without a server
+//!
+//! Without the feature `net` there is no tokio and no HTTP in here, and keys are given. The time is an argument
+//! everywhere, so a test may say what time it is.
+//!
+//! ```
+//! use std::time::Duration;
+//! use symbolon_verify::{KeySet, Now, Policy, Presented, Rejected, Timestamp, Verifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The issuer's published keys, from a file.
+//! let keys = KeySet::parse(r#"{"keys":[{"crv":"Ed25519","kty":"OKP","use":"sig","alg":"EdDSA",
+//!     "x":"W2fgJ9DBOKe--T-W-Lnp0LJqfx6xetelbIIlkhmpf7I","kid":"6AmZtNrT1xMscjt7"}]}"#)?;
+//! let token = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IjZBbVp0TnJUMXhNc2NqdDcifQ.\
+//!     eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwic3ViIjoiMTAwODYiLCJhdWQiOiJkZW1vLWFwaSIsImNsaWVudF\
+//!     9pZCI6IndlYiIsImlhdCI6MTcwMDAwMDAwMCwiZXhwIjoxNzAwMDAwMzAwLCJqdGkiOiJqLTEiLCJzY29wZSI6Im9yZGVy\
+//!     czpyZWFkIiwidmVyIjpbMCwwLDAsMF19.\
+//!     gdnMGl6hxytCWZUK_ftljH8_m8rdXpzFNvB17wbY1T4CSklO6viYN3QiO6D7uIEKErVnZU2Eu2FVqDRdyug3CA";
+//!
+//! let verifier = Verifier::builder("https://id.example.com").audience("demo-api").offline(keys)?;
+//! let policy = Policy::offline().scope("orders:read");
+//! let presented = Presented::bearer(token);
+//!
+//! // In a program: `Now::read()`.
+//! let mut now = Now { wall: Timestamp::from_seconds(1_700_000_010), monotonic: Duration::ZERO };
+//! let subject = verifier.check(&presented, &policy, now, |claims| claims.sub.to_owned());
+//! assert_eq!(subject.as_deref(), Ok("10086"));
+//!
+//! now.wall = Timestamp::from_seconds(1_700_000_300);
+//! let rejected = verifier.check(&presented, &policy, now, |_| ()).unwrap_err();
+//! assert_eq!(rejected, Rejected::Expired);
+//! assert_eq!(rejected.challenge(), r#"Bearer error="invalid_token", reason="expired""#);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is checked
+//!
+//! RFC 9068 §4, and nothing is optional: the signature, by a key of the issuer and an algorithm that is
+//! pinned here; `typ`; `iss` and `aud` by exact comparison; `exp`, `nbf`, `iat`; that a token which is bound to a
+//! key did not come as a bearer token (RFC 9449 §7.2); every claim that RFC 9068 requires. A header that names
+//! another algorithm, brings a key, or has a `crit` is refused, and so is a refresh token, which is no JWT.
+//! Strangers' bytes are parsed by `symbolon-wire` alone, strictly, and bounded before anything is verified.
+//!
+//! # What is known of revocations, and how fresh it is
+//!
+//! Each route says with its [`Policy`] how old that knowledge may be:
+//!
+//! | policy | an ended session is refused | while the authority is away |
+//! |---|---|---|
+//! | [`Policy::strict`] | within its bound | nobody is let in |
+//! | [`Policy::bounded`], the default with 5 s | within its bound | nobody is let in |
+//! | [`Policy::offline`] | when its token expires, 5 min by default | all is as before |
+//!
+//! **In this version a verifier has no mirror of revocations.** [`Verifier::check`] and [`Verifier::verify`] can
+//! therefore say yes under [`Policy::offline`] alone; under the others they end in [`Rejected::Ask`].
+//! `Verifier::admit` then asks the authority about every request (RFC 7662): an ended session is refused at the
+//! next request, at the price of a question for each. The feed of revocations will make that local; the types
+//! stay as they are.
+//!
+//! # Keys
+//!
+//! A connected verifier fetches the key set at start, every five minutes, and when a token names a key that is
+//! not in it, but then at most once in 30 seconds, since anyone can write any `kid`. A failed fetch
+//! keeps the old keys. A withdrawn key is forgotten at the next fetch. `Builder::connect` fails if the first
+//! fetch does; `Builder::connect_lazily` goes on trying, and lets nobody in until it succeeds.
+//!
+//! # Bounds
+//!
+//! Tokens 16 KiB, headers 2 KiB, key sets 64 KiB and 64 keys, answers 64 KiB; 1,024 requests may wait for
+//! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s.
+//! Whatever is beyond a bound is refused.
+
+mod builder;
+mod claims;
+mod keys;
+#[cfg(feature = "net")]
+mod net;
+mod now;
+mod policy;
+mod presented;
+mod rejected;
+mod verifier;
+
+pub use builder::{Builder, SetupError};
+pub use claims::{Claims, Verified};
+#[cfg(feature = "net")]
+pub use net::{ConnectError, FetchError};
+pub use now::Now;
+pub use policy::{LEEWAY_MAX, Policy, Staleness};
+pub use presented::Presented;
+pub use rejected::{Distrust, Rejected, Unknown};
+pub use symbolon_core::{Reason, SessionId, Timestamp, Ver};
+pub use symbolon_wire::{Algorithm, KeySet, Malformed, Type};
+pub use verifier::Verifier;

@@ -92,12 +92,12 @@ fn without_grace_a_fast_forward_opens_no_window_and_advances() {
 }
 
 #[test]
-fn a_second_fast_forward_within_grace_goes_on_and_the_first_is_remembered() {
+fn a_second_fast_forward_within_grace_goes_on_and_the_race_still_ends_with_the_first() {
     let mut family = restored(5);
     family.earns_of(0, 7, s(60));
     assert_eq!(family.earns_of(0, 11, s(70)), (Outcome::FastForwarded, 12));
     let first = family.loaded.session.fast_forward.unwrap();
-    assert_eq!((first.to, first.until), (Generation(7), s(70)));
+    assert_eq!((first.to, first.until), (Generation(11), s(70)));
     assert_eq!(windows(&family), [8, 9, 10, 11]);
 }
 
@@ -206,6 +206,31 @@ fn a_family_that_advanced_to_a_number_did_not_follow_the_older_token_of_that_num
     family.earns(8, s(100));
     // A thief followed dead generation 7 up to 9; the owner's 9 is another token.
     family.ends_by(&family.token_of(0, 9), Reason::Replayed, s(101));
+}
+
+#[test]
+fn a_token_that_was_answered_again_during_the_race_is_so_after_it() {
+    let mut family = restored(1);
+    assert_eq!(family.earns_of(0, 8, s(60)), (Outcome::FastForwarded, 9));
+    // Eight windows are open, so 9 is answered again; that it is the owner's must not be forgotten.
+    let before = family.loaded.session.clone();
+    assert_eq!(family.earns_of(0, 9, s(64)), (Outcome::Repeated, 9));
+    let after = family.loaded.session.clone();
+    assert_eq!((before.last_used_at, &before.windows), (after.last_used_at, &after.windows));
+    assert_eq!(before.rotation, after.rotation);
+    let decision = family.decide(&family.token_of(0, 9), s(65)).unwrap();
+    assert!(decision.session.is_none(), "nothing more to remember");
+    assert_eq!(family.earns_of(0, 9, s(71)), (Outcome::Advanced, 10));
+    family.ends_by(&family.token_of(0, 10), Reason::Replayed, s(72));
+}
+
+#[test]
+fn a_token_with_a_window_of_this_epoch_is_retried_in_it_after_the_race() {
+    let mut family = restored(5);
+    family.earns_of(0, 7, s(60));
+    assert_eq!(family.earns(8, s(69)), (Outcome::Advanced, 9));
+    assert_eq!(family.earns_of(0, 8, s(78)), (Outcome::Repeated, 9));
+    family.ends_by(&family.token_of(0, 8), Reason::Replayed, s(79));
 }
 
 #[test]

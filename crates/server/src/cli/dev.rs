@@ -1,23 +1,23 @@
 //! `symbolon dev`: an authority and a demo API on this machine, with nothing to configure.
 
-mod directory;
-mod setup;
-mod told;
+pub mod directory;
+pub mod setup;
+pub mod told;
 
 use crate::api_keys::{self, ApiScope, NewApiKey};
 use crate::app::App;
 use crate::authority::{StartError, listen, open, run as run_authority, stop_on_signals};
 use crate::cli::serve::read_master_key;
 use crate::cli::{DevArgs, Failure};
-use crate::demo_api;
+use crate::demo_api::{self, DemoApi};
 use crate::log;
 use directory::Directory;
 use setup::{Ports, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use symbolon_wire::SecretText;
-use told::Told;
 use tokio::net::TcpListener;
+use told::Told;
 
 /// Runs until it is told to stop.
 ///
@@ -35,9 +35,10 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let app = open(setup.config.clone(), &read_master_key(&directory.master_key())?).await?;
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
     let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
-    let issuer = app.config.issuer.to_string();
-    let demo_api = demo_api::serve(demo, issuer, demo_key.expose().to_owned(), stop.clone());
-    let demo_api = tokio::spawn(demo_api);
+    let demo_api = DemoApi::new(demo_api::Settings::of(&app.config, demo_key.expose()));
+    let demo_api =
+        demo_api.map_err(|why| Failure::could_not("the demo API cannot start").because(why))?;
+    let demo_api = tokio::spawn(demo_api.serve(demo, stop.clone()));
     Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
         .tell(args.json);
     run_authority(app, api, Some(metrics), stop).await;

@@ -156,7 +156,9 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = BASE64.decode(scheme(headers, "basic")?.as_bytes()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
     let (id, secret) = text.split_once(':')?;
-    let plain = |half: &str| Some(percent_decode_str(&half.replace('+', " ")).decode_utf8().ok()?.into_owned());
+    let plain = |half: &str| {
+        Some(percent_decode_str(&half.replace('+', " ")).decode_utf8().ok()?.into_owned())
+    };
     Some((plain(id)?, plain(secret)?))
 }
 

@@ -4,6 +4,7 @@ use super::edge::Context;
 use super::oauth_error::OAuthError;
 use crate::app::App;
 use crate::config::Client;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -11,7 +12,6 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use std::sync::Arc;
 
 /// `OPTIONS` before a page's request: the client is not known yet, so any client's origin will do.

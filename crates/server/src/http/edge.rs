@@ -40,7 +40,8 @@ impl Context {
 
 /// Names the request, runs it, and writes its refusal if it has one.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |p| p.0);
+    let address =
+        request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |p| p.0);
     let context = Context { request_id: request_id(&app), address };
     let oauth = request.uri().path().starts_with("/oauth2/");
     request.extensions_mut().insert(context.clone());

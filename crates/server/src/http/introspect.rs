@@ -91,7 +91,8 @@ impl OwnToken {
 }
 
 fn own_token(app: &App, text: &str) -> Option<OwnToken> {
-    let payload = app.keys.algorithms().find_map(|alg| verify(app.keys.verifying(), alg, text).ok())?;
+    let payload =
+        app.keys.algorithms().find_map(|alg| verify(app.keys.verifying(), alg, text).ok())?;
     let claims = ParsedClaims::of(&payload).ok()?;
     if *claims.iss != *app.config.issuer {
         return None;

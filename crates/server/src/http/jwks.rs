@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// The key set. It may be cached for five minutes: keys are announced long before their first use.
 pub async fn get(State(app): State<Arc<App>>) -> Response {
-    let headers = [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=300")];
+    let headers =
+        [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=300")];
     (headers, app.keys.jwks().to_string()).into_response()
 }

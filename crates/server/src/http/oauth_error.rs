@@ -50,7 +50,8 @@ impl OAuthError {
 
     /// The client failed to authenticate too often.
     pub fn too_many_failures(seconds: u64) -> Self {
-        let description = "Too many failed attempts from this address. A right credential still works.";
+        let description =
+            "Too many failed attempts from this address. A right credential still works.";
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "invalid_client", description);
         Self { retry_after: Some(seconds), ..error }
     }
@@ -68,7 +69,8 @@ impl OAuthError {
 
     /// A browser asks from an origin that the client does not list.
     pub fn foreign_origin() -> Self {
-        let description = "This origin is not listed by the client (`origins` in its configuration).";
+        let description =
+            "This origin is not listed by the client (`origins` in its configuration).";
         Self::new(StatusCode::FORBIDDEN, "unauthorized_client", description)
     }
 
@@ -92,13 +94,15 @@ impl OAuthError {
 
     /// The token is of a kind that cannot be revoked here (RFC 7009 §2.2.1).
     pub fn unsupported_token_type() -> Self {
-        let description = "Send the refresh token: revoking it ends the session and its access tokens.";
+        let description =
+            "Send the refresh token: revoking it ends the session and its access tokens.";
         Self::new(StatusCode::BAD_REQUEST, "unsupported_token_type", description)
     }
 
     /// The new access token would be too large to travel.
     pub fn token_too_large() -> Self {
-        let description = "The subject's roles and claims no longer fit into an access token of 4 KiB.";
+        let description =
+            "The subject's roles and claims no longer fit into an access token of 4 KiB.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
     }
 
@@ -149,7 +153,9 @@ impl From<Denial> for OAuthError {
     fn from(denial: Denial) -> Self {
         let description = match denial {
             Denial::UnknownSession | Denial::ForeignToken => return Self::invalid_grant(),
-            Denial::ClientDisabled => "The client is switched off; its sessions renew once it is on again.",
+            Denial::ClientDisabled => {
+                "The client is switched off; its sessions renew once it is on again."
+            }
             Denial::Ended(_) => "The session is over; sign in again.",
             Denial::Replayed => "This refresh token was used before and its window is closed.",
             Denial::Banned(_) => "The subject is banned.",

@@ -164,24 +164,36 @@ impl From<Denial> for Problem {
             Denial::UnknownSession | Denial::ForeignToken => {
                 (StatusCode::NOT_FOUND, "not-found", "Not found", "There is no such session.")
             }
-            Denial::ClientDisabled => {
-                (StatusCode::FORBIDDEN, "client-disabled", "Client disabled", "The client is switched off.")
-            }
-            Denial::Banned(_) => {
-                (StatusCode::FORBIDDEN, "banned", "Banned", "The subject is not allowed to sign in.")
-            }
-            Denial::Ended(_) | Denial::Replayed => {
-                (StatusCode::CONFLICT, "session-ended", "Session ended", "This session is over; start another.")
-            }
+            Denial::ClientDisabled => (
+                StatusCode::FORBIDDEN,
+                "client-disabled",
+                "Client disabled",
+                "The client is switched off.",
+            ),
+            Denial::Banned(_) => (
+                StatusCode::FORBIDDEN,
+                "banned",
+                "Banned",
+                "The subject is not allowed to sign in.",
+            ),
+            Denial::Ended(_) | Denial::Replayed => (
+                StatusCode::CONFLICT,
+                "session-ended",
+                "Session ended",
+                "This session is over; start another.",
+            ),
             Denial::DeviceLimit => (
                 StatusCode::CONFLICT,
                 "device_limit",
                 "Device limit",
                 "The subject is signed in on as many devices as the client allows; end one first.",
             ),
-            Denial::ProofNeeded => {
-                (StatusCode::BAD_REQUEST, "proof-needed", "Proof needed", "Show a fresh proof of the key.")
-            }
+            Denial::ProofNeeded => (
+                StatusCode::BAD_REQUEST,
+                "proof-needed",
+                "Proof needed",
+                "Show a fresh proof of the key.",
+            ),
         };
         Self::new(status, code, title, detail).because(denial.reason())
     }

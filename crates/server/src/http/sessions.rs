@@ -104,9 +104,8 @@ pub async fn list(app: &App, caller: &Caller, wanted: &Wanted) -> Result<Respons
         after: wanted.cursor,
         limit: wanted.limit,
     };
-    let keep = |loaded: &Loaded| {
-        caller.reaches(&loaded.session.client) && wanted.holds(app, loaded, at)
-    };
+    let keep =
+        |loaded: &Loaded| caller.reaches(&loaded.session.client) && wanted.holds(app, loaded, at);
     let page = app.store.sessions(&query, keep).await?;
     let items = page.sessions.iter().map(|loaded| SessionView::new(app, loaded, at)).collect();
     Ok(Json(Page { items, next: page.next.map(session_id_text) }).into_response())

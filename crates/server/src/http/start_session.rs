@@ -46,7 +46,8 @@ pub async fn post(
     let at = app.now()?;
     let client = client(&app, &caller, &request)?;
     if request.roles.is_some() && (caller.is_limited() || !caller.may(ApiScope::SubjectsWrite)) {
-        let detail = "`roles` need an API key with `subjects:write` that is not limited to clients.";
+        let detail =
+            "`roles` need an API key with `subjects:write` that is not limited to clients.";
         return Err(Problem::forbidden("insufficient-scope", detail));
     }
     let mut start = request.check(&app, client, at)?;
@@ -62,7 +63,11 @@ pub async fn post(
     starting.sign_in(&start).await
 }
 
-fn client<'a>(app: &'a App, caller: &Caller, request: &StartRequest) -> Result<&'a Client, Problem> {
+fn client<'a>(
+    app: &'a App,
+    caller: &Caller,
+    request: &StartRequest,
+) -> Result<&'a Client, Problem> {
     let unknown = || Problem::member("client_id", "is not a configured client");
     let client = app.client(&request.client_id).ok_or_else(unknown)?;
     if !caller.reaches(&client.id) {
@@ -71,7 +76,9 @@ fn client<'a>(app: &'a App, caller: &Caller, request: &StartRequest) -> Result<&
     }
     match client.preset.has_refresh_tokens() {
         true => Ok(client),
-        false => Err(Problem::member("client_id", "has the preset `service`, which has no sessions")),
+        false => {
+            Err(Problem::member("client_id", "has the preset `service`, which has no sessions"))
+        }
     }
 }
 
@@ -80,7 +87,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
     match (all.next().map(HeaderValue::as_bytes), all.next()) {
         (None, _) => Ok(None),
         (Some(key), None) if (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key)),
-        (Some(_), _) => Err(Problem::member("Idempotency-Key", "must be one value of 1 to 255 bytes")),
+        (Some(_), _) => {
+            Err(Problem::member("Idempotency-Key", "must be one value of 1 to 255 bytes"))
+        }
     }
 }
 
@@ -111,7 +120,8 @@ impl Starting<'_> {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return Err(Problem::new(status, "idempotency-conflict", "Another body", detail));
         }
-        let sid = sid.try_into().map_err(|_| Fault::Store("an idempotency record is damaged".into()))?;
+        let sid =
+            sid.try_into().map_err(|_| Fault::Store("an idempotency record is damaged".into()))?;
         start.sid = SessionId::from_bytes(sid);
         self.repeat(start.sid).await
     }
@@ -169,7 +179,9 @@ impl Starting<'_> {
         TokenAnswer::new(self.app, grant, &recipients, &session.scope, self.at).map_err(|error| {
             match error {
                 IssueError::TooLong { bytes } => {
-                    let why = format!("and roles make an access token of {bytes} bytes; 4096 is the most");
+                    let why = format!(
+                        "and roles make an access token of {bytes} bytes; 4096 is the most"
+                    );
                     Problem::member("claims", why)
                 }
                 IssueError::Crypto(_) => Fault::Store("the library could not sign".into()).into(),

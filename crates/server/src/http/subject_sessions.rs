@@ -51,7 +51,8 @@ pub async fn delete(
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
     if caller.is_limited() {
-        let detail = "A key that is limited to named clients cannot end a subject's sessions at large.";
+        let detail =
+            "A key that is limited to named clients cannot end a subject's sessions at large.";
         return Err(Problem::forbidden("key-limited", detail));
     }
     let known = ["except", "device_class", "device_id", "client_id", "reason", "note", "wait"];

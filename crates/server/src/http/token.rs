@@ -17,7 +17,8 @@ use std::sync::Arc;
 use symbolon_core::binding::Proof;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{
-    Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp, scope,
+    Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp,
+    scope,
 };
 use symbolon_wire::{Algorithm, IssueError};
 
@@ -146,7 +147,10 @@ impl Request<'_> {
     fn alert(&self, outcome: Outcome, alert: Option<Reason>) {
         let sid = symbolon_wire::session_id_text(self.token.sid());
         if outcome == Outcome::FastForwarded {
-            tracing::warn!(sid, "a token was ahead of the store: it lost writes, the family went on");
+            tracing::warn!(
+                sid,
+                "a token was ahead of the store: it lost writes, the family went on"
+            );
         }
         if let Some(reason) = alert {
             tracing::warn!(sid, reason = reason.as_str(), "a setting let this pass");

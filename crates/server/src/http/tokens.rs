@@ -54,7 +54,11 @@ impl TokenAnswer {
         let access_token = access.token.expose().to_owned();
         if ISSUED_BYTES_WARN < access_token.len() {
             let (jti, bytes) = (access.jti.to_text(), access_token.len());
-            tracing::warn!(jti, bytes, "an access token is large; some proxies refuse such headers");
+            tracing::warn!(
+                jti,
+                bytes,
+                "an access token is large; some proxies refuse such headers"
+            );
         }
         Ok(Self {
             session_id: session_id_text(grant.session.sid),

@@ -51,9 +51,7 @@ fn main() {
     let or = |index: usize, default| numbers.get(index).copied().unwrap_or(default);
     let (sessions, rounds, seconds) = (or(0, 20_000), or(1, 3), or(2, 1));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let place = tempfile::tempdir_in(std::env::current_dir().unwrap().join("..").join(".."))
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = place.path().join("store.db");
     let begun = Instant::now();
     runtime.block_on(fill(&path, sessions));
@@ -84,12 +82,13 @@ fn compare(
     let (mut floors, mut steps) = (Vec::new(), Vec::new());
     let mut ratios = Vec::new();
     for round in 0..=rounds {
+        let before = commits(&store);
         let step = runtime.block_on(storm(&store, &turns, span));
-        let batch = (CALLERS / 2) as usize;
+        let batch = step.latencies.len() / (commits(&store) - before).max(1) as usize;
         let floor = bare.run(batch, span);
         let ratio = step.per_second / floor;
         println!(
-            "round {round}: step {:.0}/s (p50 {:.2?}, p99 {:.2?}, max {:.2?}), bare {floor:.0}/s, ratio {ratio:.2}",
+            "round {round}: step {:.0}/s (p50 {:.2?}, p99 {:.2?}, max {:.2?}), bare {floor:.0}/s, ratio {ratio:.2}, batches of {batch}",
             step.per_second,
             step.quantile(0.5),
             step.quantile(0.99),
@@ -107,6 +106,12 @@ fn compare(
         median(&mut floors),
         median(&mut ratios)
     );
+}
+
+fn commits(store: &Store) -> u64 {
+    match store {
+        Store::Sqlite(store) => store.commits(),
+    }
 }
 
 fn median(values: &mut [f64]) -> f64 {

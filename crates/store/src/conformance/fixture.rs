@@ -14,9 +14,6 @@ use symbolon_core::{
 /// The instant at which the tests happen: 2026-03-01T00:00:00Z.
 pub const AT: Timestamp = Timestamp::from_seconds(1_772_323_200);
 
-/// An instant, for tests elsewhere that let time pass.
-pub type Clock = Timestamp;
-
 /// What a store answered, where the test demands that it could.
 pub(super) fn must<T>(answer: Result<T, Fault>) -> T {
     match answer {

@@ -184,13 +184,13 @@ fn ban_beside(
     epoch: StoreEpoch,
     (position, event): (u64, &Event),
 ) -> Result<Vec<u8>, Fault> {
-    match (&event.target, event.reason == Reason::Banned) {
-        (Target::Subject(subject, _), true) => {
-            let lost = ban_of(connection, subject)?;
-            Ok(frame(&Entry { epoch, position, lost }))
-        }
-        _ => Ok(Vec::new()),
+    if let Target::Subject(subject, _) = &event.target
+        && event.reason == Reason::Banned
+    {
+        let lost = ban_of(connection, subject)?;
+        return Ok(frame(&Entry { epoch, position, lost }));
     }
+    Ok(Vec::new())
 }
 
 fn ban_of(connection: &Connection, subject: &Subject) -> Result<Lost, Fault> {

@@ -17,7 +17,7 @@ pub(super) struct Work {
 
 /// What is to be done.
 pub(super) enum Task {
-    Change(Change),
+    Change(Box<Change>),
     Spend(Spend),
     Put(Put),
     Forget(Forget),

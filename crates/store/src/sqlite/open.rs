@@ -60,15 +60,23 @@ fn examine(path: &Path) -> Result<(), Refusal> {
         Err(error) => return Err(Refusal::io(path, &error)),
     };
     let length = file.metadata().map_err(|error| Refusal::io(path, &error))?.len();
-    let mut start = [0; MAGIC.len()];
+    let mut start = [0; MAGIC.len() + size_of::<u16>()];
+    let damaged = |what: &str| Err(Refusal::Damaged { path: path.into(), what: what.into() });
     match file.read_exact(&mut start) {
-        Err(_) if length == 0 => Ok(()),
-        Ok(()) if start == *MAGIC => Ok(()),
-        Ok(()) | Err(_) => {
-            let what = "its first bytes are not a database's".into();
-            Err(Refusal::Damaged { path: path.into(), what })
-        }
+        Err(_) if length == 0 => return Ok(()),
+        Ok(()) if start.starts_with(MAGIC) => {}
+        Ok(()) | Err(_) => return damaged("its first bytes are not a database's"),
     }
+    let page = u16::from_be_bytes([start[MAGIC.len()], start[MAGIC.len() + 1]]);
+    // While a log lies beside it, a last page that is cut off may be in the log.
+    let whole = length.is_multiple_of(u64::from(page).max(1)) || log_beside(path);
+    if whole { Ok(()) } else { damaged("it ends within a page") }
+}
+
+fn log_beside(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(PathBuf::from(log)).is_ok_and(|log| 0 < log.len())
 }
 
 /// Checks whose file it is and of which version, and brings it to ours.
@@ -85,11 +93,7 @@ fn prepare(path: &Path, alone: bool) -> Result<(), Refusal> {
     if !alone {
         return Err(Refusal::InUse { path: path.into() });
     }
-    let settings = [("page_size", schema::PAGE_BYTES)];
-    settings
-        .iter()
-        .try_for_each(|(name, value)| connection.pragma_update(None, name, value))
-        .map_err(unreadable)?;
+    connection.pragma_update(None, "page_size", schema::PAGE_BYTES).map_err(unreadable)?;
     write_ahead(&connection).map_err(unreadable)?;
     schema::migrate(&mut connection, path)
 }

@@ -87,7 +87,7 @@ impl Sqlite {
             // Read after the snapshot that was decided on, so it covers all that was seen.
             return self.0.readers.with(|connection| read::head(connection)).map(Some);
         }
-        let done = self.submit(Task::Change(change)).await?;
+        let done = self.submit(Task::Change(Box::new(change))).await?;
         Ok(done.applied.then_some(done.position))
     }
 }

@@ -157,6 +157,7 @@ impl Writer {
         self.head = staged.head;
         self.latest_stored = staged.latest_stored;
         self.shared.latest.store(staged.latest, Ordering::Release);
+        self.shared.commits.fetch_add(1, Ordering::Relaxed);
         if self.cutoffs().1 != staged.cutoffs_version {
             self.set_cutoffs(staged.cutoffs, staged.cutoffs_version);
         }

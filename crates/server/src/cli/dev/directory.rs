@@ -98,9 +98,12 @@ impl Directory {
             return Ok(());
         }
         if self.database().exists() {
-            return Err(Failure::refused(format!("{} has lost its master key", self.path.display()))
-                .because("symbolon.db is there and master.key is not; one is nothing without the other")
-                .next("put master.key back, or name another directory with --data"));
+            return Err(Failure::refused(format!(
+                "{} has lost its master key",
+                self.path.display()
+            ))
+            .because("symbolon.db is there and master.key is not; one is nothing without the other")
+            .next("put master.key back, or name another directory with --data"));
         }
         let (_, text) = MasterKey::generate(&SystemRandom::new()).ok_or_else(no_randomness)?;
         write_private(&path, format!("{}\n", text.expose()).as_bytes(), true)

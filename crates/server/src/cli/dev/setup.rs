@@ -121,7 +121,9 @@ fn grace(args: &DevArgs, ttl: Duration, usual: Duration) -> String {
 }
 
 fn origins(ports: &[u16]) -> String {
-    let both = |port: &u16| [format!("\"http://127.0.0.1:{port}\""), format!("\"http://localhost:{port}\"")];
+    let both = |port: &u16| {
+        [format!("\"http://127.0.0.1:{port}\""), format!("\"http://localhost:{port}\"")]
+    };
     let mut all: Vec<_> = ports.iter().flat_map(both).collect();
     all.sort_unstable();
     all.dedup();

@@ -25,7 +25,8 @@ impl Told<'_> {
     }
 
     fn json(&self) -> Value {
-        let clients: Map<String, Value> = self.setup.config.clients.values().map(|client| self.client(client)).collect();
+        let clients: Map<String, Value> =
+            self.setup.config.clients.values().map(|client| self.client(client)).collect();
         json!({
             "authority": &*self.setup.config.issuer,
             "demo_api": authority_url(self.ports.demo),
@@ -43,7 +44,8 @@ impl Told<'_> {
             "origins": client.origins,
             "audience": client.audience,
         });
-        if let (true, Some(secret)) = (client.id.as_str() == "service", &self.setup.service_secret) {
+        if let (true, Some(secret)) = (client.id.as_str() == "service", &self.setup.service_secret)
+        {
             shown["client_secret"] = secret.expose().into();
         }
         (client.id.as_str().to_owned(), shown)

@@ -1,0 +1,65 @@
+//! How the demo API says no: `application/problem+json`, and a challenge where a token is at fault.
+
+use axum::Json;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use symbolon_verify::{Reason, Rejected};
+
+/// A refusal.
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    reason: Option<Reason>,
+    challenge: Option<String>,
+}
+
+impl Problem {
+    /// A refusal for which no token is at fault.
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: &str) -> Self {
+        Self { status, code, detail: detail.to_owned(), reason: None, challenge: None }
+    }
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Self {
+        let status = StatusCode::from_u16(rejected.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+        let code = match status == StatusCode::FORBIDDEN {
+            true => "insufficient-scope",
+            false => "unauthorized",
+        };
+        let reason = if let Rejected::Revoked { ended } = &rejected { *ended } else { None };
+        let challenge = Some(rejected.challenge());
+        Self { status, code, detail: rejected.to_string(), reason, challenge }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": format!("urn:symbolon:{}", self.code),
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(reason) = self.reason {
+            body["reason"] = json!(reason.as_str());
+        }
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let challenge = self.challenge.and_then(|text| HeaderValue::try_from(text).ok());
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// What one token may see is not for a cache (advisory CVE-2025-48947).
+pub(super) async fn never_kept(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

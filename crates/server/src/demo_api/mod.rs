@@ -1,0 +1,165 @@
+//! The demo API: what a customer's resource server looks like, for `symbolon dev` to show.
+//!
+//! It knows the authority only over HTTP, as any other would, and could run in a process of its own. Until a
+//! verifier has a mirror of revocations it asks about every request, so that a kick is seen at once.
+
+mod answer;
+mod cors;
+mod guard;
+mod live;
+
+use crate::config::Config;
+use crate::http::{self, Stop};
+use answer::Problem;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router, middleware};
+use guard::{Admitted, Guard};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use symbolon_verify::{Algorithm, Policy, SetupError, Type, Verified, Verifier};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// The audience that it is.
+pub const AUDIENCE: &str = "demo-api";
+
+/// How many WebSockets may be open. Inclusive; one more is answered 503.
+pub const SOCKETS_MAX: usize = 64;
+
+/// What the demo API is told. It holds an API key, so it has no `Debug`.
+pub struct Settings {
+    /// Whose tokens it takes.
+    pub issuer: String,
+    /// An API key of scope `revocations:read`, to ask whether sessions live.
+    pub introspection_api_key: String,
+    /// What tokens for the audience are signed with.
+    pub alg: Algorithm,
+    /// What tokens for the audience declare themselves to be.
+    pub typ: Type,
+    /// The origins whose pages may call; exact, and none by default.
+    pub origins: Vec<String>,
+}
+
+impl Settings {
+    /// What follows from the authority's own configuration, for `dev`, which runs both.
+    pub fn of(config: &Config, introspection_api_key: &str) -> Self {
+        let audience = config.audiences.iter().find(|audience| *audience.name == *AUDIENCE);
+        let origins = config.clients.values().flat_map(|client| client.origins.iter());
+        Self {
+            issuer: config.issuer.to_string(),
+            introspection_api_key: introspection_api_key.to_owned(),
+            alg: audience.map_or(Algorithm::EdDsa, |audience| audience.alg),
+            typ: audience.map_or(Type::AccessTokenJwt, |audience| audience.typ),
+            origins: origins.map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// The demo API, ready to be served.
+#[derive(Clone)]
+pub struct DemoApi {
+    verifier: Verifier,
+    origins: Arc<[String]>,
+    sockets: Arc<Semaphore>,
+}
+
+impl DemoApi {
+    /// Makes it; the authority need not answer yet. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// A verifier cannot be made of these settings.
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let verifier = Verifier::builder(&settings.issuer)
+            .audience(AUDIENCE)
+            .algorithm(settings.alg)
+            .typ(settings.typ)
+            .introspection(&settings.introspection_api_key)
+            .connect_lazily()?;
+        let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
+        Ok(Self { verifier, origins: settings.origins.into(), sockets })
+    }
+
+    /// Serves until told to stop; open WebSockets are closed then.
+    pub async fn serve(self, listener: TcpListener, stop: Stop) {
+        let router = self.router(stop.clone());
+        http::serve(listener, router, stop).await;
+    }
+
+    fn router(self, stop: Stop) -> Router {
+        let guarded = |policy| middleware::from_fn_with_state(self.guard(policy), guard::admit);
+        let live = live::Live::new(self.guard(Policy::default()), self.sockets.clone(), stop);
+        Router::new()
+            .route("/me", get(me).layer(guarded(Policy::default())))
+            .route("/orders", get(orders).layer(guarded(Policy::default().scope("orders:read"))))
+            .route("/live", get(live::open).with_state(live).layer(guarded(Policy::default())))
+            .route("/", get(index))
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(wrong_method)
+            .layer(middleware::from_fn_with_state(self.origins, cors::answer))
+            .layer(middleware::map_response(answer::never_kept))
+    }
+
+    fn guard(&self, policy: Policy) -> Guard {
+        Guard::new(self.verifier.clone(), policy)
+    }
+}
+
+/// `GET /`: what is here.
+async fn index() -> Json<Value> {
+    Json(json!({
+        "name": "Symbolon demo API",
+        "audience": AUDIENCE,
+        "calls": {
+            "GET /me": "the claims of your access token",
+            "GET /orders": "needs the scope orders:read",
+            "GET /live": "a WebSocket that closes with 4401 when your session is over",
+        },
+    }))
+}
+
+/// `GET /me`: what the token says.
+async fn me(Extension(admitted): Extension<Admitted>) -> Json<Value> {
+    Json(claims(&admitted.verified))
+}
+
+/// `GET /orders`: something to protect.
+async fn orders(Extension(admitted): Extension<Admitted>) -> Json<Value> {
+    Json(json!({
+        "subject": admitted.verified.claims().sub,
+        "items": [
+            { "id": "1001", "item": "tiger tally, bronze", "quantity": 2 },
+            { "id": "1002", "item": "sealing wax", "quantity": 1 },
+        ],
+    }))
+}
+
+fn claims(verified: &Verified) -> Value {
+    let claims = verified.claims();
+    json!({
+        "iss": claims.iss,
+        "sub": claims.sub,
+        "aud": claims.aud().collect::<Vec<_>>(),
+        "client_id": claims.client_id,
+        "sid": claims.session_id(),
+        "scope": claims.scope,
+        "roles": claims.roles().collect::<Vec<_>>(),
+        "iat": claims.iat.as_seconds(),
+        "exp": claims.exp.as_seconds(),
+        "jti": claims.jti,
+        "auth_time": claims.auth_time.map(|at| at.as_seconds()),
+        "acr": claims.acr,
+        "amr": claims.amr().collect::<Vec<_>>(),
+    })
+}
+
+async fn nothing_here() -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this path.")
+        .into_response()
+}
+
+async fn wrong_method() -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method-not-allowed", "See the `Allow` header.").into_response()
+}

@@ -1,0 +1,120 @@
+//! What a verifier is made from.
+
+use crate::keys::Keys;
+use crate::verifier::{Expected, Verifier};
+use std::fmt;
+use symbolon_wire::{Algorithm, KeySet, Type};
+
+/// What a verifier is made from; [`Verifier::builder`] begins one.
+///
+/// It may hold an API key, so it has no `Debug`.
+pub struct Builder {
+    pub(crate) issuer: Box<str>,
+    audience: Option<Box<str>>,
+    algorithms: Vec<Algorithm>,
+    typ: Type,
+    #[cfg(feature = "net")]
+    pub(crate) net: crate::net::Settings,
+}
+
+impl Builder {
+    pub(crate) fn new(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audience: None,
+            algorithms: Vec::new(),
+            typ: Type::AccessTokenJwt,
+            #[cfg(feature = "net")]
+            net: crate::net::Settings::default(),
+        }
+    }
+
+    /// The name of this resource server; a token's `aud` must contain exactly it. Required.
+    ///
+    /// Security: a name that two services share lets the tokens of one into the other (RFC 8725 §3.9).
+    #[must_use]
+    pub fn audience(mut self, name: &str) -> Self {
+        self.audience = Some(name.into());
+        self
+    }
+
+    /// An algorithm that tokens for this audience are signed with. Default: EdDSA alone.
+    ///
+    /// Name a second one while an audience moves from one to the other, and no longer. A token's own
+    /// `alg` is only compared, never obeyed, and each key verifies one algorithm (RFC 8725 §3.1).
+    ///
+    /// Security: under HS256 whoever verifies can also issue. Its key is never published: give it to
+    /// [`Builder::offline`] or [`Verifier::replace_keys`].
+    #[must_use]
+    pub fn algorithm(mut self, alg: Algorithm) -> Self {
+        self.algorithms.push(alg);
+        self
+    }
+
+    /// What tokens for this audience declare themselves to be. Default: `at+jwt` (RFC 9068 §2.1).
+    ///
+    /// Security: under `JWT` an ID token of the same issuer for the same audience has the right type
+    /// too; only the claims that an access token must have (`client_id`, `jti`, `ver`) tell them apart.
+    #[must_use]
+    pub const fn typ(mut self, typ: Type) -> Self {
+        self.typ = typ;
+        self
+    }
+
+    /// A verifier that has its keys and asks nobody: for jobs that verify without a server.
+    ///
+    /// Security: it learns of no revocation and of no new or withdrawn key until
+    /// [`Verifier::replace_keys`]; only [`Policy::offline`](crate::Policy::offline) can let a token in.
+    ///
+    /// # Errors
+    /// No issuer or no audience.
+    pub fn offline(self, keys: KeySet) -> Result<Verifier, SetupError> {
+        let verifier = Verifier::without_network(self.expected()?);
+        verifier.replace_keys(keys);
+        Ok(verifier)
+    }
+
+    pub(crate) fn expected(&self) -> Result<Expected, SetupError> {
+        let audience = self.audience.as_deref().filter(|name| !name.is_empty());
+        let audience = audience.ok_or(SetupError::Audience)?.into();
+        if self.issuer.is_empty() {
+            return Err(SetupError::Issuer("is empty"));
+        }
+        let algorithms = match &*self.algorithms {
+            [] => vec![Algorithm::EdDsa],
+            chosen => chosen.to_vec(),
+        };
+        let (issuer, typ, keys) = (self.issuer.clone(), self.typ, Keys::default());
+        Ok(Expected { issuer, audience, algorithms, typ, keys })
+    }
+}
+
+/// Why a verifier cannot be made: the caller's mistake, the same at every try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The issuer cannot be one; a whole sentence's predicate.
+    Issuer(&'static str),
+    /// There is no audience.
+    Audience,
+    /// The API key has bytes that no header may carry.
+    ApiKey,
+    /// There is no tokio runtime here.
+    Runtime,
+    /// The TLS library refused its own defaults.
+    Tls,
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issuer(why) => write!(f, "the issuer {why}"),
+            Self::Audience => f.write_str("an audience is required: whom are the tokens for?"),
+            Self::ApiKey => f.write_str("the API key cannot be sent in a header"),
+            Self::Runtime => f.write_str("a connected verifier needs a tokio runtime"),
+            Self::Tls => f.write_str("the TLS library could not be set up"),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}

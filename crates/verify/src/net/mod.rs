@@ -1,0 +1,297 @@
+//! The half that needs a network: keys by themselves, and questions to the authority.
+
+mod discovery;
+mod fetcher;
+mod http;
+mod questions;
+mod url;
+
+pub use self::http::FetchError;
+
+use self::fetcher::{Fetched, Fetcher, Pace};
+use self::http::Http;
+use self::questions::{Answer, Questions};
+use self::url::Issuer;
+use crate::policy::Staleness;
+use crate::verifier::settled;
+use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
+use ::http::{HeaderValue, Uri};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
+
+/// How long a request waits for keys that it needs. Inclusive.
+const KEYS_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// The least that the refetch interval may be: an authority's keys do not change faster. Inclusive.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// What a builder knows about the network.
+pub(crate) struct Settings {
+    api_key: Option<Box<str>>,
+    pace: Pace,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (interval, max_age) = (Duration::from_secs(30), Duration::from_secs(5 * 60));
+        Self { api_key: None, pace: Pace { interval, max_age } }
+    }
+}
+
+impl Builder {
+    /// An API key of scope `revocations:read`, with which the authority may be asked about tokens.
+    ///
+    /// Security: without one, only [`Policy::offline`] ever lets anyone in. The key is sent to the issuer's
+    /// own host alone and reaches no log. Give each verifier its own, so that one can be revoked.
+    #[must_use]
+    pub fn introspection(mut self, api_key: &str) -> Self {
+        self.net.api_key = Some(api_key.into());
+        self
+    }
+
+    /// At least this lies between two fetches of the keys, whatever tokens name. Default: 30 s; less than
+    /// a second counts as that.
+    ///
+    /// Security: a stranger can write any `kid`; this is what keeps them from flooding the authority. A key
+    /// that is used without having been announced may be refused this long.
+    #[must_use]
+    pub fn key_refetch_interval(mut self, interval: Duration) -> Self {
+        self.net.pace.interval = interval.max(INTERVAL_MIN);
+        self
+    }
+
+    /// Keys are fetched again at this age. Default: 5 min; less than a second counts as that.
+    ///
+    /// Security: this is how long a key that the authority has withdrawn is trusted. While fetches fail the old
+    /// keys stay, since an outage of the authority must not close every service.
+    #[must_use]
+    pub fn key_max_age(mut self, age: Duration) -> Self {
+        self.net.pace.max_age = age.max(INTERVAL_MIN);
+        self
+    }
+
+    /// Finds the issuer's keys and makes a verifier that keeps them fresh by a task of its own, which
+    /// ends with the last clone.
+    ///
+    /// Security: keys come from `/.well-known/oauth-authorization-server` of the issuer over https (or http
+    /// on the loopback), and only if the document there names exactly this issuer.
+    ///
+    /// # Errors
+    /// A wrong setting, or the first fetch failed; it is not tried again.
+    pub async fn connect(self) -> Result<Verifier, ConnectError> {
+        let verifier = self.connect_lazily().map_err(ConnectError::Setup)?;
+        let net = verifier.net.as_ref().expect("a connected verifier has its network half");
+        let last = net.first_fetch().await;
+        last.map(|()| verifier.clone()).map_err(ConnectError::Fetch)
+    }
+
+    /// The same without waiting: for a service that starts beside its authority, in any order.
+    ///
+    /// Until the first keys have come, which is tried again and again, no token is let in.
+    ///
+    /// # Errors
+    /// A wrong setting, or no tokio runtime.
+    pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
+        let expected = Arc::new(self.expected()?);
+        let issuer = Issuer::parse(&self.issuer)?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| SetupError::Runtime)?;
+        let http = Arc::new(Http::new()?);
+        let authorization = self.net.api_key.as_deref().map(authorization).transpose()?;
+        let questions = authorization.map(|key| Questions::new(Arc::clone(&http), key));
+        let (sender, fetched) = watch::channel(Fetched::default());
+        let wanted = Arc::new(Notify::new());
+        let fetcher = Fetcher {
+            http,
+            issuer,
+            expected: Arc::clone(&expected),
+            pace: self.net.pace,
+            wanted: Arc::clone(&wanted),
+            fetched: sender,
+        };
+        let task = runtime.spawn(fetcher.run()).abort_handle();
+        let interval = self.net.pace.interval;
+        let net = Net { wanted, fetched, questions, interval, task };
+        Ok(Verifier { expected, net: Some(Arc::new(net)) })
+    }
+}
+
+fn authorization(api_key: &str) -> Result<HeaderValue, SetupError> {
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {api_key}")).map_err(|_| SetupError::ApiKey)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Verifier {
+    /// Checks a token and asks about it what the verifier does not know by itself: a key that is newer than
+    /// its own, and whether the session lives.
+    ///
+    /// In this version every request under a policy other than [`Policy::offline`] is asked about, so that an
+    /// ended session is refused at once.
+    ///
+    /// # Errors
+    /// Why the request is not let in. An authority that cannot be reached is [`Rejected::Unverifiable`].
+    pub async fn admit(
+        &self,
+        presented: &Presented<'_>,
+        policy: &Policy,
+    ) -> Result<Verified, Rejected> {
+        let verified = match self.genuine(presented, policy) {
+            Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
+                self.newer_keys().await;
+                self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
+            }
+            checked => checked.map_err(settled)?,
+        };
+        match policy.staleness() {
+            Staleness::Strict(_) | Staleness::Bounded(_) => self.ask(presented.token).await?,
+            Staleness::Offline => {}
+        }
+        policy.permits(&verified.claims())?;
+        Ok(verified)
+    }
+
+    /// Waits until the first keys have come. At once for a verifier that fetches none.
+    pub async fn ready(&self) {
+        if let Some(net) = &self.net {
+            net.ready().await;
+        }
+    }
+
+    /// Whether keys have come, so that tokens can be verified.
+    pub fn is_ready(&self) -> bool {
+        self.expected.keys.current().is_some()
+    }
+
+    /// All that the token itself can tell.
+    fn genuine(&self, presented: &Presented<'_>, policy: &Policy) -> Result<Verified, Rejected> {
+        let owned = |claims: &crate::Claims<'_>| Ok(claims.to_verified());
+        self.expected.check(presented, policy, Now::read(), owned)
+    }
+
+    async fn newer_keys(&self) {
+        if let Some(net) = &self.net {
+            // Nobody's answer is needed: if no keys came in time, the second look says so.
+            let _ = timeout(KEYS_WAIT_MAX, net.newer_keys()).await;
+        }
+    }
+
+    /// A key that is still unknown after a good look is no key of the issuer; after a failed one, who knows.
+    fn judge_unknown(&self, rejected: Rejected) -> Rejected {
+        match self.net.as_ref().is_some_and(|net| net.looked_lately()) {
+            true => settled(rejected),
+            false => rejected,
+        }
+    }
+
+    async fn ask(&self, token: &str) -> Result<(), Rejected> {
+        let answer = match &self.net {
+            Some(net) => net.ask(token).await,
+            None => Answer::None,
+        };
+        match answer {
+            Answer::Active => Ok(()),
+            Answer::Inactive => Err(Rejected::Revoked { ended: None }),
+            Answer::None => Err(Rejected::Unverifiable(Unknown::Session)),
+        }
+    }
+}
+
+/// The network half of a verifier; its task ends with it.
+pub(crate) struct Net {
+    wanted: Arc<Notify>,
+    fetched: watch::Receiver<Fetched>,
+    questions: Option<Questions>,
+    interval: Duration,
+    task: tokio::task::AbortHandle,
+}
+
+impl Net {
+    /// Asks for a fetch, which happens if the last one is long enough ago.
+    pub(crate) fn want_keys(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Waits for the first keys, or for those of a fetch that is allowed now.
+    async fn newer_keys(&self) {
+        let mut fetched = self.fetched.clone();
+        let last = fetched.borrow_and_update().clone();
+        if !last.ready {
+            return self.ready().await;
+        }
+        if self.may_fetch(&last) {
+            self.want_keys();
+            // An error would say that the task is gone; then there is nothing to wait for either.
+            let _ = fetched.changed().await;
+        }
+    }
+
+    fn may_fetch(&self, fetched: &Fetched) -> bool {
+        fetched.last.as_ref().is_none_or(|(ended, _)| self.interval <= ended.elapsed())
+    }
+
+    /// Whether the keys are as new as the interval allows.
+    fn looked_lately(&self) -> bool {
+        let fetched = self.fetched.borrow();
+        fetched.ready && !self.may_fetch(&fetched) && matches!(fetched.last, Some((_, Ok(()))))
+    }
+
+    async fn ready(&self) {
+        // As above: without the task nothing will ever change.
+        let _ = self.fetched.clone().wait_for(|fetched| fetched.ready).await;
+    }
+
+    async fn first_fetch(&self) -> Result<(), FetchError> {
+        let mut fetched = self.fetched.clone();
+        let last: Option<(Instant, Result<(), FetchError>)> = fetched
+            .wait_for(|fetched| fetched.last.is_some())
+            .await
+            .ok()
+            .and_then(|f| f.last.clone());
+        last.map_or(Err(FetchError::Unreachable), |(_, outcome)| outcome)
+    }
+
+    async fn ask(&self, token: &str) -> Answer {
+        let at: Option<Uri> = self.fetched.borrow().introspection.clone();
+        match (&self.questions, at) {
+            (Some(questions), Some(at)) => questions.ask(&at, token).await,
+            (None, _) => {
+                tracing::debug!("no API key to ask the authority with");
+                Answer::None
+            }
+            (Some(_), None) => {
+                tracing::warn!("the authority names no introspection endpoint on its own host");
+                Answer::None
+            }
+        }
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Why a verifier could not connect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConnectError {
+    /// The caller's mistake, the same at every try.
+    Setup(SetupError),
+    /// Another try may go better.
+    Fetch(FetchError),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup(why) => why.fmt(f),
+            Self::Fetch(why) => why.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}

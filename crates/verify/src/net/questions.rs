@@ -1,0 +1,176 @@
+//! Asking the authority about a token (RFC 7662).
+
+use super::http::{FetchError, Http};
+use http::{HeaderValue, Uri};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex as Turn, Semaphore};
+
+/// How many requests may wait for an answer. Inclusive; one more is refused at once, since whatever
+/// waits longest in a longer queue would have left before its turn.
+pub(crate) const WAITING_MAX: usize = 1024;
+
+/// How many questions may be open at once, over all tokens. Inclusive.
+pub(crate) const OPEN_MAX: usize = 64;
+
+/// How long a request waits, its turn included. Inclusive.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// What the authority says of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Answer {
+    /// Its session lives.
+    Active,
+    /// It does not; introspection tells no reason.
+    Inactive,
+    /// It could not say.
+    None,
+}
+
+/// The questions that are open.
+///
+/// One at a time per token: requests that come while a question is open do not take its answer, which
+/// may be older than they are, but share the next one. So nobody is let in by an answer whose question
+/// was sent before the request came.
+pub(crate) struct Questions {
+    http: Arc<Http>,
+    authorization: HeaderValue,
+    lines: Mutex<HashMap<Box<str>, Arc<Line>>>,
+    waiting: Semaphore,
+    open: Semaphore,
+}
+
+/// Those who ask about one token.
+#[derive(Default)]
+struct Line {
+    /// How many questions were begun.
+    begun: AtomicU64,
+    /// The last question that was answered: its number, and the answer.
+    turn: Turn<Option<(u64, Answer)>>,
+}
+
+impl Questions {
+    /// `authorization` should be marked sensitive.
+    pub(crate) fn new(http: Arc<Http>, authorization: HeaderValue) -> Self {
+        Self {
+            http,
+            authorization,
+            lines: Mutex::default(),
+            waiting: Semaphore::new(WAITING_MAX),
+            open: Semaphore::new(OPEN_MAX),
+        }
+    }
+
+    /// Asks about a token that was verified: strangers' text never gets here.
+    pub(crate) async fn ask(&self, at: &Uri, token: &str) -> Answer {
+        let Ok(_place) = self.waiting.try_acquire() else {
+            tracing::warn!(waiting = WAITING_MAX, "too many requests wait for the authority");
+            return Answer::None;
+        };
+        let standing = self.stand(token);
+        let answer = self.in_turn(&standing.line, at, token);
+        tokio::time::timeout(ANSWER_MAX, answer).await.unwrap_or(Answer::None)
+    }
+
+    async fn in_turn(&self, line: &Line, at: &Uri, token: &str) -> Answer {
+        let begun_before_us = line.begun.load(Ordering::Acquire);
+        let mut last = line.turn.lock().await;
+        if let Some((number, answer)) = *last
+            && begun_before_us < number
+        {
+            return answer;
+        }
+        let number = line.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let answer = self.question(at, token).await;
+        *last = Some((number, answer));
+        answer
+    }
+
+    async fn question(&self, at: &Uri, token: &str) -> Answer {
+        let Ok(_permit) = self.open.acquire().await else {
+            return Answer::None;
+        };
+        let form = format!("token={token}&token_type_hint=access_token");
+        let answered = self.http.post_form(at, &self.authorization, form, ANSWER_MAX).await;
+        match answered.map(|text| read(&text)) {
+            Ok(answer) => answer,
+            Err(why) => {
+                log(&why);
+                Answer::None
+            }
+        }
+    }
+
+    fn stand(&self, token: &str) -> Standing<'_> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = Arc::clone(lines.entry(token.into()).or_default());
+        Standing { questions: self, token: token.into(), line }
+    }
+}
+
+/// A place in a line; the line goes with the last of them, so there are at most [`WAITING_MAX`].
+struct Standing<'q> {
+    questions: &'q Questions,
+    token: Box<str>,
+    line: Arc<Line>,
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        let mut lines = self.questions.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two: the map's and ours. Others are only made under this lock.
+        if Arc::strong_count(&self.line) <= 2 {
+            lines.remove(&self.token);
+        }
+    }
+}
+
+/// Only `true` is yes and only `false` is no: whatever else came is no answer.
+fn read(text: &[u8]) -> Answer {
+    let object: Option<Map<String, Value>> = serde_json::from_slice(text).ok();
+    match object.as_ref().and_then(|object| object.get("active")).and_then(Value::as_bool) {
+        Some(true) => Answer::Active,
+        Some(false) => Answer::Inactive,
+        None => Answer::None,
+    }
+}
+
+fn log(why: &FetchError) {
+    match why {
+        FetchError::Status(401 | 403) => {
+            tracing::error!(%why, "the API key may not introspect; it needs revocations:read");
+        }
+        FetchError::Unreachable
+        | FetchError::Late
+        | FetchError::Status(_)
+        | FetchError::Oversized
+        | FetchError::Metadata(_)
+        | FetchError::Keys(_) => tracing::warn!(%why, "a token could not be asked about"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_true_is_yes_and_only_false_is_no() {
+        for (text, answer) in [
+            (r#"{"active":true,"sub":"42"}"#, Answer::Active),
+            (r#"{"active":false}"#, Answer::Inactive),
+            (r#"{"active":"true"}"#, Answer::None),
+            (r#"{"active":1}"#, Answer::None),
+            (r#"{"active":null}"#, Answer::None),
+            ("{}", Answer::None),
+            ("[true]", Answer::None),
+            ("true", Answer::None),
+            ("", Answer::None),
+            ("{\"active\":true", Answer::None),
+        ] {
+            assert_eq!(read(text.as_bytes()), answer, "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a route asks of a token.
+
+use crate::{Claims, Rejected};
+use std::time::Duration;
+
+/// The most that a policy may forgive of a clock. Inclusive.
+///
+/// The authority's feed forgets a revocation this long after the last token that it hits has expired;
+/// a verifier that forgave more would let a revoked token in again.
+pub const LEEWAY_MAX: Duration = symbolon_core::revocation::LEEWAY_MAX;
+
+/// How far ahead of this clock a token may be dated (`iat`, `nbf`) in any case: clocks differ.
+pub(crate) const AHEAD_MIN: Duration = Duration::from_secs(10);
+
+/// How old the knowledge of revocations may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Staleness {
+    /// Refuse when it is older.
+    Strict(Duration),
+    /// Ask the authority when it is older, and refuse if it cannot answer.
+    Bounded(Duration),
+    /// Accept until `exp`, and know nothing of revocations.
+    Offline,
+}
+
+/// What one route asks of a token; made once, used for every request.
+///
+/// ```
+/// use std::time::Duration;
+/// use symbolon_verify::Policy;
+///
+/// let orders = Policy::bounded(Duration::from_secs(5)).scope("orders:read");
+/// let refunds = Policy::strict(Duration::from_secs(1)).scope("orders:write").role("manager");
+/// ```
+///
+/// # In this version
+/// There is no mirror of revocations yet, so a verifier knows nothing about them: under any policy but
+/// [`Policy::offline`] a synchronous check ends in [`Rejected::Ask`], and `Verifier::admit` asks the
+/// authority about every request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    staleness: Staleness,
+    scopes: Vec<Box<str>>,
+    roles: Vec<Box<str>>,
+    leeway: Duration,
+}
+
+impl Policy {
+    /// Refuses when the knowledge of revocations is older than `age`.
+    ///
+    /// Security: an ended session is refused `age` after its end at the latest. Price: while the
+    /// authority cannot be heard, the route is closed.
+    pub const fn strict(age: Duration) -> Self {
+        Self::new(Staleness::Strict(age))
+    }
+
+    /// Asks the authority when the knowledge of revocations is older than `age`, and refuses if it
+    /// cannot answer.
+    ///
+    /// Security: as [`Policy::strict`]. Price: requests wait for the authority while the feed is late.
+    pub const fn bounded(age: Duration) -> Self {
+        Self::new(Staleness::Bounded(age))
+    }
+
+    /// Accepts a genuine token until its `exp`, and asks nobody.
+    ///
+    /// Security: a kicked, banned or stolen session goes on until its token expires, five minutes by
+    /// default. For jobs without a network and for routes where that does not matter.
+    pub const fn offline() -> Self {
+        Self::new(Staleness::Offline)
+    }
+
+    const fn new(staleness: Staleness) -> Self {
+        Self { staleness, scopes: Vec::new(), roles: Vec::new(), leeway: Duration::ZERO }
+    }
+
+    /// Asks for a scope; every one that is named must be in the token (RFC 9068 §2.2.3).
+    ///
+    /// Security: without any, every token for this audience may use the route.
+    #[must_use]
+    pub fn scope(mut self, name: &str) -> Self {
+        self.scopes.push(name.into());
+        self
+    }
+
+    /// Asks for a role of the subject; every one that is named must be in the token.
+    ///
+    /// Security: roles are those of the moment of issue; a change makes the token stale.
+    #[must_use]
+    pub fn role(mut self, name: &str) -> Self {
+        self.roles.push(name.into());
+        self
+    }
+
+    /// Forgives a clock that goes wrong: a token is accepted this long after its `exp`. Default: not
+    /// at all. More than [`LEEWAY_MAX`] counts as that.
+    ///
+    /// Security: it lengthens the life of every token, a stolen one too. Dates ahead of this clock
+    /// (`iat`, `nbf`) are forgiven 10 s in any case, since a fresh token must not fail at a clock that
+    /// is a little slow.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway.min(LEEWAY_MAX);
+        self
+    }
+
+    /// How old the knowledge of revocations may be.
+    pub const fn staleness(&self) -> Staleness {
+        self.staleness
+    }
+
+    /// How long after its `exp` a token is accepted.
+    pub(crate) const fn after_expiry(&self) -> Duration {
+        self.leeway
+    }
+
+    /// How far ahead of the clock a token may be dated.
+    pub(crate) fn ahead(&self) -> Duration {
+        self.leeway.max(AHEAD_MIN)
+    }
+
+    /// Whether the claims suffice.
+    pub(crate) fn permits(&self, claims: &Claims<'_>) -> Result<(), Rejected> {
+        let has_scopes = self.scopes.iter().all(|name| claims.has_scope(name));
+        let has_roles = self.roles.iter().all(|name| claims.has_role(name));
+        match has_scopes && has_roles {
+            true => Ok(()),
+            false => Err(Rejected::InsufficientScope { needed: self.scopes.join(" ").into() }),
+        }
+    }
+}
+
+impl Default for Policy {
+    /// `bounded(5 s)`.
+    fn default() -> Self {
+        Self::bounded(Duration::from_secs(5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_policy_forgives_more_than_a_minute() {
+        let policy = Policy::offline().leeway(Duration::from_secs(3600));
+        assert_eq!(policy.after_expiry(), LEEWAY_MAX);
+        assert_eq!(policy.ahead(), LEEWAY_MAX);
+        assert_eq!(Policy::offline().ahead(), AHEAD_MIN);
+        assert_eq!(Policy::offline().after_expiry(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_default_asks_when_knowledge_is_older_than_five_seconds() {
+        assert_eq!(Policy::default().staleness(), Staleness::Bounded(Duration::from_secs(5)));
+    }
+}
