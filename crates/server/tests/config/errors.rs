@@ -300,3 +300,18 @@ fn a_wrong_variable_or_flag_is_named_as_it_was_given() {
         ]
     );
 }
+
+#[test]
+fn no_text_however_broken_makes_the_reader_panic() {
+    let good = client("refresh = { idle = \"14d\" }\ndevices = { per_class = { web = 3 } }");
+    for at in 0..good.len() {
+        said(&good[..at], &[], &[]);
+        for other in ["\"", "[", "]", "{", "}", "=", ".", "\n", "\0", "é", "9"] {
+            said(&format!("{}{other}{}", &good[..at], &good[at + 1..]), &[], &[]);
+        }
+    }
+    for flag in ["=", "..=1", "\"=1", "a\nb=1", "clients=[", "clients..x=1", "clients.web=1", "#=1"]
+    {
+        assert!(!said(&good, &[], &[flag]).is_empty(), "{flag}");
+    }
+}
