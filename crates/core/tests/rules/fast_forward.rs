@@ -225,6 +225,17 @@ fn a_token_that_was_answered_again_during_the_race_is_so_after_it() {
 }
 
 #[test]
+fn a_token_of_this_epoch_answered_again_does_not_vouch_for_the_older_one_of_its_number() {
+    let mut family = restored(1);
+    assert_eq!(family.earns_of(0, 8, s(60)), (Outcome::FastForwarded, 9));
+    // A thief carried the dead 8 forward and uses its own 9 while eight windows are open.
+    let decision = family.decide(&family.token(9), s(64)).unwrap();
+    assert!(decision.session.is_none());
+    assert_eq!(family.earns(9, s(64)), (Outcome::Repeated, 9));
+    family.ends_by(&family.token_of(0, 9), Reason::Replayed, s(71));
+}
+
+#[test]
 fn a_token_with_a_window_of_this_epoch_is_retried_in_it_after_the_race() {
     let mut family = restored(5);
     family.earns_of(0, 7, s(60));
