@@ -27,7 +27,7 @@ pub struct Metrics {
     refusals: Family<ClientAnd, Counter>,
     alerts: Family<ClientAnd, Counter>,
     ended: Family<What, Counter>,
-    faults: Family<What, Counter>,
+    unanswered: Counter,
     credentials: Counter,
 }
 
@@ -39,7 +39,7 @@ impl Default for Metrics {
             refusals: Family::default(),
             alerts: Family::default(),
             ended: Family::default(),
-            faults: Family::default(),
+            unanswered: Counter::default(),
             credentials: Counter::default(),
         };
         let registry = &mut this.registry;
@@ -47,7 +47,7 @@ impl Default for Metrics {
         registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
         registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
         registry.register("sessions_ended", "Sessions ended, by reason", this.ended.clone());
-        registry.register("faults", "Requests that could not be answered", this.faults.clone());
+        registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
             "Wrong API keys and client secrets",
@@ -92,9 +92,9 @@ impl Metrics {
         self.ended.get_or_create(&What { what: reason.as_str() }).inc();
     }
 
-    /// A request could not be answered.
-    pub fn fault(&self, code: &'static str) {
-        self.faults.get_or_create(&What { what: code }).inc();
+    /// A request was answered 503.
+    pub fn unanswered(&self) {
+        self.unanswered.inc();
     }
 
     /// An API key or a client secret was wrong.

@@ -3,6 +3,8 @@
 //! In a `console` block a line that begins with `$ ` is a command (lines ending in `\` go on), the lines
 //! below it are its output; `…` stands for whatever a run decides: a time, an address, a token.
 
+#![expect(clippy::unwrap_used, reason = "a walk that cannot start has failed")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -75,12 +75,20 @@ pub struct Slot {
     pub family: Option<Family>,
     /// Every token ever handed out, in that order.
     pub issued: Vec<Token>,
-    /// Whether it ended before a restore.
+    /// Whether it ended before a restore, or while one had lost it.
     over: bool,
     absolute: Timestamp,
     /// Numbers used since the store last lost anything, and when they must be dead.
     deaths: BTreeMap<u32, Timestamp>,
     latest_exp: Timestamp,
+}
+
+impl Slot {
+    /// A bound ends it, even while a restored store has forgotten it.
+    fn end(&mut self) {
+        self.over = true;
+        self.family.iter_mut().for_each(|family| family.over = true);
+    }
 }
 
 /// Everything that a story is about.
@@ -306,16 +314,14 @@ impl World {
             Above::Subject | Above::Everything => effect == Effect::Revoked,
             Above::Client(bound) => effect == Effect::Revoked && slot.bound == bound,
         };
-        let hit = self.slots.iter_mut().filter(hit);
-        hit.filter_map(|slot| slot.family.as_mut()).for_each(|family| family.over = true);
+        self.slots.iter_mut().filter(hit).for_each(Slot::end);
     }
 
     fn ban(&mut self) {
         let (bump, since) = (self.because(Reason::Banned), self.now());
         let event = self.store.subject.set_ban(Ban { since, until: None, note: None }, &bump);
         self.store.events.push(event);
-        let families = self.slots.iter_mut().filter_map(|slot| slot.family.as_mut());
-        families.for_each(|family| family.over = true);
+        self.slots.iter_mut().for_each(Slot::end);
     }
 
     fn disable(&mut self, bound: bool, off: bool) {

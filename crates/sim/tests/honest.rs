@@ -144,7 +144,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(5_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(10_000), ..ProptestConfig::default() })]
 
     #[test]
     fn no_history_in_which_every_lost_answer_is_retried_in_time_logs_anybody_out(

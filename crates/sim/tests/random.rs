@@ -87,7 +87,7 @@ fn play(actions: &[Action], slots: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(5_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(8_000), ..ProptestConfig::default() })]
 
     #[test]
     fn the_rules_and_the_model_agree_on_every_history(

@@ -1,7 +1,7 @@
 //! `symbolon config`: write, check and describe configurations.
 
 use crate::cli::init::{self, InitArgs};
-use crate::cli::{ConfigArgs, Exit, Failure, out};
+use crate::cli::{ConfigArgs, Failure, out};
 use crate::config::{self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -42,43 +42,44 @@ pub fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Loads a configuration for a command.
+/// Loads a configuration for a command; every mistake in it is said, one a line.
 ///
 /// # Errors
 /// It is refused, or could not be read.
 pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
-    Config::load(args.file.as_deref(), &args.set).map_err(|why| failure(&why))
+    let loaded = Config::load(args.file.as_deref(), &args.set);
+    if let Err(LoadError::Refused(problems)) = &loaded {
+        problems.iter().for_each(|problem| out::note(problem.to_string()));
+    }
+    loaded.map_err(|why| failure(&why))
 }
 
 fn failure(error: &LoadError) -> Failure {
     match error {
-        LoadError::Refused(problems) => {
-            let n = problems.len();
-            let what = if n == 1 { "1 mistake".to_owned() } else { format!("{n} mistakes") };
-            Failure::refused(format!("{error}\nsymbolon: the configuration is refused: {what}"))
-        }
+        LoadError::Refused(problems) => Failure::refused(match problems.len() {
+            1 => "the configuration is refused: 1 mistake".to_owned(),
+            n => format!("the configuration is refused: {n} mistakes"),
+        }),
         LoadError::Unreadable(..) => Failure::could_not(error.to_string())
             .next("name the file with --config FILE, or write one with `symbolon config init`"),
     }
 }
 
 fn check(args: &CheckArgs) -> Result<(), Failure> {
+    if !args.json {
+        say_ok(&load(&args.config)?);
+        return Ok(());
+    }
     let loaded = Config::load(args.config.file.as_deref(), &args.config.set);
-    match (&loaded, args.json) {
-        (Ok(config), true) => out::json(&json!({ "ok": true, "notes": notes(config) })),
-        (Ok(config), false) => say_ok(config),
-        (Err(LoadError::Refused(problems)), true) => {
+    match &loaded {
+        Ok(config) => out::json(&json!({ "ok": true, "notes": notes(config) })),
+        Err(LoadError::Refused(problems)) => {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             out::json(&json!({ "ok": false, "problems": lines }));
         }
-        (Err(_), _) => {}
+        Err(LoadError::Unreadable(..)) => {}
     }
-    loaded.map(|_| ()).map_err(|why| match failure(&why) {
-        failure if args.json && failure.exit == Exit::Refused => {
-            Failure::refused("the configuration is refused")
-        }
-        failure => failure,
-    })
+    loaded.map(|_| ()).map_err(|why| failure(&why))
 }
 
 fn say_ok(config: &Config) {

@@ -34,7 +34,7 @@ pub fn table(head: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head.to_vec()).add_rows(rows);
     for row in table.lines() {
-        line(row.trim_end());
+        line(row.strip_prefix(' ').unwrap_or(&row).trim_end());
     }
 }
 

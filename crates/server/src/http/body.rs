@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use tokio::time::{Duration, timeout};
 
 /// The largest body of any call, in bytes. Inclusive.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -21,17 +22,22 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most parameters in a form. Inclusive.
 pub const FORM_PARAMETERS_MAX: usize = 32;
 
+/// How long a client may take to send a body.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Why a body could not be had.
 enum Unread {
     TooLarge,
+    TooSlow,
     Broken,
 }
 
 async fn read(body: Body) -> Result<Bytes, Unread> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-        Err(_) => Err(Unread::Broken),
+    match timeout(BODY_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(_)) => Err(Unread::Broken),
+        Err(_) => Err(Unread::TooSlow),
     }
 }
 
@@ -58,6 +64,7 @@ pub async fn json_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Proble
     }
     read(body).await.map_err(|unread| match unread {
         Unread::TooLarge => Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE),
+        Unread::TooSlow => Problem::of_status(StatusCode::REQUEST_TIMEOUT),
         Unread::Broken => Problem::member("body", "ended before it was complete"),
     })
 }
@@ -117,6 +124,9 @@ impl Form {
         let bytes = read(body).await.map_err(|unread| match unread {
             Unread::TooLarge => {
                 OAuthError::bad_body(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
+            }
+            Unread::TooSlow => {
+                OAuthError::bad_body(StatusCode::REQUEST_TIMEOUT, "The body took too long.")
             }
             Unread::Broken => OAuthError::invalid_request("The body ended before it was complete."),
         })?;

@@ -49,6 +49,9 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         Ok(response) => response,
         Err(_) => overdue().into_response(),
     };
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        app.metrics.unanswered();
+    }
     finish(response, &context, oauth)
 }
 

@@ -4,12 +4,14 @@ use super::edge::Context;
 use super::problem::Problem;
 use super::query::Query;
 use super::tokens::EndedSession;
+use crate::app::App;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{Reason, SessionId};
+use symbolon_wire::session_id_text;
 
 /// The longest note, in bytes. Inclusive.
 pub const NOTE_BYTES_MAX: usize = 500;
@@ -48,6 +50,13 @@ impl Ending {
         }
         Ok(Self { reason, act: context.act(actor, note.map(Into::into)) })
     }
+}
+
+/// Counts a session that ended, and says so in the log.
+pub fn note(app: &App, context: &Context, sid: SessionId, reason: Reason) {
+    app.metrics.ended(reason);
+    let (request_id, reason) = (&*context.request_id, reason.as_str());
+    tracing::info!(request_id, sid = session_id_text(sid), reason, "session ended");
 }
 
 /// The answer of an ending call.

@@ -4,6 +4,7 @@ use super::auth;
 use super::body::Form;
 use super::cors;
 use super::edge::Context;
+use super::ending;
 use super::oauth_error::OAuthError;
 use crate::app::App;
 use axum::Extension;
@@ -47,7 +48,7 @@ async fn answer(
     let decide = |now: Loaded| Ok(now.sign_out(&token, &client.id, ending, at));
     let done = app.store.step(token.sid(), decide).await?;
     if done.is_some_and(|done| done.reply) {
-        app.metrics.ended(Reason::SignedOut);
+        ending::note(app, context, token.sid(), Reason::SignedOut);
     }
     Ok(StatusCode::OK.into_response())
 }

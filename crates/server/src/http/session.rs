@@ -60,7 +60,7 @@ pub async fn delete(
     let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
     let by_this = done.reply.ok_or_else(no_such_session)?;
     if by_this {
-        app.metrics.ended(reason);
+        ending::note(&app, &context, sid, reason);
     }
     Ok(ending::ended(by_this.then_some((sid, reason)).into_iter().collect(), done.position))
 }

@@ -64,7 +64,7 @@ pub async fn delete(
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, (reason, &act), &app.policies, at));
     let done = app.store.step_subject(&subject, shard, decide).await?;
-    done.reply.iter().for_each(|(_, reason)| app.metrics.ended(*reason));
+    done.reply.iter().for_each(|(sid, reason)| ending::note(&app, &context, *sid, *reason));
     Ok(ending::ended(done.reply, done.position))
 }
 

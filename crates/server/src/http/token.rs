@@ -4,6 +4,7 @@ use super::auth;
 use super::body::Form;
 use super::cors;
 use super::edge::Context;
+use super::ending;
 use super::oauth_error::OAuthError;
 use super::tokens::TokenAnswer;
 use crate::app::App;
@@ -55,6 +56,7 @@ async fn answer(
     let token = app.keys.refresh_tokens.open(text).map_err(|_| OAuthError::invalid_grant())?;
     let request = Request {
         app,
+        context,
         client,
         token: &token,
         act: context.act(Actor::Client(client.id.clone()), None),
@@ -67,6 +69,7 @@ async fn answer(
 /// A refresh, parsed.
 struct Request<'a> {
     app: &'a App,
+    context: &'a Context,
     client: &'a Client,
     token: &'a RefreshToken,
     act: Act,
@@ -140,7 +143,7 @@ impl Request<'_> {
             metrics.refused(client, denial);
         }
         if let Some(reason) = outcomes.ended {
-            metrics.ended(reason);
+            ending::note(self.app, self.context, self.token.sid(), reason);
         }
     }
 

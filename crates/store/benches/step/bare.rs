@@ -1,6 +1,7 @@
 //! The floor: SQLite alone, on a copy of the store's file.
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,8 @@ fn connect(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection.pragma_update(None, "synchronous", "FULL").unwrap();
     connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(())).unwrap();
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
+    connection.pragma_update(None, "cell_size_check", true).unwrap();
     connection.pragma_update(None, "cache_size", -128 * 1024).unwrap();
     connection
 }

@@ -7,6 +7,7 @@ use super::read::{self, Readers};
 use super::write::Writer;
 use super::{Inner, LISTS_MAX, Role, Shared, again, schema};
 use crate::Refusal;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
@@ -172,6 +173,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(core::time::Duration::from_millis(BUSY_MS.into()))?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // Else a statement is planned anew whenever its parameters change: a fifth of a reader's time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

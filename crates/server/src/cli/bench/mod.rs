@@ -3,6 +3,7 @@
 mod load;
 mod report;
 mod token_endpoint;
+mod tokens;
 
 use crate::cli::net::{Net, parse_url};
 use crate::cli::{Failure, out};
@@ -71,7 +72,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
     let secret = args.client_secret.as_deref();
     let endpoint = Arc::new(TokenEndpoint::new(&args.url, &args.client_id, secret));
     let connections = usize::from(args.connections);
-    let tokens = load::tokens(&args, &net).await?;
+    let tokens = tokens::tokens(&args, &net).await?;
     if tokens.is_empty() {
         return Err(Failure::could_not("there are no refresh tokens to use"));
     }

@@ -1,0 +1,138 @@
+//! Commands that call an authority, against a real one.
+
+use crate::common::{Ran, symbolon_with};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A running `symbolon dev`; it ends with the test.
+struct Dev {
+    process: Child,
+    ready: Value,
+}
+
+impl Dev {
+    fn start(flags: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
+            .args(["dev", "--json", "--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"])
+            .args(flags)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    fn text(&self, member: &str) -> &str {
+        self.ready[member].as_str().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let variables =
+            [("SYMBOLON_URL", self.text("authority")), ("SYMBOLON_API_KEY", self.text("api_key"))];
+        symbolon_with(Path::new("."), arguments, &variables)
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_race_of_fifty_has_one_successor_and_its_session_can_be_seen_and_kicked() {
+    let dev = Dev::start(&[]);
+    let raced = dev.run(&["demo", "race"]).ok();
+    let promised = "50 renewals of one token   ->  50 answered, 1 successor, nobody logged out (";
+    assert!(raced.out.starts_with(promised), "{}", raced.out);
+    let json = dev.run(&["demo", "race", "--json", "--callers", "8"]).ok().json();
+    assert_eq!((&json["answered"], &json["access_tokens"]), (&8.into(), &1.into()));
+
+    let sessions = dev.run(&["sessions", "list", "--json"]).ok().json();
+    let (sid, subject) = (&sessions["items"][0]["session_id"], &sessions["items"][0]["subject"]);
+    let (sid, subject) = (sid.as_str().unwrap(), subject.as_str().unwrap());
+    let table = dev.run(&["sessions", "list", "--subject", subject]).ok().out;
+    assert!(table.contains(sid) && !table.contains('\u{1b}'), "{table}");
+    let shown = dev.run(&["sessions", "show", sid]).ok().out;
+    assert!(shown.contains("web (symbolon demo race)"), "{shown}");
+    let kicked = dev.run(&["sessions", "kick", sid, "--note", "test"]).ok().out;
+    assert_eq!(kicked, format!("ended: kicked {sid}\n"));
+    let again = dev.run(&["sessions", "kick", sid]).ok().out;
+    assert_eq!(again, "nothing to end: no such session is active\n");
+    let unknown = dev.run(&["sessions", "show", "AAAAAAAAAAAAAAAAAAAAAA"]);
+    assert_eq!(unknown.code, 1, "{}", unknown.err);
+}
+
+#[test]
+fn a_race_without_a_window_is_lost_and_ends_with_1() {
+    let dev = Dev::start(&["--grace", "0s"]);
+    let raced = dev.run(&["demo", "race"]);
+    assert_eq!(raced.code, 1, "{}", raced.out);
+    assert!(raced.out.contains("1 successor, logged out"), "{}", raced.out);
+}
+
+#[test]
+fn the_benchmark_counts_what_advanced_and_prints_its_floor() {
+    let dev = Dev::start(&["--grace", "0s"]);
+    let url = format!("{}/oauth2/token", dev.text("authority"));
+    let bench = dev
+        .run(&[
+            "bench",
+            "refresh",
+            "--url",
+            &url,
+            "--client-id",
+            "web",
+            "--authority",
+            dev.text("authority"),
+            "--sessions",
+            "12",
+            "--connections",
+            "4",
+            "--duration",
+            "300ms",
+            "--json",
+        ])
+        .ok()
+        .json();
+    assert!(bench["advanced"].as_u64() > Some(0));
+    assert_eq!(bench["advanced"], bench["requests"]);
+    assert_eq!(bench["errors"], serde_json::json!({}));
+    for member in
+        ["seconds", "per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "floor_per_second"]
+    {
+        assert!(bench[member].as_f64() > Some(0.0), "{member}: {bench}");
+    }
+}
+
+#[test]
+fn a_benchmark_of_dead_tokens_says_why_and_ends_with_3() {
+    let dev = Dev::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let tokens = home.path().join("tokens");
+    std::fs::write(&tokens, "x\ny\n").unwrap();
+    let url = format!("{}/oauth2/token", dev.text("authority"));
+    let ran = dev.run(&[
+        "bench",
+        "refresh",
+        "--url",
+        &url,
+        "--client-id",
+        "web",
+        "--tokens",
+        tokens.to_str().unwrap(),
+        "--sessions",
+        "2",
+        "--duration",
+        "100ms",
+    ]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.contains("error 400 invalid_grant: 2"), "{}", ran.out);
+    assert!(ran.err.contains("no renewal was answered with 200"), "{}", ran.err);
+}

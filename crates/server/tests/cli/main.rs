@@ -1,0 +1,10 @@
+//! The real binary's command line.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod usage;

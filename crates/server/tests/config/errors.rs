@@ -1,0 +1,317 @@
+//! What is said of a wrong configuration, word by word: people read it at bad moments.
+
+use std::path::Path;
+use symbolon::config::{Config, Sources};
+
+fn said(text: &str, variables: &[(&str, &str)], flags: &[&str]) -> Vec<String> {
+    let variables: Vec<_> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let (name, base) = ("symbolon.toml", Path::new("/etc/symbolon"));
+    let sources = Sources { name, text, base, variables: &variables, flags: &flags };
+    match Config::read(&sources) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+const GOOD: &str = r#"issuer = "https://id.example.com"
+store = "sqlite:symbolon.db"
+
+[[audiences]]
+name = "demo-api"
+
+[[clients]]
+client_id = "web"
+audience = ["demo-api"]
+"#;
+
+/// The good file with further lines in the client.
+fn client(lines: &str) -> String {
+    format!("{GOOD}{lines}\n")
+}
+
+fn one(text: &str) -> String {
+    let said = said(text, &[], &[]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    said.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_good_file_is_accepted() {
+    assert_eq!(said(GOOD, &[], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_its_place_and_the_nearest_one() {
+    assert_eq!(
+        one(&client("refresh = { grcae = \"5s\" }")),
+        "symbolon.toml:10:13: clients.web.refresh: there is no setting `grcae`; did you mean `grace`?"
+    );
+    assert_eq!(
+        one(&GOOD.replace("issuer", "isuer")),
+        "symbolon.toml:1:1: there is no setting `isuer`; did you mean `issuer`?"
+    );
+}
+
+#[test]
+fn a_name_in_the_wrong_table_is_sent_to_the_right_one() {
+    assert_eq!(
+        one(&client("grace = \"5s\"")),
+        "symbolon.toml:10:1: clients.web: there is no setting `grace` here; \
+         it stands at `clients.refresh.grace`"
+    );
+}
+
+#[test]
+fn a_name_like_no_other_is_answered_with_those_there_are() {
+    assert_eq!(
+        one(&client("access_token = { lifetime_seconds = 5 }")),
+        "symbolon.toml:10:18: clients.web.access_token: there is no setting `lifetime_seconds`; \
+         there are `ttl`, `format`"
+    );
+}
+
+#[test]
+fn every_mistake_is_reported_in_the_order_of_the_file() {
+    let text = r#"issuer = "http://id.example.com/"
+listen = "localhost:8620"
+store = "redis://u:hunter2@h"
+log = "jsno"
+[[audiences]]
+name = "demo-api"
+alg = "eddsa"
+[[clients]]
+client_id = "web"
+audience = ["demo-ap"]
+origins = ["https://*.example.com", 5]
+refresh = { idle = "14 d", replay = 1 }
+devices = { per_subject = 0 }
+"#;
+    assert_eq!(
+        said(text, &[], &[]),
+        [
+            "symbolon.toml:1:10: issuer: \"http://id.example.com/\" is http, and only loopback may go \
+             without TLS; write https",
+            "symbolon.toml:2:10: listen: \"localhost:8620\" is not an IP address and a port, such as \
+             \"127.0.0.1:8620\" or \"[::]:8620\"",
+            "symbolon.toml:3:9: store: redis:// comes with a later version; write \
+             sqlite:/path/to/file, such as sqlite:/var/lib/symbolon/symbolon.db",
+            "symbolon.toml:4:7: log: \"jsno\" is none of \"human\" or \"json\"; did you mean \"json\"?",
+            "symbolon.toml:7:7: audiences.demo-api.alg: \"eddsa\" is none of \"EdDSA\", \"ES256\" or \
+             \"RS256\"; did you mean \"EdDSA\"?",
+            "symbolon.toml:10:13: clients.web.audience[0]: there is no audience \"demo-ap\"; \
+             did you mean \"demo-api\"?",
+            "symbolon.toml:11:37: clients.web.origins[1]: an integer is not a text",
+            "symbolon.toml:12:20: clients.web.refresh.idle: \"14 d\" is not a duration; \
+             write an integer and ms, s, min, h or d, such as \"10s\" or \"5min\"",
+            "symbolon.toml:12:37: clients.web.refresh.replay: an integer is none of \"enforce\", \
+             \"report\" or \"off\"",
+            "symbolon.toml:13:27: clients.web.devices.per_subject: 0 is below the least, 1",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_refused_with_its_place() {
+    let said = said("issuer = \n", &[], &[]);
+    assert!(said[0].starts_with("symbolon.toml:1:"), "{said:?}");
+    assert!(said[0].contains("not TOML"), "{said:?}");
+}
+
+#[test]
+fn a_name_given_twice_is_refused_and_the_rest_is_checked_all_the_same() {
+    let text = format!("log = \"x\"\nlog = \"json\"\n{GOOD}");
+    assert_eq!(
+        said(&text, &[], &[]),
+        [
+            "symbolon.toml:1:7: log: \"x\" is none of \"human\" or \"json\"",
+            "symbolon.toml:2:1: `log` is given twice; keep one",
+        ]
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_eq!(
+        said("", &[], &[]),
+        [
+            "symbolon.toml: issuer: is missing. The authority's public URL: `iss` of every token, \
+             compared byte by byte.",
+            "symbolon.toml: store: is missing. Where state lives.",
+        ]
+    );
+    let said = one(&GOOD.replace("audience = [\"demo-api\"]\n", ""));
+    assert_eq!(
+        said,
+        "symbolon.toml:7:1: clients.web.audience: is missing: \
+         name at least one of [[audiences]] that its tokens are for"
+    );
+}
+
+#[test]
+fn a_window_that_outlives_half_the_token_is_refused_with_both_ways_out() {
+    assert_eq!(
+        one(&client("access_token = { ttl = \"10s\" }\nrefresh = { grace = \"6s\" }")),
+        "symbolon.toml:11:21: clients.web.refresh.grace: a grace window of 6s with access tokens of \
+         10s could answer a token that is about to end; make ttl at least 12s, or grace at most 5s"
+    );
+    assert_eq!(
+        one(&client("access_token = { ttl = \"15s\" }")),
+        "symbolon.toml:10:24: clients.web.access_token.ttl: a grace window of 10s with access tokens \
+         of 15s could answer a token that is about to end; make ttl at least 20s, or grace at most 7500ms"
+    );
+    assert_eq!(said(&client("access_token = { ttl = \"20s\" }"), &[], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn lives_that_contradict_each_other_are_refused() {
+    assert_eq!(
+        one(&client("refresh = { idle = \"4min\" }")),
+        "symbolon.toml:10:20: clients.web.refresh.idle: 4min is shorter than an access token's life, \
+         5min; a session must outlive its access tokens"
+    );
+    assert_eq!(
+        one(&client("access_token = { ttl = \"90500ms\" }")),
+        "symbolon.toml:10:24: clients.web.access_token.ttl: 90500ms is not whole seconds, \
+         and `exp` counts seconds"
+    );
+    assert_eq!(
+        one(&client("access_token = { ttl = \"25h\" }")),
+        "symbolon.toml:10:24: clients.web.access_token.ttl: 25h is above the most, 1d"
+    );
+}
+
+#[test]
+fn what_comes_later_is_known_and_refused() {
+    for (lines, said) in [
+        (
+            "preset = \"opaque-session\"",
+            "symbolon.toml:10:10: clients.web.preset: \"opaque-session\" comes with a later version; \
+             use \"dual-token\" or \"service\"",
+        ),
+        (
+            "access_token = { format = \"opaque\" }",
+            "symbolon.toml:10:27: clients.web.access_token.format: \"opaque\" comes with a later \
+             version; use \"jwt\"",
+        ),
+        (
+            "binding = { mode = \"enforce\" }",
+            "symbolon.toml:10:11: clients.web.binding: comes with a later version; leave it out",
+        ),
+        (
+            "delivery = \"cookie\"",
+            "symbolon.toml:10:12: clients.web.delivery: comes with a later version; leave it out",
+        ),
+    ] {
+        assert_eq!(one(&client(lines)), said);
+    }
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    let secret = "hunter2hunter2";
+    let in_file = one(&client(&format!("secret_hash = \"{secret}\"")));
+    assert_eq!(
+        in_file,
+        "symbolon.toml:10:15: clients.web.secret_hash: must be sha256: and 43 characters of \
+         base64url, never the secret itself; `symbolon config init --service NAME` draws a secret \
+         and prints both"
+    );
+    let key = format!("master_key = \"{secret}\"\n{GOOD}");
+    assert_eq!(
+        one(&key),
+        "symbolon.toml:1:14: master_key: is a secret: it may stand in the environment alone; \
+         use `master_key_file` here"
+    );
+    let flag = said(GOOD, &[], &[&format!("master_key={secret}")]);
+    assert_eq!(
+        flag,
+        ["--set master_key: master_key: is a secret: it may stand in the environment alone; \
+          use `master_key_file` here"]
+    );
+}
+
+#[test]
+fn a_service_has_a_secret_and_nothing_of_a_browser() {
+    assert_eq!(
+        said(&client("preset = \"service\"\nrefresh = {}\norigins = []"), &[], &[]),
+        [
+            "symbolon.toml:7:1: clients.web.secret_hash: is missing: a service signs in with a \
+             secret; `symbolon config init --service NAME` draws one",
+            "symbolon.toml:11:11: clients.web.refresh: a service has no refresh tokens; leave it \
+             out, or use preset \"dual-token\"",
+            "symbolon.toml:12:11: clients.web.origins: a service runs in no browser; leave it out, \
+             or use preset \"dual-token\"",
+        ]
+    );
+}
+
+#[test]
+fn names_are_unique() {
+    let text = format!("{GOOD}[[clients]]\nclient_id = \"web\"\naudience = [\"demo-api\"]\n");
+    assert_eq!(
+        one(&text),
+        "symbolon.toml:11:13: clients.web.client_id: there is another client \"web\"; ids are unique"
+    );
+    let text = format!("{GOOD}[[audiences]]\nname = \"demo-api\"\n");
+    assert_eq!(
+        one(&text),
+        "symbolon.toml:11:8: audiences.demo-api.name: there is another audience \"demo-api\"; \
+         names are unique"
+    );
+    let text = GOOD.replace("name = \"demo-api\"", "name = \"https://id.example.com\"");
+    let text = text.replace("[\"demo-api\"]", "[\"https://id.example.com\"]");
+    assert_eq!(
+        one(&text),
+        "symbolon.toml:5:8: audiences.\"https://id.example.com\".name: is the issuer, which is an \
+         audience of its own (`/v1/me`); rename it"
+    );
+}
+
+#[test]
+fn a_client_whose_audiences_read_different_tokens_is_refused() {
+    let text = GOOD.replace("[\"demo-api\"]", "[\"demo-api\", \"spring\"]");
+    let text = format!("{text}[[audiences]]\nname = \"spring\"\nalg = \"RS256\"\ntyp = \"JWT\"\n");
+    assert_eq!(
+        one(&text),
+        "symbolon.toml:9:25: clients.web.audience[1]: \"spring\" wants RS256 and JWT, but \
+         \"demo-api\" wants EdDSA and at+jwt, and one token cannot be both; give them the same alg \
+         and typ, or two clients"
+    );
+}
+
+#[test]
+fn a_wrong_variable_or_flag_is_named_as_it_was_given() {
+    assert_eq!(
+        said(
+            GOOD,
+            &[("SYMBOLON_LISTN", "x"), ("SYMBOLON_CLIENTS__WEB__REFRESH__GRACE", "10")],
+            &["clients.wbe.scope=x", "listen", "clients.web.devices.per_subject=many"],
+        ),
+        [
+            "SYMBOLON_CLIENTS__WEB__REFRESH__GRACE: clients.web.refresh.grace: \"10\" is not a \
+             duration; write an integer and ms, s, min, h or d, such as \"10s\" or \"5min\"",
+            "SYMBOLON_LISTN: there is no setting `listn`; did you mean `listen`?",
+            "--set clients.wbe.scope: no clients have client_id \"wbe\"; did you mean \"web\"?",
+            "--set clients.web.devices.per_subject: clients.web.devices.per_subject: \
+             a text is not a number from 1 to 1000",
+            "--set listen: write --set path=value, such as --set listen=127.0.0.1:8620",
+        ]
+    );
+}
+
+#[test]
+fn no_text_however_broken_makes_the_reader_panic() {
+    let good = client("refresh = { idle = \"14d\" }\ndevices = { per_class = { web = 3 } }");
+    for at in 0..good.len() {
+        said(&good[..at], &[], &[]);
+        for other in ["\"", "[", "]", "{", "}", "=", ".", "\n", "\0", "é", "9"] {
+            said(&format!("{}{other}{}", &good[..at], &good[at + 1..]), &[], &[]);
+        }
+    }
+    for flag in ["=", "..=1", "\"=1", "a\nb=1", "clients=[", "clients..x=1", "clients.web=1", "#=1"]
+    {
+        assert!(!said(&good, &[], &[flag]).is_empty(), "{flag}");
+    }
+}

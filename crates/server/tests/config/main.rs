@@ -1,0 +1,8 @@
+//! Configurations, right and wrong.
+
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod guide;
+#[cfg(test)]
+mod values;
