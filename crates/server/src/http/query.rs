@@ -19,12 +19,16 @@ impl Query {
     /// Reads the query of a call that knows these names.
     ///
     /// # Errors
-    /// A name that the call does not know, a repeated one, or invalid UTF-8.
+    /// A name that the call does not know, a repeated one, one without a value, or invalid UTF-8.
     pub fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let form = Form::parse(uri.query().unwrap_or_default().as_bytes())
             .map_err(|_| Problem::member("query", "is not valid: each parameter once, in UTF-8"))?;
         if let Some(name) = form.names().find(|name| !known.contains(name)) {
             return Err(Problem::member(name, "is not a parameter of this call"));
+        }
+        // `?except=` from a caller whose variable is empty must not end the session it meant to spare.
+        if let Some(name) = form.names().find(|name| form.get(name).is_none()) {
+            return Err(Problem::member(name, "has no value; give it one or leave it out"));
         }
         Ok(Self(form))
     }

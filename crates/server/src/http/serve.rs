@@ -9,9 +9,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Duration, timeout};
 use tower::ServiceExt;
 
@@ -51,20 +52,35 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
+        let spoken = Arc::new(Notify::new());
         let connection = server.serve_connection_with_upgrades(
             TokioIo::new(stream),
-            service_fn(answer(router.clone(), peer)),
+            service_fn(answer(router.clone(), peer, Arc::clone(&spoken))),
         );
         let watched = draining.watch(connection.into_owned());
         tokio::spawn(async move {
-            // A connection that ends badly has ended all the same; its request was answered or logged.
-            let _ = watched.await;
+            see_through(watched, &spoken).await;
             drop(slot);
         });
     }
     if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the time to drain was over");
     }
+}
+
+/// Stays with a connection until it ends, or until its first request is overdue: hyper's own clock starts
+/// only once it knows which HTTP is spoken, and a client that never says would keep its slot for good.
+async fn see_through(connection: impl Future, spoken: &Notify) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A connection that ends badly has ended all the same; its request was answered or logged.
+        _ = &mut connection => return,
+        first = timeout(HEADER_TIME_MAX, spoken.notified()) => match first {
+            Ok(()) => {}
+            Err(_) => return,
+        },
+    }
+    let _ = connection.await;
 }
 
 async fn accept(
@@ -106,8 +122,10 @@ fn builder() -> Builder<TokioExecutor> {
 fn answer(
     router: Router,
     peer: SocketAddr,
+    spoken: Arc<Notify>,
 ) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<Router, Request<Body>> {
     move |request| {
+        spoken.notify_one();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer.ip()));
         router.clone().oneshot(request)

@@ -8,6 +8,7 @@ use super::query::Query;
 use super::session_view::SessionView;
 use crate::api_keys::ApiScope;
 use crate::app::App;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
@@ -23,13 +24,13 @@ use symbolon_wire::parse_session_id;
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
-    Path(sid): Path<String>,
+    sid: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsRead).await?;
     Query::read(&uri, &[])?;
-    let loaded = app.store.session(read(&sid)?).await?.filter(|found| reaches(&caller, found));
+    let loaded = app.store.session(read(sid)?).await?.filter(|found| reaches(&caller, found));
     let loaded = loaded.ok_or_else(no_such_session)?;
     Ok(Json(SessionView::new(&app, &loaded, app.now()?)).into_response())
 }
@@ -41,12 +42,12 @@ pub async fn get(
 pub async fn delete(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
-    Path(sid): Path<String>,
+    sid: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
-    let sid = read(&sid)?;
+    let sid = read(sid)?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
     let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
     let at = app.now()?;
@@ -65,9 +66,10 @@ pub async fn delete(
     Ok(ending::ended(by_this.then_some((sid, reason)).into_iter().collect(), done.position))
 }
 
-fn read(text: &str) -> Result<SessionId, Problem> {
-    parse_session_id(text)
-        .map_err(|_| Problem::member("session_id", "must be 22 characters of base64url"))
+fn read(path: Result<Path<String>, PathRejection>) -> Result<SessionId, Problem> {
+    let wrong = || Problem::member("session_id", "must be 22 characters of base64url");
+    let Path(text) = path.map_err(|_| wrong())?;
+    parse_session_id(&text).map_err(|_| wrong())
 }
 
 fn reaches(caller: &Caller, loaded: &Loaded) -> bool {

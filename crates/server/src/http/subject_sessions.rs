@@ -9,6 +9,7 @@ use super::sessions::{Wanted, list};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::Extension;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -22,7 +23,7 @@ use symbolon_core::{ClientId, LoadedSubject, Subject, Which, id};
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
-    Path(sub): Path<String>,
+    sub: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -34,7 +35,7 @@ pub async fn get(
         "all" => Some(None),
         _ => None,
     })?;
-    let wanted = Wanted::read(&query, Some(read(&sub)?), state.unwrap_or(Some(true)))?;
+    let wanted = Wanted::read(&query, Some(read(sub)?), state.unwrap_or(Some(true)))?;
     list(&app, &caller, &wanted).await
 }
 
@@ -45,7 +46,7 @@ pub async fn get(
 pub async fn delete(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
-    Path(sub): Path<String>,
+    sub: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -58,7 +59,7 @@ pub async fn delete(
     let known = ["except", "device_class", "device_id", "client_id", "reason", "note", "wait"];
     let query = Query::read(&uri, &known)?;
     let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
-    let (subject, which) = (read(&sub)?, which(&query)?);
+    let (subject, which) = (read(sub)?, which(&query)?);
     let at = app.now()?;
     let shard = app.keys.shards.shard(subject.as_str());
     let decide =
@@ -77,6 +78,7 @@ fn which(query: &Query) -> Result<Which, Problem> {
     })
 }
 
-fn read(text: &str) -> Result<Subject, Problem> {
-    Subject::parse(text).map_err(|why| Problem::member("subject", why))
+fn read(path: Result<Path<String>, PathRejection>) -> Result<Subject, Problem> {
+    let Path(text) = path.map_err(|_| Problem::member("subject", "is not valid UTF-8"))?;
+    Subject::parse(&text).map_err(|why| Problem::member("subject", why))
 }

@@ -28,7 +28,7 @@ impl Told<'_> {
         let clients: Map<String, Value> =
             self.setup.config.clients.values().map(|client| self.client(client)).collect();
         json!({
-            "authority": &*self.setup.config.issuer,
+            "authority": authority_url(self.ports.api),
             "demo_api": authority_url(self.ports.demo),
             "metrics": format!("{}/metrics", authority_url(self.ports.metrics)),
             "api_key": self.api_key,

@@ -1,0 +1,33 @@
+//! The authority over real HTTP against the real binary: what issue, guide and SECURITY.md promise.
+//!
+//! One program, so that what must wait for a stated time does so beside the rest.
+//! `SYMBOLON_CRASH_ROUNDS=50 cargo test -p symbolon --test http crash` kills the server fifty times.
+
+#[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod bad_bodies;
+#[cfg(test)]
+mod bad_queries;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod devices;
+#[cfg(test)]
+mod edges;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod tokens;
