@@ -47,7 +47,7 @@ pub struct Allowed(Option<HeaderValue>);
 pub fn check_any(app: &App, headers: &HeaderMap) -> Result<Allowed, OAuthError> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(Allowed(None)) };
     let listed = app.config.clients.values().any(|client| lists(client, origin));
-    match listed || is_own(app, origin) {
+    match listed {
         true => Ok(Allowed(Some(origin.clone()))),
         false => Err(OAuthError::foreign_origin()),
     }
@@ -57,11 +57,9 @@ pub fn check_any(app: &App, headers: &HeaderMap) -> Result<Allowed, OAuthError> 
 ///
 /// # Errors
 /// The client does not list the origin.
-pub fn check(app: &App, client: &Client, headers: &HeaderMap) -> Result<(), OAuthError> {
+pub fn check(client: &Client, headers: &HeaderMap) -> Result<(), OAuthError> {
     match headers.get(ORIGIN) {
-        Some(origin) if !lists(client, origin) && !is_own(app, origin) => {
-            Err(OAuthError::foreign_origin())
-        }
+        Some(origin) if !lists(client, origin) => Err(OAuthError::foreign_origin()),
         Some(_) | None => Ok(()),
     }
 }
@@ -84,8 +82,4 @@ impl Allowed {
 
 fn lists(client: &Client, origin: &HeaderValue) -> bool {
     client.origins.iter().any(|own| own.as_bytes() == origin.as_bytes())
-}
-
-fn is_own(app: &App, origin: &HeaderValue) -> bool {
-    app.config.issuer.as_bytes() == origin.as_bytes()
 }

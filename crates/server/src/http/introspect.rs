@@ -7,7 +7,6 @@ use super::auth;
 use super::body::Form;
 use super::edge::{Context, no_store};
 use super::oauth_error::OAuthError;
-use super::problem::Problem;
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::body::Body;
@@ -29,10 +28,9 @@ pub async fn post(
     Extension(context): Extension<Context>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Response> {
+) -> Result<Response, OAuthError> {
     let form = authenticated(&app, &context, &headers, body).await?;
-    let text = form.require("token").map_err(IntoResponse::into_response)?;
-    let answer = introspect(&app, text).await.map_err(|f| OAuthError::from(f).into_response())?;
+    let answer = introspect(&app, form.require("token")?).await?;
     let mut response = Json(answer).into_response();
     no_store(response.headers_mut());
     Ok(response)
@@ -44,21 +42,17 @@ async fn authenticated(
     context: &Context,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Form, Response> {
+) -> Result<Form, OAuthError> {
     if auth::shows_api_key(headers) {
-        auth::caller(app, context, headers, ApiScope::RevocationsRead)
-            .await
-            .map_err(Problem::into_response)?;
-        return Form::read(headers, body).await.map_err(OAuthError::into_response);
+        auth::caller(app, context, headers, ApiScope::RevocationsRead).await?;
+        return Form::read(headers, body).await;
     }
-    let form = Form::read(headers, body).await.map_err(OAuthError::into_response)?;
-    let client = auth::client(app, context, headers, &form).map_err(OAuthError::into_response)?;
-    match client.is_confidential() {
+    let form = Form::read(headers, body).await?;
+    match auth::client(app, context, headers, &form)?.is_confidential() {
         true => Ok(form),
         false => Err(OAuthError::unauthorized_client(
             "Only a confidential client or an API key with `revocations:read` may introspect.",
-        )
-        .into_response()),
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
 //! "No" on `/oauth2`: the errors of RFC 6749 §5.2.
 
+use super::problem::Problem;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -15,7 +16,7 @@ pub struct OAuthError {
     description: String,
     reason: Option<Reason>,
     retry_after: Option<u64>,
-    basic: bool,
+    challenge: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -30,7 +31,7 @@ struct Body6749<'a> {
 impl OAuthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
         let description = description.into();
-        Self { status, error, description, reason: None, retry_after: None, basic: false }
+        Self { status, error, description, reason: None, retry_after: None, challenge: None }
     }
 
     /// A parameter is missing, repeated or unreadable.
@@ -45,7 +46,8 @@ impl OAuthError {
 
     /// The client is unknown or did not authenticate; `basic` if it tried the `Authorization` header.
     pub fn invalid_client(description: &str, basic: bool) -> Self {
-        Self { basic, ..Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description) }
+        let challenge = basic.then_some("Basic realm=\"symbolon\"");
+        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description) }
     }
 
     /// The client failed to authenticate too often.
@@ -116,8 +118,8 @@ impl OAuthError {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.basic {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"symbolon\""));
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -136,6 +138,21 @@ impl IntoResponse for OAuthError {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// What an API key is refused with, where OAuth's errors are spoken.
+impl From<Problem> for OAuthError {
+    fn from(problem: Problem) -> Self {
+        let (status, description, retry_after) = problem.into_parts();
+        let unknown = status == StatusCode::UNAUTHORIZED;
+        let challenge = unknown.then_some("Bearer realm=\"symbolon\"");
+        let error = match status {
+            StatusCode::FORBIDDEN => "unauthorized_client",
+            StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+            _ => "invalid_client",
+        };
+        Self { retry_after, challenge, ..Self::new(status, error, description) }
     }
 }
 

@@ -99,6 +99,11 @@ impl Problem {
         Self::new(status, code, title, detail)
     }
 
+    /// Its status, its detail, and after how many seconds to try again.
+    pub(super) fn into_parts(self) -> (StatusCode, String, Option<u64>) {
+        (self.status, self.detail, self.retry_after)
+    }
+
     /// The answer, under the id of its request.
     pub(super) fn render(&self, request_id: &str, headers: &mut HeaderMap) -> (StatusCode, Body) {
         let body = Body9457 {

@@ -39,7 +39,7 @@ async fn answer(
 ) -> Result<Response, OAuthError> {
     let form = Form::read(headers, body).await?;
     let client = auth::client(app, context, headers, &form)?;
-    cors::check(app, client, headers)?;
+    cors::check(client, headers)?;
     let text = form.require("token")?;
     let Ok(token) = app.keys.refresh_tokens.open(text) else { return not_ours(app, text) };
     let at = app.now()?;

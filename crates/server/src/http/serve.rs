@@ -20,7 +20,7 @@ use tower::ServiceExt;
 pub const CONNECTIONS_MAX: usize = 10_000;
 
 /// How long a client may take to send the head of a request, idle time on an open connection included.
-pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
+pub const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The longest request head, in bytes.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;

@@ -45,7 +45,7 @@ async fn answer(
 ) -> Result<Response, OAuthError> {
     let form = Form::read(headers, body).await?;
     let client = auth::client(app, context, headers, &form)?;
-    cors::check(app, client, headers)?;
+    cors::check(client, headers)?;
     if form.require("grant_type")? != "refresh_token" {
         return Err(OAuthError::unsupported_grant_type());
     }
