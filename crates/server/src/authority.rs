@@ -75,6 +75,22 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|why| StartError::Listen(address, why))
 }
 
+/// What every file that is made from now on may be read by: its owner.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+/// Takes as many descriptors as the system lets this process have, and answers how many: each connection
+/// needs one.
+pub fn take_descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let now =
+        if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    now.unwrap_or(u64::MAX)
+}
+
 /// Opens the store and the keys. Only one process at a time can hold a file store.
 ///
 /// # Errors
@@ -111,6 +127,14 @@ pub async fn run(app: Arc<App>, api: TcpListener, metrics: Option<TcpListener>, 
 pub fn stop_on_signals() -> Result<Stop, StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::warn!(
+                "SIGHUP: reloading comes with a later version; restart to take new settings"
+            );
+        }
+    });
     let (tell, stop) = watch::channel(false);
     tokio::spawn(async move {
         for first in [true, false] {

@@ -141,7 +141,8 @@ impl Keys {
             acr: session.acr.as_deref(),
             amr: &texts(&session.amr),
             roles: &texts(&grant.roles),
-            jkt: session.binding.key,
+            // Recorded only: `cnf` would make every verifier refuse the token until proofs can be given.
+            jkt: None,
             extra: &extra,
         };
         claims.issue(key, recipients.typ, &self.jti, session.generation)

@@ -22,7 +22,7 @@ use queue::Queue;
 use read::Readers;
 use std::fs::File;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use symbolon_core::{Cutoffs, Fault, Loaded, SessionId, Subject, Timestamp};
@@ -64,6 +64,8 @@ struct Shared {
     moves: AtomicU64,
     latest: AtomicU64,
     commits: AtomicU64,
+    /// The ends log lacks something that was committed.
+    ends_behind: AtomicBool,
     hasher: std::hash::RandomState,
 }
 
@@ -74,6 +76,7 @@ impl Shared {
             moves: AtomicU64::new(0),
             latest: AtomicU64::new(latest.as_millis()),
             commits: AtomicU64::new(0),
+            ends_behind: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
     }

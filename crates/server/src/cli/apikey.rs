@@ -58,6 +58,7 @@ pub struct RevokeArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// The key's id, as `apikey list` shows it
+    #[arg(allow_hyphen_values = true)]
     id: String,
     /// Print JSON
     #[arg(long)]

@@ -6,7 +6,9 @@ pub mod told;
 
 use crate::api_keys::{self, ApiScope, NewApiKey};
 use crate::app::App;
-use crate::authority::{StartError, listen, open, run as run_authority, stop_on_signals};
+use crate::authority::{
+    StartError, keep_files_private, listen, open, run as run_authority, stop_on_signals,
+};
 use crate::cli::serve::read_master_key;
 use crate::cli::{DevArgs, Failure};
 use crate::demo_api::{self, DemoApi};
@@ -24,6 +26,7 @@ use told::Told;
 /// # Errors
 /// The flags contradict each other, the directory cannot be used, a named address is taken.
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
+    keep_files_private();
     let directory = Directory::open(args.data.as_deref())?;
     let stop = stop_on_signals()?;
     let api = listen_or_free(args.listen, 8620).await?;

@@ -1,6 +1,8 @@
 //! `symbolon serve`: the authority, from a configuration.
 
-use crate::authority::{StartError, listen, open, run as run_authority, stop_on_signals};
+use crate::authority::{
+    StartError, keep_files_private, listen, open, run as run_authority, stop_on_signals,
+};
 use crate::cli::config::load;
 use crate::cli::{Failure, ServeArgs};
 use crate::config::{Config, MasterKeySource};
@@ -13,6 +15,7 @@ use symbolon_wire::MasterKey;
 /// # Errors
 /// The configuration is refused, no master key is given, the store cannot be used, an address is taken.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
+    keep_files_private();
     let config = load(&args.config)?;
     log::start(config.log, config.log_level);
     let master = master_key(&config)?;

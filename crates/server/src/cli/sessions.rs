@@ -48,6 +48,7 @@ pub struct ShowArgs {
     #[command(flatten)]
     api: ApiArgs,
     /// The session's id: 22 characters, as `sessions list` shows it
+    #[arg(allow_hyphen_values = true)]
     sid: String,
     /// Print JSON
     #[arg(long)]
@@ -61,12 +62,13 @@ pub struct KickArgs {
     #[command(flatten)]
     api: ApiArgs,
     /// The session's id: 22 characters, as `sessions list` shows it
+    #[arg(allow_hyphen_values = true)]
     sid: Option<String>,
     /// Every session of this subject
     #[arg(long)]
     subject: Option<String>,
     /// But not this session
-    #[arg(long, value_name = "SID", requires = "subject")]
+    #[arg(long, value_name = "SID", requires = "subject", allow_hyphen_values = true)]
     except: Option<String>,
     /// Only on devices of this class
     #[arg(long, value_name = "CLASS", requires = "subject")]

@@ -80,10 +80,40 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let parsed: Result<Object<T>, _> = serde_path_to_error::deserialize(&mut json);
     let parsed = parsed.map_err(|error| {
         let path = error.path().to_string();
-        Problem::member(if path == "." { "body".into() } else { path }, error.into_inner())
+        at_fault(path.trim_matches('.'), &error.into_inner().to_string())
     })?;
     json.end().map_err(|_| Problem::member("body", "goes on after the JSON object"))?;
     Ok(parsed.0)
+}
+
+/// Names the member at fault and says why, without repeating any value: it may be a token in a wrong place.
+fn at_fault(path: &str, why: &str) -> Problem {
+    let named = why.split('`').nth(1).filter(|name| is_plain(name));
+    let inner = |name: &str| match path {
+        "" => name.to_owned(),
+        path if path.ends_with(name) => path.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    let at = if path.is_empty() { "body" } else { path };
+    let expected = why.split_once("expected ").map(|(_, rest)| rest.split(" at line").next());
+    match (why.split(' ').next(), named) {
+        (Some("missing"), Some(name)) => Problem::member(inner(name), "is missing"),
+        (Some("duplicate"), Some(name)) => Problem::member(inner(name), "is repeated"),
+        (Some("unknown"), Some(name)) => {
+            Problem::member(inner(name), "is not a member of this call")
+        }
+        (Some("unknown"), None) => Problem::member(at, "has a member that this call does not know"),
+        (Some("invalid"), _) => match expected {
+            Some(Some(expected)) => Problem::member(at, format!("must be {expected}")),
+            Some(None) | None => Problem::member(at, "has a value that it cannot have"),
+        },
+        _ => Problem::member(at, "is not valid JSON"),
+    }
+}
+
+/// Whether a foreign name is short and plain enough to be repeated.
+pub fn is_plain(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// A value that must be written as a JSON object: serde would take an array in its place.

@@ -6,8 +6,8 @@ use super::serve::Peer;
 use crate::app::App;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HOST};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::{IpAddr, Ipv4Addr};
@@ -45,14 +45,29 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let context = Context { request_id: request_id(&app), address };
     let oauth = request.uri().path().starts_with("/oauth2/");
     request.extensions_mut().insert(context.clone());
-    let response = match timeout(REQUEST_TIME_MAX, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => overdue().into_response(),
+    let refuse = |problem: Problem| match oauth {
+        true => OAuthError::from(problem).into_response(),
+        false => problem.into_response(),
+    };
+    let response = if has_one_host(&request) {
+        let answered = timeout(REQUEST_TIME_MAX, next.run(request)).await;
+        answered.unwrap_or_else(|_| refuse(overdue()))
+    } else {
+        refuse(Problem::member("Host", "must be there once (RFC 9112 §3.2)"))
     };
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         app.metrics.unanswered();
     }
     finish(response, &context, oauth)
+}
+
+/// Two hosts, or none, is how one request becomes two to a proxy in front of us.
+fn has_one_host(request: &Request) -> bool {
+    let count = request.headers().get_all(HOST).iter().count();
+    match request.version() {
+        Version::HTTP_11 => count == 1,
+        _ => count <= 1,
+    }
 }
 
 fn overdue() -> Problem {
@@ -71,12 +86,12 @@ fn finish(mut response: Response, context: &Context, oauth: bool) -> Response {
     let bare = status.is_client_error() || status.is_server_error();
     match (problem, error) {
         (Some(problem), _) => {
-            log(context, status, problem.summary());
+            log(context, status, problem.code());
             let (status, body) = problem.render(&context.request_id, headers);
             replace(response, status, body)
         }
         (None, Some(error)) => {
-            log(context, status, error.summary());
+            log(context, status, error.code());
             let (status, body) = error.render(&context.request_id, headers);
             replace(response, status, body)
         }
@@ -100,9 +115,10 @@ fn replace(mut response: Response, status: StatusCode, body: Body) -> Response {
     response
 }
 
-fn log(context: &Context, status: StatusCode, (code, detail): (&str, &str)) {
+/// The detail is for the caller alone: it may repeat what they sent.
+fn log(context: &Context, status: StatusCode, code: &str) {
     let status = status.as_u16();
-    tracing::info!(request_id = &*context.request_id, status, code, detail, "refused");
+    tracing::info!(request_id = &*context.request_id, status, code, "refused");
 }
 
 /// A process's own prefix and a count: unique, and cheap enough for every request.

@@ -12,6 +12,7 @@ use crate::app::App;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
@@ -48,6 +49,9 @@ async fn authenticated(
         return Form::read(headers, body).await;
     }
     let form = Form::read(headers, body).await?;
+    if !headers.contains_key(AUTHORIZATION) && form.get("client_id").is_none() {
+        return Err(OAuthError::invalid_client("Say who asks (RFC 7662 §2.1).", true));
+    }
     match auth::client(app, context, headers, &form)?.is_confidential() {
         true => Ok(form),
         false => Err(OAuthError::unauthorized_client(

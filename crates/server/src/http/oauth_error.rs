@@ -127,9 +127,9 @@ impl OAuthError {
         (self.status, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
     }
 
-    /// The error's word and description, for the log.
-    pub(super) fn summary(&self) -> (&'static str, &str) {
-        (self.error, self.description.as_str())
+    /// The error's word, for the log.
+    pub(super) fn code(&self) -> &'static str {
+        self.error
     }
 }
 
@@ -148,6 +148,7 @@ impl From<Problem> for OAuthError {
         let unknown = status == StatusCode::UNAUTHORIZED;
         let challenge = unknown.then_some("Bearer realm=\"symbolon\"");
         let error = match status {
+            StatusCode::BAD_REQUEST => "invalid_request",
             StatusCode::FORBIDDEN => "unauthorized_client",
             StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
             _ => "invalid_client",
@@ -159,7 +160,8 @@ impl From<Problem> for OAuthError {
 impl From<Fault> for OAuthError {
     fn from(fault: Fault) -> Self {
         tracing::error!(%fault, "could not answer");
-        let description = "The authority could not do this now; nothing changed. Try again.";
+        let description =
+            "The authority could not do this now. Try again: asking twice does no harm.";
         let error =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description);
         Self { retry_after: Some(1), ..error }

@@ -127,9 +127,9 @@ impl Problem {
         (self.status, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
     }
 
-    /// The stable code and the member at fault, for the log.
-    pub(super) fn summary(&self) -> (&'static str, &str) {
-        (self.code, self.detail.as_str())
+    /// The stable code, for the log.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -152,7 +152,7 @@ impl From<Fault> for Problem {
             Fault::Exhausted => "exhausted",
         };
         tracing::error!(code, %fault, "could not answer");
-        let detail = "The authority could not do this now; nothing changed. Try again.";
+        let detail = "The authority could not do this now. Try again: asking twice does no harm.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Try again", detail).retry_after(1)
     }
 }

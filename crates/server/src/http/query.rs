@@ -1,6 +1,6 @@
 //! Query strings on `/v1`: known names, each once.
 
-use super::body::Form;
+use super::body::{self, Form};
 use super::problem::Problem;
 use axum::http::Uri;
 use symbolon_core::SessionId;
@@ -24,7 +24,10 @@ impl Query {
         let form = Form::parse(uri.query().unwrap_or_default().as_bytes())
             .map_err(|_| Problem::member("query", "is not valid: each parameter once, in UTF-8"))?;
         if let Some(name) = form.names().find(|name| !known.contains(name)) {
-            return Err(Problem::member(name, "is not a parameter of this call"));
+            return Err(match body::is_plain(name) {
+                true => Problem::member(name, "is not a parameter of this call"),
+                false => Problem::member("query", "has a parameter that this call does not know"),
+            });
         }
         // `?except=` from a caller whose variable is empty must not end the session it meant to spare.
         if let Some(name) = form.names().find(|name| form.get(name).is_none()) {

@@ -1,5 +1,6 @@
 //! Accepting connections: bounded in number, in header size and in time; drained on shutdown.
 
+use crate::authority::take_descriptors;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -22,6 +23,9 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// How long a client may take to send the head of a request, idle time on an open connection included.
 pub const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long nothing is accepted after accepting failed.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// The longest request head, in bytes.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
@@ -41,9 +45,18 @@ pub struct Peer(pub IpAddr);
 /// Becomes true when the process should stop.
 pub type Stop = watch::Receiver<bool>;
 
+/// How many descriptors are left for everything but connections.
+pub const DESCRIPTORS_KEPT: u64 = 64;
+
+/// How many connections this process can serve with so many descriptors.
+pub fn connections_max(descriptors: u64) -> usize {
+    let left = descriptors.saturating_sub(DESCRIPTORS_KEPT).max(1);
+    usize::try_from(left).unwrap_or(CONNECTIONS_MAX).min(CONNECTIONS_MAX)
+}
+
 /// Serves until told to stop, then lets the requests under way finish.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Arc::new(Semaphore::new(connections_max(take_descriptors())));
     let server = Arc::new(builder());
     let draining = GracefulShutdown::new();
     loop {
@@ -63,6 +76,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
             drop(slot);
         });
     }
+    // Whoever comes now is refused at once, and a load balancer sends them elsewhere.
+    drop(listener);
     if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the time to drain was over");
     }
@@ -95,11 +110,17 @@ async fn accept(
             Some((stream, peer, slot))
         }
         Err(error) => {
-            tracing::warn!(%error, "could not accept a connection");
-            tokio::task::yield_now().await;
+            tracing::warn!(%error, "could not accept a connection; pausing");
+            pause().await;
             None
         }
     }
+}
+
+/// Out of descriptors, `accept` fails at once and again: neither the core nor the log is to be filled.
+#[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but time")]
+async fn pause() {
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
 fn builder() -> Builder<TokioExecutor> {

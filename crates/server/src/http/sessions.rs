@@ -55,13 +55,22 @@ pub async fn get(
     let known = ["subject", "client_id", "device_class", "state", "limit", "cursor"];
     let query = Query::read(&uri, &known)?;
     let subject = query.parse("subject", "1 to 255 bytes of text", |s| Subject::parse(s).ok())?;
-    let active = query.parse("state", "`active` or `ended`", |word| match word {
-        "active" => Some(true),
-        "ended" => Some(false),
-        _ => None,
-    })?;
-    let wanted = Wanted::read(&query, subject, active)?;
+    let state = read_state(&query)?.unwrap_or(None);
+    let wanted = Wanted::read(&query, subject, state)?;
     list(&app, &caller, &wanted).await
+}
+
+/// Which sessions by their state: `Some(None)` for all.
+///
+/// # Errors
+/// Another word.
+pub fn read_state(query: &Query) -> Result<Option<Option<bool>>, Problem> {
+    query.parse("state", "`active`, `ended` or `all`", |word| match word {
+        "active" => Some(Some(true)),
+        "ended" => Some(Some(false)),
+        "all" => Some(None),
+        _ => None,
+    })
 }
 
 impl Wanted {

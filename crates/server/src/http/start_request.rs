@@ -117,8 +117,7 @@ fn claims(raw: Option<&RawValue>) -> Result<Arc<str>, Problem> {
         None => Ok("".into()),
         Some(raw) => match ExtraClaims::parse(raw.get()) {
             Ok(claims) => Ok(claims.to_text().into()),
-            Err(wrong) if wrong.member() == "claims" => Err(Problem::member("claims", wrong.why())),
-            Err(wrong) => Err(Problem::member(format!("claims.{}", wrong.member()), wrong.why())),
+            Err(wrong) => Err(wrong.into()),
         },
     }
 }

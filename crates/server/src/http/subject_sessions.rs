@@ -5,7 +5,7 @@ use super::edge::Context;
 use super::ending::{self, Ending};
 use super::problem::Problem;
 use super::query::Query;
-use super::sessions::{Wanted, list};
+use super::sessions::{Wanted, list, read_state};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::Extension;
@@ -29,13 +29,8 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsRead).await?;
     let query = Query::read(&uri, &["client_id", "device_class", "state", "limit", "cursor"])?;
-    let state = query.parse("state", "`active`, `ended` or `all`", |word| match word {
-        "active" => Some(Some(true)),
-        "ended" => Some(Some(false)),
-        "all" => Some(None),
-        _ => None,
-    })?;
-    let wanted = Wanted::read(&query, Some(read(sub)?), state.unwrap_or(Some(true)))?;
+    let state = read_state(&query)?.unwrap_or(Some(true));
+    let wanted = Wanted::read(&query, Some(read(sub)?), state)?;
     list(&app, &caller, &wanted).await
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Task {
     Spend(Spend),
     Put(Put),
     Forget(Forget),
+    /// Nothing but this: that the ends log holds all that was committed.
+    Settle,
 }
 
 /// What came of it.
@@ -67,7 +69,7 @@ pub(super) enum SessionWrite {
     /// If there is none of this name.
     Create { sid: SessionId, subject: Subject, row: Vec<u8> },
     /// If it is still at `version`; the row is of the next.
-    Update { sid: SessionId, version: u64, row: Vec<u8> },
+    Update { sid: SessionId, version: u64, ended: bool, row: Vec<u8> },
     /// If it is still at `version`.
     Forget { sid: SessionId, version: u64 },
 }
@@ -97,7 +99,8 @@ impl Change {
     pub(super) fn update(&mut self, session: &Session, version: u64) {
         let row = codec::session::encode(session, version + 1);
         self.latest = self.latest.max(session.last_used_at).max(session.rotation.at);
-        self.sessions.push(SessionWrite::Update { sid: session.sid, version, row });
+        let (sid, ended) = (session.sid, session.end.is_some());
+        self.sessions.push(SessionWrite::Update { sid, version, ended, row });
     }
 
     pub(super) fn create(&mut self, session: &Session) {

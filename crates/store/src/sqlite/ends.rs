@@ -90,6 +90,11 @@ impl EndsLog {
         self.flush().map_err(|error| said(&self.path, &error))
     }
 
+    /// Whether everything that was appended is on the disk.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Brings to the disk what an earlier failure left behind; refuses while too much is waiting.
     pub(super) fn heal(&mut self) -> Result<(), Fault> {
         if self.pending.is_empty() {

@@ -111,14 +111,14 @@ pub(super) fn sessions(
     Ok(found)
 }
 
-/// A subject and all rows between two names that are its, ended ones too.
+/// A subject and all rows between two names that are its and are not written as ended.
 pub(super) fn of_subject(
     connection: &mut Connection,
     subject: &Subject,
     (first, last): (SessionId, SessionId),
 ) -> Result<(SubjectState, Vec<(Session, u64)>), Fault> {
-    const OF: &str = "SELECT sid, version, subject, row FROM sessions \
-         WHERE sid >= ?1 AND sid <= ?2 AND subject = ?3 ORDER BY sid";
+    const OF: &str = "SELECT sid, version, subject, row FROM sessions INDEXED BY sessions_alive \
+         WHERE sid >= ?1 AND sid <= ?2 AND subject = ?3 AND ended = 0 ORDER BY sid";
     let snapshot = connection.transaction().map_err(|error| fault(&error))?;
     let state = self::subject(&snapshot, subject)?;
     let mut found = Vec::new();

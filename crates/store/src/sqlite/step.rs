@@ -5,6 +5,7 @@ use super::{Sqlite, read};
 use crate::{Committed, RACES_MAX};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use symbolon_core::{
     Cutoffs, Decision, Event, Fault, Loaded, LoadedSubject, Session, SessionId, Shard, Subject,
     SubjectDecision,
@@ -83,6 +84,10 @@ impl Sqlite {
 
     /// The position after the commit; `None`: another came first.
     async fn commit(&self, change: Change) -> Result<Option<u64>, Fault> {
+        if change.is_empty() && self.0.shared.ends_behind.load(Ordering::Acquire) {
+            // What was seen to have ended might come back with an older copy: not to be told yet.
+            return self.submit(Task::Settle).await.map(|done| Some(done.position));
+        }
         if change.is_empty() {
             // Read after the snapshot that was decided on, so it covers all that was seen.
             return self.0.readers.with(|connection| read::head(connection)).map(Some);

@@ -128,9 +128,11 @@ impl Writer {
                 Task::Spend(spend) => self.spend(spend, &mut staged)?,
                 Task::Put(put) => self.put(put, &mut staged)?,
                 Task::Forget(forget) => self.forget(forget, &mut staged)?,
+                Task::Settle => Done { applied: true, position: staged.head, ..Done::default() },
             };
             staged.done.push(done);
-            staged.revokes.push(ends < staged.ends.len());
+            let settles = matches!(work.task, Task::Settle);
+            staged.revokes.push(settles || ends < staged.ends.len());
         }
         self.save_latest(&mut staged)?;
         self.run_sql("COMMIT", ())?;
@@ -171,11 +173,16 @@ impl Writer {
         self.checkpointer.wrote(staged.rows);
     }
 
+    /// Appends what this commit ended, and whatever an earlier failure left behind; while that fails,
+    /// nobody may be told that a session has ended.
     fn log(&mut self, framed: &[u8]) -> Result<(), Fault> {
-        match &mut self.ends {
-            Some(ends) if !framed.is_empty() => ends.append(framed),
-            Some(_) | None => Ok(()),
+        let Some(ends) = &mut self.ends else { return Ok(()) };
+        if framed.is_empty() && ends.is_settled() {
+            return Ok(());
         }
+        let logged = ends.append(framed);
+        self.shared.ends_behind.store(logged.is_err(), Ordering::Release);
+        logged
     }
 
     fn change(&mut self, change: &Change, staged: &mut Staged) -> rusqlite::Result<Done> {
@@ -217,18 +224,22 @@ impl Writer {
     }
 
     fn write(&self, write: &SessionWrite) -> rusqlite::Result<bool> {
-        const CREATE: &str =
-            "INSERT OR IGNORE INTO sessions (sid, version, subject, row) VALUES (?1, ?2, ?3, ?4)";
+        const CREATE: &str = "INSERT OR IGNORE INTO sessions (sid, version, subject, ended, row) \
+             VALUES (?1, ?2, ?3, 0, ?4)";
         const UPDATE: &str =
             "UPDATE sessions SET version = ?2 + 1, row = ?3 WHERE sid = ?1 AND version = ?2";
+        const END: &str = "UPDATE sessions SET version = ?2 + 1, ended = 1, row = ?3 \
+             WHERE sid = ?1 AND version = ?2";
         const FORGET: &str = "DELETE FROM sessions WHERE sid = ?1 AND version = ?2";
         let changed = match write {
             SessionWrite::Create { sid, subject, row } => {
                 let first = FIRST_VERSION.cast_signed();
                 self.run_sql(CREATE, (sid.as_bytes(), first, subject.as_str(), row))?
             }
-            SessionWrite::Update { sid, version, row } => {
-                self.run_sql(UPDATE, (sid.as_bytes(), version.cast_signed(), row))?
+            SessionWrite::Update { sid, version, ended, row } => {
+                // The usual update leaves the index of the living alone.
+                let sql = if *ended { END } else { UPDATE };
+                self.run_sql(sql, (sid.as_bytes(), version.cast_signed(), row))?
             }
             SessionWrite::Forget { sid, version } => {
                 self.run_sql(FORGET, (sid.as_bytes(), version.cast_signed()))?

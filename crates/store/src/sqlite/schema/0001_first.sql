@@ -4,8 +4,11 @@ CREATE TABLE sessions (
     sid     BLOB PRIMARY KEY NOT NULL,
     version INTEGER NOT NULL,
     subject TEXT NOT NULL,
+    ended   INTEGER NOT NULL,
     row     BLOB NOT NULL
 ) WITHOUT ROWID;
+-- So that a sign-in looks at no session that ended, however often its subject came and went.
+CREATE INDEX sessions_alive ON sessions (sid) WHERE ended = 0;
 
 -- Only subjects of whom something is known: roles, claims, a ban, a bump.
 CREATE TABLE subjects (

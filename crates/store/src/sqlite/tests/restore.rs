@@ -5,10 +5,13 @@ use crate::Store;
 use crate::conformance::{
     AT, kick, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,
 };
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use std::os::fd::{AsRawFd, OwnedFd};
 use symbolon_core::epoch::Bump;
 use symbolon_core::subject::Ban;
 use symbolon_core::{
-    Act, Denial, Effect, Generation, LoadedSubject, Reason, StoreEpoch, Subject, SubjectDecision,
+    Act, ClientPolicy, Denial, Effect, Fault, Generation, Loaded, LoadedSubject, Reason,
+    StoreEpoch, Subject, SubjectDecision,
 };
 
 fn copy(places: &Places, from: &str, to: &str) {
@@ -38,6 +41,29 @@ async fn state_of(store: &Store, subject: &str) -> symbolon_core::SubjectState {
     let name = Subject::parse(subject).unwrap();
     let state = |loaded: LoadedSubject| Ok(SubjectDecision::unchanged(loaded.subject));
     store.step_subject(&name, shard_of(subject), state).await.unwrap().reply
+}
+
+/// A file that takes what is in it and nothing more, by the name of an ends log.
+fn ends_log_that_cannot_grow(places: &Places, name: &str) -> OwnedFd {
+    let file = memfd_create("ends", MemfdFlags::ALLOW_SEALING).unwrap();
+    let behind = format!("/proc/self/fd/{}", file.as_raw_fd());
+    std::os::unix::fs::symlink(behind, places.path(&format!("{name}.ends"))).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_session_ended_while_the_ends_log_lacks_it() {
+    let places = Places::new();
+    let ends = ends_log_that_cannot_grow(&places, "one");
+    let store = places.open("one");
+    let sid = sign_in(&store, "10086", 1).await.grant.session.sid;
+    fcntl_add_seals(&ends, SealFlags::GROW).unwrap();
+    let (act, policy) = (Act::authority(), ClientPolicy::default());
+    let kick = |loaded: Loaded| Ok(loaded.end(Reason::Kicked, &act, &policy, AT));
+    for _ in 0..2 {
+        let told = store.step(sid, kick).await.map(|done| done.map(|done| done.reply));
+        assert!(matches!(told, Err(Fault::Store(_))), "{told:?}");
+    }
 }
 
 #[tokio::test]
