@@ -33,7 +33,7 @@ pub const RACES_MAX: usize = 128;
 /// The most sessions on a page. Inclusive; more are never given, however many are asked for.
 pub const PAGE_MAX: usize = 1000;
 
-/// The most rows that one call of [`Store::sessions`] looks at. Inclusive.
+/// The most rows that one call of [`Store::sessions`] or [`Store::history`] looks at. Inclusive.
 pub const EXAMINED_MAX: usize = 8192;
 
 /// The most events that one call of [`Store::events_after`] gives. Inclusive.
@@ -78,6 +78,16 @@ pub struct Page {
     /// Where to go on; `None`: this was the last. A page may be short, even empty, and still not the
     /// last, since a call looks at [`EXAMINED_MAX`] rows at most.
     pub next: Option<SessionId>,
+}
+
+/// A part of the history, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct History {
+    /// The events, each with its position.
+    pub events: Vec<(u64, Event)>,
+    /// Where to go on; `None`: the newest event was looked at. As with [`Page`], a part may be short
+    /// and still not the last.
+    pub next: Option<u64>,
 }
 
 /// What a chunk of the sweep did.
@@ -160,8 +170,7 @@ impl Store {
         }
     }
 
-    /// Decides about a subject and all its sessions whose rows are not ended: sign-in, sign-out of
-    /// many, roles, a ban. Of sign-ins that race for one subject each sees those that came first.
+    /// Decides about a subject and all its sessions: sign-in, sign-out of many, roles, a ban, erasure. Of sign-ins that race for one subject each sees those that came first.
     ///
     /// # Errors
     /// As [`Self::step`]'s.
@@ -240,6 +249,21 @@ impl Store {
     ) -> Result<Vec<(u64, Event)>, Fault> {
         match self {
             Self::Sqlite(store) => store.events_after(position, limit).await,
+        }
+    }
+
+    /// Those events after a position that `keep` wants, oldest first, at most `limit`; see [`PAGE_MAX`].
+    ///
+    /// # Errors
+    /// As [`Self::events_after`]'s.
+    pub async fn history(
+        &self,
+        after: u64,
+        limit: usize,
+        keep: impl Fn(&Event) -> bool + Send + Sync,
+    ) -> Result<History, Fault> {
+        match self {
+            Self::Sqlite(store) => store.history(after, limit, keep).await,
         }
     }
 

@@ -43,10 +43,10 @@ impl Sqlite {
             let seen = self.about(self.0.shared.seen(), subject);
             let load = |connection: &mut _| read::of_subject(connection, subject, range(shard));
             let (state, rows) = self.0.readers.with(load)?;
-            let alive = rows.into_iter().filter(|(session, _)| session.end.is_none());
-            let (sessions, versions) = with_versions(alive);
-            let cutoffs = Arc::clone(&seen.cutoffs);
-            let decision = decide(LoadedSubject { subject: state.clone(), sessions, cutoffs })?;
+            let (all, versions) = with_versions(rows.into_iter());
+            let (sessions, ended) = all.into_iter().partition(|session| session.end.is_none());
+            let (subject, cutoffs) = (state.clone(), Arc::clone(&seen.cutoffs));
+            let decision = decide(LoadedSubject { subject, sessions, ended, cutoffs })?;
             let mut change = subject_change(seen, &versions, &decision)?;
             if let Some(after) = &decision.subject {
                 change.replace_subject(&state, after);
