@@ -22,6 +22,8 @@ mod edges;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod idempotency;
@@ -29,5 +31,9 @@ mod idempotency;
 mod refresh;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod subject_races;
+#[cfg(test)]
+mod subjects;
 #[cfg(test)]
 mod tokens;
