@@ -103,6 +103,7 @@ impl Bump {
         Event {
             at: self.at,
             target,
+            whose: None,
             effect,
             reason: self.reason,
             expires_at: self.tokens_live_until,

@@ -17,8 +17,8 @@
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
-//! many, [`loaded`] what a rule is given and gives back, [`epoch`] the counters, [`revocation`] events
-//! and reasons.
+//! many, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
+//! [`epoch`] the counters, [`revocation`] events and reasons.
 
 pub mod binding;
 pub mod client;
@@ -28,6 +28,7 @@ pub mod epoch;
 pub mod grant;
 pub mod id;
 pub mod loaded;
+pub mod person;
 pub mod refresh;
 pub mod revocation;
 pub mod scope;

@@ -1,6 +1,7 @@
 //! What is revoked, how, why and by whom: the event that a commit carries.
 
 use crate::id::{ClientId, KeyId, SessionId, StoreEpoch, Subject};
+use crate::session::Session;
 use crate::time::{Duration, Timestamp};
 use std::sync::Arc;
 
@@ -151,6 +152,15 @@ impl Act {
     }
 }
 
+/// Whose a session is: what the history is searched by, also once the session is forgotten.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Whose {
+    /// Whom it was for.
+    pub subject: Subject,
+    /// Through which application.
+    pub client: ClientId,
+}
+
 /// One revocation, committed with the change that caused it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
@@ -158,6 +168,8 @@ pub struct Event {
     pub at: Timestamp,
     /// What it hits.
     pub target: Target,
+    /// Whose session it hits, where the target names a session.
+    pub whose: Option<Whose>,
     /// Must renew, or must sign in.
     pub effect: Effect,
     /// Why.
@@ -167,6 +179,42 @@ pub struct Event {
     pub expires_at: Timestamp,
     /// Who did it.
     pub act: Act,
+}
+
+impl Event {
+    /// Whom it hits, if it is about one subject.
+    pub fn subject(&self) -> Option<&Subject> {
+        match &self.target {
+            Target::Session(_) | Target::Token(_) => self.whose.as_ref().map(|own| &own.subject),
+            Target::Subject(subject, _) => Some(subject),
+            Target::Client(..) | Target::Key(_) | Target::Everything(_) => None,
+        }
+    }
+
+    /// Through which client, if it is about one.
+    pub fn client(&self) -> Option<&ClientId> {
+        match &self.target {
+            Target::Session(_) | Target::Token(_) => self.whose.as_ref().map(|own| &own.client),
+            Target::Client(client, _) => Some(client),
+            Target::Subject(..) | Target::Key(_) | Target::Everything(_) => None,
+        }
+    }
+
+    /// Whether it hit a session: by name, or as a bound above its birth that was set while it lived.
+    pub fn hits(&self, session: &Session) -> bool {
+        let lived = session.end.as_ref().is_none_or(|end| self.at <= end.at);
+        match &self.target {
+            Target::Session(sid) => *sid == session.sid,
+            Target::Subject(subject, below) => {
+                lived && *subject == session.subject && session.born.of_subject() < *below
+            }
+            Target::Client(client, below) => {
+                lived && *client == session.client && session.born.of_client() < *below
+            }
+            Target::Everything(below) => lived && session.born.of_everything() < *below,
+            Target::Token(_) | Target::Key(_) => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::client::ClientPolicy;
 use crate::device::Device;
 use crate::epoch::{Cutoffs, Ver};
 use crate::id::{ClientId, Digest, Generation, KeyId, Salt, SessionId, StoreEpoch, Subject};
-use crate::revocation::{Act, Actor, Effect, Event, LEEWAY_MAX, Reason, Target};
+use crate::revocation::{Act, Actor, Effect, Event, LEEWAY_MAX, Reason, Target, Whose};
 use crate::subject::SubjectState;
 use crate::time::{Duration, Timestamp};
 use core::ops::Deref;
@@ -212,7 +212,7 @@ impl Session {
             cutoffs.everything.revokes(self.born.of_everything()),
         ];
         let bound = bounds.into_iter().flatten().min_by_key(|bound| bound.at);
-        let ban = subject.banned(at).map(|ban| (Reason::Banned, ban.since));
+        let ban = subject.banned(at).map(|ban| (ban.reason, ban.since));
         bound.map(|bound| (bound.reason, bound.at)).or(ban)
     }
 
@@ -220,8 +220,21 @@ impl Session {
     pub(crate) fn end(&mut self, reason: Reason, at: Timestamp, act: Act) -> Event {
         self.0.end = Some(End { reason, at, by: act.actor.clone() });
         let target = Target::Session(self.sid);
+        let whose = Whose { subject: self.subject.clone(), client: self.client.clone() };
         let expires_at = self.tokens_live_until(at).after(LEEWAY_MAX);
-        Event { at, target, effect: Effect::Revoked, reason, expires_at, act }
+        let (whose, effect) = (Some(whose), Effect::Revoked);
+        Event { at, target, whose, effect, reason, expires_at, act }
+    }
+
+    /// Forgets whose device it was on, where, and what was said of the person. Only for a session that
+    /// is over: nothing compares its binding any more. Answers whether there was anything to forget.
+    pub(crate) fn forget_person(&mut self) -> bool {
+        let before = self.clone();
+        let state = &mut self.0;
+        (state.device.id, state.device.name) = (None, None);
+        (state.ip, state.user_agent, state.started_by) = (None, None, None);
+        (state.claims, state.binding) = ("".into(), Binding::default());
+        *self != before
     }
 
     /// Writes an end that was derived so far and is noticed at `at`. A bound is its own event; a timeout

@@ -21,6 +21,8 @@ pub struct LoadedSubject {
     pub subject: SubjectState,
     /// Its sessions, through every client. Bounded by the device limits of the configured clients.
     pub sessions: Vec<Session>,
+    /// Those that are written down as ended and not forgotten yet: given to erasure alone, else empty.
+    pub ended: Vec<Session>,
     /// Everything above.
     pub cutoffs: Arc<Cutoffs>,
 }

@@ -1,8 +1,8 @@
 //! What the authority knows of a subject: roles, claims, a ban, and a counter.
 
 use crate::epoch::{Bump, Epochs};
-use crate::id::Subject;
-use crate::revocation::{Effect, Event, Target};
+use crate::id::{StoreEpoch, Subject};
+use crate::revocation::{Below, Effect, Event, Reason, Target};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub struct Ban {
     pub since: Timestamp,
     /// Until when; `None`: until it is lifted. Exclusive.
     pub until: Option<Timestamp>,
+    /// Why: what a refresh is told.
+    pub reason: Reason,
     /// What whoever banned them wrote.
     pub note: Option<Arc<str>>,
 }
@@ -21,6 +23,11 @@ impl Ban {
     /// Whether the ban is in force at `at`.
     pub fn holds(&self, at: Timestamp) -> bool {
         self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether another ban would change nothing but its beginning.
+    pub fn repeats(&self, other: &Self) -> bool {
+        (self.until, self.reason, &self.note) == (other.until, other.reason, &other.note)
     }
 }
 
@@ -88,6 +95,20 @@ impl SubjectState {
     /// Lifts the ban; answers whether there was one.
     pub fn lift_ban(&mut self) -> bool {
         self.ban.take().is_some()
+    }
+
+    /// What a writer who must not overwrite another's change has to have seen: every bump moves it.
+    pub fn version(&self, epoch: StoreEpoch) -> Below {
+        Below { epoch, counter: self.epochs.counter }
+    }
+
+    /// Forgets who they are; counters, and the bare fact of a ban, stay. Answers whether there was
+    /// anything to forget.
+    pub fn forget_person(&mut self) -> bool {
+        let note = self.ban.as_mut().and_then(|ban| ban.note.take());
+        let known = note.is_some() || !self.roles.is_empty() || !self.claims.is_empty();
+        (self.roles, self.claims) = (Arc::default(), "".into());
+        known
     }
 
     /// Raises the counter and sets one bound to it.

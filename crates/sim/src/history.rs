@@ -319,7 +319,10 @@ impl World {
 
     fn ban(&mut self) {
         let (bump, since) = (self.because(Reason::Banned), self.now());
-        let event = self.store.subject.set_ban(Ban { since, until: None, note: None }, &bump);
+        let event = self
+            .store
+            .subject
+            .set_ban(Ban { since, until: None, reason: Reason::Banned, note: None }, &bump);
         self.store.events.push(event);
         self.slots.iter_mut().for_each(Slot::end);
     }

@@ -78,12 +78,14 @@ impl Store {
         self.commit(decision)
     }
 
-    /// The subject with its sessions that are not written down as ended.
+    /// The subject with all its sessions.
     pub fn load_subject(&self) -> LoadedSubject {
-        let alive = self.sessions.values().filter(|session| session.end.is_none());
+        let all = self.sessions.values().cloned();
+        let (sessions, ended) = all.partition(|session| session.end.is_none());
         LoadedSubject {
             subject: self.subject.clone(),
-            sessions: alive.cloned().collect(),
+            sessions,
+            ended,
             cutoffs: Arc::clone(&self.cutoffs),
         }
     }

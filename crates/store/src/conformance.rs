@@ -4,12 +4,14 @@
 //! first, and once all clones of it are dropped, what was left there. Two places share nothing.
 
 mod fixture;
+mod person;
 mod race;
 mod sweep;
 
 pub use fixture::{
     AT, key, kick, policy, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,
 };
+pub use person::*;
 pub use race::*;
 pub use sweep::*;
 
@@ -140,8 +142,8 @@ pub async fn a_ban_ends_the_subjects_sessions_and_no_others(open: impl Open) {
     assert!(state.banned(AT).is_some());
 }
 
-/// A subject is given with those of its sessions that are not ended, and with nobody else's.
-pub async fn a_subject_is_loaded_with_its_sessions_that_are_not_ended(open: impl Open) {
+/// A subject is given with its sessions, ended ones apart, and with nobody else's.
+pub async fn a_subject_is_loaded_with_its_sessions_ended_ones_apart(open: impl Open) {
     let store = open("one").await;
     let kept = sign_in(&store, "10086", 1).await.grant.session.sid;
     let ended = sign_in(&store, "10086", 2).await.grant.session.sid;
@@ -149,11 +151,12 @@ pub async fn a_subject_is_loaded_with_its_sessions_that_are_not_ended(open: impl
     kick(&store, ended, AT).await;
     let subject = Subject::parse("10086").expect("a subject");
     let names = |loaded: symbolon_core::LoadedSubject| {
-        let names = loaded.sessions.iter().map(|session| session.sid).collect::<Vec<_>>();
+        let names = [&loaded.sessions, &loaded.ended];
+        let names = names.map(|all| all.iter().map(|session| session.sid).collect::<Vec<_>>());
         Ok(SubjectDecision::unchanged(names))
     };
-    let found = must(store.step_subject(&subject, shard_of("10086"), names).await).reply;
-    assert_eq!(found, [kept]);
+    let found = must(store.step_subject_whole(&subject, shard_of("10086"), names).await).reply;
+    assert_eq!(found, [[kept], [ended]]);
 }
 
 /// A bump is in force for every decision after it, and it is an event.

@@ -33,7 +33,7 @@ pub const RACES_MAX: usize = 128;
 /// The most sessions on a page. Inclusive; more are never given, however many are asked for.
 pub const PAGE_MAX: usize = 1000;
 
-/// The most rows that one call of [`Store::sessions`] looks at. Inclusive.
+/// The most rows that one call of [`Store::sessions`] or [`Store::history`] looks at. Inclusive.
 pub const EXAMINED_MAX: usize = 8192;
 
 /// The most events that one call of [`Store::events_after`] gives. Inclusive.
@@ -41,6 +41,15 @@ pub const EVENTS_MAX: usize = 4096;
 
 /// The most rows that one call of [`Store::expire`] looks at. Inclusive.
 pub const SWEEP_MAX: usize = 512;
+
+/// Which of a subject's rows a decision is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Those not written as ended.
+    Alive,
+    /// Those written as ended too.
+    All,
+}
 
 /// A store of one of the kinds there are.
 #[derive(Clone)]
@@ -78,6 +87,16 @@ pub struct Page {
     /// Where to go on; `None`: this was the last. A page may be short, even empty, and still not the
     /// last, since a call looks at [`EXAMINED_MAX`] rows at most.
     pub next: Option<SessionId>,
+}
+
+/// A part of the history, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct History {
+    /// The events, each with its position.
+    pub events: Vec<(u64, Event)>,
+    /// Where to go on; `None`: the newest event was looked at. As with [`Page`], a part may be short
+    /// and still not the last.
+    pub next: Option<u64>,
 }
 
 /// What a chunk of the sweep did.
@@ -160,8 +179,8 @@ impl Store {
         }
     }
 
-    /// Decides about a subject and all its sessions whose rows are not ended: sign-in, sign-out of
-    /// many, roles, a ban. Of sign-ins that race for one subject each sees those that came first.
+    /// Decides about a subject and all its sessions whose rows are not ended: sign-in, sign-out of many,
+    /// roles, a ban. Of sign-ins that race for one subject each sees those that came first.
     ///
     /// # Errors
     /// As [`Self::step`]'s.
@@ -172,7 +191,23 @@ impl Store {
         decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
     ) -> Result<Committed<R>, Fault> {
         match self {
-            Self::Sqlite(store) => store.step_subject(subject, shard, decide).await,
+            Self::Sqlite(store) => store.step_subject(subject, shard, Rows::Alive, decide).await,
+        }
+    }
+
+    /// The same, given the subject's ended sessions too: for what must reach every row of a person. It
+    /// reads as many rows as the subject ever had and that are not forgotten yet.
+    ///
+    /// # Errors
+    /// As [`Self::step`]'s.
+    pub async fn step_subject_whole<R>(
+        &self,
+        subject: &Subject,
+        shard: Shard,
+        decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
+    ) -> Result<Committed<R>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.step_subject(subject, shard, Rows::All, decide).await,
         }
     }
 
@@ -240,6 +275,21 @@ impl Store {
     ) -> Result<Vec<(u64, Event)>, Fault> {
         match self {
             Self::Sqlite(store) => store.events_after(position, limit).await,
+        }
+    }
+
+    /// Those events after a position that `keep` wants, oldest first, at most `limit`; see [`PAGE_MAX`].
+    ///
+    /// # Errors
+    /// As [`Self::events_after`]'s.
+    pub async fn history(
+        &self,
+        after: u64,
+        limit: usize,
+        keep: impl Fn(&Event) -> bool + Send + Sync,
+    ) -> Result<History, Fault> {
+        match self {
+            Self::Sqlite(store) => store.history(after, limit, keep).await,
         }
     }
 

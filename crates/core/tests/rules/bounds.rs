@@ -188,7 +188,8 @@ fn a_refresh_never_undoes_a_revoked_bump() {
 #[test]
 fn a_ban_sets_its_bound_and_holds_until_its_end() {
     let mut who = SubjectState::unknown(subject());
-    let ban = Ban { since: s(1), until: Some(s(9)), note: Some("spam".into()) };
+    let ban =
+        Ban { since: s(1), until: Some(s(9)), reason: Reason::Banned, note: Some("spam".into()) };
     let event = who.set_ban(ban.clone(), &bump(0, Reason::Banned));
     assert_eq!((event.effect, event.reason), (Effect::Revoked, Reason::Banned));
     assert_eq!(who.banned(s(8)), Some(&ban));

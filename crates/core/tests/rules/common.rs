@@ -84,6 +84,7 @@ pub(crate) fn nobody() -> LoadedSubject {
     LoadedSubject {
         subject: SubjectState::unknown(subject()),
         sessions: Vec::new(),
+        ended: Vec::new(),
         cutoffs: Arc::default(),
     }
 }
@@ -93,8 +94,10 @@ pub(crate) fn commit<R>(house: &mut LoadedSubject, decision: &SubjectDecision<R>
     house.subject = decision.subject.clone().unwrap_or_else(|| house.subject.clone());
     for changed in &decision.changed {
         house.sessions.retain(|session| session.sid != changed.sid);
-        if changed.end.is_none() {
-            house.sessions.push(changed.clone());
+        house.ended.retain(|session| session.sid != changed.sid);
+        match changed.end.is_none() {
+            true => house.sessions.push(changed.clone()),
+            false => house.ended.push(changed.clone()),
         }
     }
     house.sessions.extend(decision.created.clone());

@@ -15,6 +15,8 @@ mod fast_forward;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod person;
+#[cfg(test)]
 mod refresh_table;
 #[cfg(test)]
 mod sign_in;

@@ -132,7 +132,8 @@ fn a_bound_of_another_client_does_not_touch_this_one() {
 #[test]
 fn a_banned_subject_ends_even_without_a_bound() {
     let mut family = Family::new();
-    family.loaded.subject.ban = Some(Ban { since: s(3), until: Some(s(60)), note: None });
+    family.loaded.subject.ban =
+        Some(Ban { since: s(3), until: Some(s(60)), reason: Reason::Banned, note: None });
     assert_eq!(family.refresh(0, s(59)), Err(Denial::Ended(Reason::Banned)));
     let end = family.loaded.session.end.clone().unwrap();
     assert_eq!((end.reason, end.at), (Reason::Banned, s(3)));
@@ -141,7 +142,8 @@ fn a_banned_subject_ends_even_without_a_bound() {
 #[test]
 fn a_ban_is_over_exactly_at_its_end() {
     let mut family = Family::new();
-    family.loaded.subject.ban = Some(Ban { since: s(3), until: Some(s(60)), note: None });
+    family.loaded.subject.ban =
+        Some(Ban { since: s(3), until: Some(s(60)), reason: Reason::Banned, note: None });
     assert_eq!(family.earns(0, s(60)), (Outcome::Advanced, 1));
 }
 
@@ -149,7 +151,10 @@ fn a_ban_is_over_exactly_at_its_end() {
 fn lifting_a_ban_revives_nothing() {
     let mut family = Family::new();
     let bump = family.bump(Reason::Banned, s(5));
-    let event = family.loaded.subject.set_ban(Ban { since: s(5), until: None, note: None }, &bump);
+    let event = family
+        .loaded
+        .subject
+        .set_ban(Ban { since: s(5), until: None, reason: Reason::Banned, note: None }, &bump);
     assert_eq!(event.effect, Effect::Revoked);
     assert!(family.loaded.subject.lift_ban());
     assert!(!family.loaded.subject.lift_ban());

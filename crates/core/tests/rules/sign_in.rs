@@ -70,7 +70,8 @@ fn a_disabled_client_signs_nobody_in() {
 #[test]
 fn a_banned_subject_is_told_until_when() {
     let mut house = nobody();
-    house.subject.ban = Some(Ban { since: s(1), until: Some(s(60)), note: None });
+    house.subject.ban =
+        Some(Ban { since: s(1), until: Some(s(60)), reason: Reason::Banned, note: None });
     let (reply, _) = sign_in(&mut house, &start(1), &ClientPolicy::default(), s(59));
     assert_eq!(reply.map(|_| ()), Err(Denial::Banned(Some(s(60)))));
     assert_eq!(Denial::Banned(None).reason(), Some(Reason::Banned));

@@ -71,10 +71,27 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        self.call_if(method, path, body, None).await
+    }
+
+    /// The same, if what it concerns is still at this version (`If-Match`).
+    ///
+    /// # Errors
+    /// It was refused, or there was no answer.
+    pub async fn call_if(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        version: Option<&str>,
+    ) -> Result<Value, Failure> {
         let mut request = Request::builder().method(&method).uri(origin_form(&self.at(path)));
         request = request
             .header(header::HOST, host(&self.base))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        if let Some(version) = version {
+            request = request.header(header::IF_MATCH, format!("\"{version}\""));
+        }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -174,6 +191,7 @@ fn next(status: StatusCode) -> Option<&'static str> {
         401 => Some("check SYMBOLON_API_KEY: symbolon apikey list shows the keys there are"),
         403 => Some("make a key with more scopes: symbolon apikey create --scopes …"),
         404 => Some("symbolon sessions list --subject … shows what there is"),
+        412 => Some("somebody else changed it meanwhile: look again, then repeat"),
         429 => Some("wait a little; a right key is never delayed"),
         503 => {
             Some("the authority could not reach its store; its log says why, and retrying is safe")

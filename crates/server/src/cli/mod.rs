@@ -11,11 +11,14 @@ pub mod demo;
 pub mod dev;
 pub mod failure;
 pub mod init;
+pub mod log;
 pub mod net;
 pub mod out;
 pub mod serve;
 pub mod sessions;
+pub mod show;
 pub mod stopwatch;
+pub mod subjects;
 
 pub use args::{ConfigArgs, DevArgs, ServeArgs};
 pub use failure::{Exit, Failure};
@@ -46,6 +49,11 @@ enum Command {
     /// Look at sessions, and end them
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// Look at subjects, ban them, change their roles
+    #[command(subcommand)]
+    Subjects(subjects::Command),
+    /// The history: what ended, why, by whom, from where
+    Log(log::LogArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -73,6 +81,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Config(command) => config::run(command),
         Command::Apikey(command) => apikey::run(command).await,
         Command::Sessions(command) => sessions::run(command).await,
+        Command::Subjects(command) => subjects::run(command).await,
+        Command::Log(args) => log::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
     }
@@ -86,6 +96,8 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         Command::Config(_)
         | Command::Apikey(_)
         | Command::Sessions(_)
+        | Command::Subjects(_)
+        | Command::Log(_)
         | Command::Bench(_)
         | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),
     };

@@ -2,6 +2,7 @@
 
 use crate::cli::api::{Api, ApiArgs};
 use crate::cli::net::escape;
+use crate::cli::show::{printable, text, time, with_query};
 use crate::cli::{Failure, out};
 use crate::config::parse_duration;
 use clap::{ArgGroup, Args, Subcommand};
@@ -162,25 +163,6 @@ fn state(session: &Value) -> String {
     }
 }
 
-/// A value as people read it.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => printable(text),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => printable(&value.to_string()),
-    }
-}
-
-/// A foreign text that cannot move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn time(value: &Value) -> String {
-    value.as_u64().map(out::utc).unwrap_or_default()
-}
-
 async fn show(args: ShowArgs) -> Result<(), Failure> {
     let path = format!("/v1/sessions/{}", escape(&args.sid));
     let session = Api::new(args.api)?.call(Method::GET, &path, None).await?;
@@ -227,7 +209,8 @@ async fn kick(args: KickArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn say_ended(answer: &Value) {
+/// Says which sessions a call ended.
+pub fn say_ended(answer: &Value) {
     let ended = answer["ended"].as_array().map(Vec::as_slice).unwrap_or_default();
     for session in ended {
         out::line(format!("ended: {} {}", text(&session["reason"]), text(&session["session_id"])));
@@ -241,10 +224,4 @@ fn say_ended(answer: &Value) {
         let elapsed = verifiers["elapsed_ms"].as_u64().unwrap_or_default();
         out::line(format!("refused at {applied} of {live} verifiers after {elapsed} ms"));
     }
-}
-
-fn with_query(path: String, members: &[(&str, Option<&str>)]) -> String {
-    let given = members.iter().filter_map(|(name, value)| Some((name, (*value)?)));
-    let query: Vec<_> = given.map(|(name, value)| format!("{name}={}", escape(value))).collect();
-    if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }

@@ -43,6 +43,15 @@ impl Caller {
     pub fn is_limited(&self) -> bool {
         self.0.clients.is_some()
     }
+
+    /// Refuses a call that is about a subject at large to a key that is limited to named clients.
+    ///
+    /// # Errors
+    /// 403, saying what such a key cannot do.
+    pub fn subject_wide(&self, what: &str) -> Result<(), Problem> {
+        let detail = format!("A key that is limited to named clients cannot {what}.");
+        if self.is_limited() { Err(Problem::forbidden("key-limited", detail)) } else { Ok(()) }
+    }
 }
 
 /// Finds out which API key asks, and that it has a scope.

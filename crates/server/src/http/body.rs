@@ -241,9 +241,12 @@ mod tests {
     #[test]
     fn a_wrong_member_is_named_with_its_path() {
         assert!(wrong_member(r#"{"device":{"class":7}}"#).contains("device.class"));
-        assert!(wrong_member(r#"{"device":{"class":"web","x":1}}"#).contains("`x`"));
+        assert!(wrong_member(r#"{"device":{"class":"web","x":1}}"#).contains("`device.x`"));
+        let token = wrong_member(r#"{"device":{"class":"web","sym_rt_AAAA-1":1}}"#);
+        assert!(!token.contains("sym_rt_") && token.contains("device"), "{token}");
+        assert!(!wrong_member(r#"{"device":"sym_rt_AAAA"}"#).contains("sym_rt_"));
         assert!(wrong_member(r#"{"device":{"class":"web","class":"app"}}"#).contains("class"));
-        assert!(wrong_member(r#"{}"#).contains("device"));
+        assert!(wrong_member(r#"{}"#).contains("`device` is missing"));
     }
 
     #[test]

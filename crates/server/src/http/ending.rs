@@ -9,8 +9,11 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::sync::Arc;
+use symbolon_core::person::Ended;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{Reason, SessionId};
+use symbolon_store::Committed;
 use symbolon_wire::session_id_text;
 
 /// The longest note, in bytes. Inclusive.
@@ -39,17 +42,39 @@ impl Ending {
     /// # Errors
     /// An unknown reason, a note that is too long, or `wait`, which comes with the feed.
     pub fn read(query: &Query, context: &Context, actor: Actor) -> Result<Self, Problem> {
-        if query.get("wait").is_some() {
-            return Err(wait_unavailable());
-        }
+        no_wait(query)?;
         let known = "one of the stable reasons, such as `kicked` or `password_changed`";
         let reason = query.parse("reason", known, Reason::parse)?.unwrap_or(Reason::Kicked);
-        let note = query.get("note");
-        if note.is_some_and(|note| NOTE_BYTES_MAX < note.len()) {
-            return Err(Problem::member("note", "is longer than 500 bytes"));
-        }
-        Ok(Self { reason, act: context.act(actor, note.map(Into::into)) })
+        let note = note_of(query.get("note"))?;
+        Ok(Self { reason, act: context.act(actor, note) })
     }
+}
+
+/// Refuses `wait`, which comes with the feed.
+///
+/// # Errors
+/// It is there.
+pub fn no_wait(query: &Query) -> Result<(), Problem> {
+    if query.get("wait").is_some() { Err(wait_unavailable()) } else { Ok(()) }
+}
+
+/// Reads what somebody wrote about what they do.
+///
+/// # Errors
+/// It is too long.
+pub fn note_of(note: Option<&str>) -> Result<Option<Arc<str>>, Problem> {
+    match note {
+        Some(note) if NOTE_BYTES_MAX < note.len() => {
+            Err(Problem::member("note", "is longer than 500 bytes"))
+        }
+        note => Ok(note.map(Into::into)),
+    }
+}
+
+/// Counts the sessions that a call ended, and answers it.
+pub fn ended_by(app: &App, context: &Context, done: Committed<Ended>) -> Response {
+    done.reply.iter().for_each(|(sid, reason)| note(app, context, *sid, *reason));
+    ended(done.reply, done.position)
 }
 
 /// Counts a session that ended, and says so in the log.

@@ -1,10 +1,14 @@
 //! HTTP, one file an endpoint. This page is the table of contents.
 
 pub mod auth;
+pub mod ban;
 pub mod body;
 pub mod cors;
 pub mod edge;
 pub mod ending;
+pub mod erase;
+pub mod event_view;
+pub mod events;
 pub mod failures;
 pub mod health;
 pub mod introspect;
@@ -20,16 +24,18 @@ pub mod session_view;
 pub mod sessions;
 pub mod start_request;
 pub mod start_session;
+pub mod subject;
 pub mod subject_sessions;
 pub mod token;
 pub mod tokens;
+pub mod version;
 
 pub use serve::{Stop, serve};
 
 use crate::app::App;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use std::sync::Arc;
 
 /// Every path of the authority.
@@ -41,6 +47,10 @@ pub fn router(app: Arc<App>) -> Router {
             "/v1/subjects/{sub}/sessions",
             get(subject_sessions::get).delete(subject_sessions::delete),
         )
+        .route("/v1/subjects/{sub}", get(subject::get).put(subject::put))
+        .route("/v1/subjects/{sub}/ban", put(ban::put).delete(ban::delete))
+        .route("/v1/subjects/{sub}/erase", post(erase::post))
+        .route("/v1/events", get(events::get))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))
         .route("/oauth2/introspect", post(introspect::post))

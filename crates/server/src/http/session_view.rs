@@ -80,7 +80,8 @@ impl SessionView {
     }
 }
 
-fn by(actor: &Actor) -> String {
+/// Who acted, as the API names them.
+pub fn by(actor: &Actor) -> String {
     match actor {
         Actor::Authority => "authority".to_owned(),
         Actor::ApiKey(name) => format!("api_key:{name}"),

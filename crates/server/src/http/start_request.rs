@@ -112,14 +112,13 @@ fn audience(client: &Client, asked: Option<Vec<String>>) -> Result<Arc<[Arc<str>
     }
 }
 
-fn claims(raw: Option<&RawValue>) -> Result<Arc<str>, Problem> {
-    match raw {
-        None => Ok("".into()),
-        Some(raw) => match ExtraClaims::parse(raw.get()) {
-            Ok(claims) => Ok(claims.to_text().into()),
-            Err(wrong) => Err(wrong.into()),
-        },
-    }
+/// Reads claims that a back end adds.
+///
+/// # Errors
+/// Which of them is wrong, and why.
+pub fn claims(raw: Option<&RawValue>) -> Result<Arc<str>, Problem> {
+    let Some(raw) = raw else { return Ok("".into()) };
+    Ok(ExtraClaims::parse(raw.get())?.to_text().into())
 }
 
 fn past(seconds: u64, at: Timestamp) -> Result<Timestamp, Problem> {
@@ -142,7 +141,11 @@ fn name(text: &str, member: &str) -> Result<Arc<str>, Problem> {
     id::name(text).map_err(|why| Problem::member(member, why))
 }
 
-fn names(texts: Vec<String>, member: &str, max: usize) -> Result<Arc<[Arc<str>]>, Problem> {
+/// Reads a list of names.
+///
+/// # Errors
+/// It is too long, or which entry is wrong.
+pub fn names(texts: Vec<String>, member: &str, max: usize) -> Result<Arc<[Arc<str>]>, Problem> {
     if max < texts.len() {
         return Err(Problem::member(member, format!("has more than {max} entries")));
     }

@@ -46,11 +46,7 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
-    if caller.is_limited() {
-        let detail =
-            "A key that is limited to named clients cannot end a subject's sessions at large.";
-        return Err(Problem::forbidden("key-limited", detail));
-    }
+    caller.subject_wide("end a subject's sessions at large")?;
     let known = ["except", "device_class", "device_id", "client_id", "reason", "note", "wait"];
     let query = Query::read(&uri, &known)?;
     let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
@@ -60,8 +56,7 @@ pub async fn delete(
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, (reason, &act), &app.policies, at));
     let done = app.store.step_subject(&subject, shard, decide).await?;
-    done.reply.iter().for_each(|(sid, reason)| ending::note(&app, &context, *sid, *reason));
-    Ok(ending::ended(done.reply, done.position))
+    Ok(ending::ended_by(&app, &context, done))
 }
 
 fn which(query: &Query) -> Result<Which, Problem> {
@@ -73,7 +68,11 @@ fn which(query: &Query) -> Result<Which, Problem> {
     })
 }
 
-fn read(path: Result<Path<String>, PathRejection>) -> Result<Subject, Problem> {
+/// Reads the subject of a path.
+///
+/// # Errors
+/// It is none.
+pub fn read(path: Result<Path<String>, PathRejection>) -> Result<Subject, Problem> {
     let Path(text) = path.map_err(|_| Problem::member("subject", "is not valid UTF-8"))?;
     Subject::parse(&text).map_err(|why| Problem::member("subject", why))
 }

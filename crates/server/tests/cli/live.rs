@@ -136,3 +136,62 @@ fn a_benchmark_of_dead_tokens_says_why_and_ends_with_3() {
     assert!(ran.out.contains("error 400 invalid_grant: 2"), "{}", ran.out);
     assert!(ran.err.contains("no renewal was answered with 200"), "{}", ran.err);
 }
+
+#[test]
+fn a_subject_is_given_roles_banned_and_let_in_again() {
+    let dev = Dev::start(&[]);
+    let shown = dev.run(&["subjects", "show", "10086"]).ok().out;
+    assert!(shown.contains("version          0.0"), "{shown}");
+    let changed = dev.run(&["subjects", "roles", "10086", "admin", "buyer"]).ok().out;
+    assert_eq!(changed, "roles changed: they are in every access token from now on\n");
+    assert_eq!(dev.run(&["subjects", "roles", "10086"]).ok().out, "admin buyer\n");
+    let same = dev.run(&["subjects", "roles", "10086", "admin", "buyer"]).ok().out;
+    assert_eq!(same, "nothing changed: these are the roles it had\n");
+    dev.run(&["subjects", "roles", "10086", "--none"]).ok();
+    let json = dev.run(&["subjects", "show", "10086", "--json"]).ok().json();
+    assert_eq!((&json["roles"], &json["version"]), (&serde_json::json!([]), &"0.2".into()));
+
+    let banned = ["subjects", "ban", "10086", "--for", "7d", "--note", "ticket 4711"];
+    let banned = dev.run(&banned).ok().out;
+    assert_eq!(banned, "banned\nnothing to end: no such session is active\n");
+    let shown = dev.run(&["subjects", "show", "10086"]).ok().out;
+    assert!(shown.contains("ban note         ticket 4711"), "{shown}");
+    let lifted = dev.run(&["subjects", "unban", "10086"]).ok().out;
+    assert_eq!(lifted, "the ban is lifted: the subject may sign in again\n");
+    let nothing = dev.run(&["subjects", "unban", "10086"]).ok().out;
+    assert_eq!(nothing, "nothing to lift: there was no ban\n");
+    assert_eq!(dev.run(&["subjects", "ban", "10086", "--wait", "2s"]).code, 3);
+    assert_eq!(dev.run(&["subjects", "ban", "10086", "--reason", "because"]).code, 1);
+    assert_eq!(dev.run(&["subjects", "roles", "10086", "x", "--none"]).code, 2);
+}
+
+#[test]
+fn the_log_shows_what_ended_and_counts_it() {
+    let dev = Dev::start(&[]);
+    dev.run(&["demo", "race", "--callers", "2"]).ok();
+    let sessions = dev.run(&["sessions", "list", "--json"]).ok().json();
+    let sid = sessions["items"][0]["session_id"].as_str().unwrap();
+    dev.run(&["sessions", "kick", sid, "--note", "lost phone"]).ok();
+    for subject in ["a", "b"] {
+        dev.run(&["subjects", "ban", subject, "--note", "spam\u{1b}[2J"]).ok();
+    }
+    let table = dev.run(&["log", "--since", "1h"]).ok().out;
+    assert!(table.contains("lost phone") && table.contains("api_key:dev"), "{table}");
+    assert!(!table.contains('\u{1b}'), "a note moves the cursor: {table}");
+    let own = dev.run(&["log", "--sid", sid, "--json"]).ok().json();
+    assert_eq!((&own["reason"], &own["session_id"]), (&"kicked".into(), &sid.into()));
+    let of_one = dev.run(&["log", "--subject", "a", "--reason", "banned", "--json"]).ok().out;
+    assert_eq!(of_one.lines().count(), 1, "{of_one}");
+    let groups = dev.run(&["log", "--group-by", "reason,client", "--json"]).ok().out;
+    let groups: Vec<Value> =
+        groups.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [
+        serde_json::json!({"reason": "banned", "client_id": "", "count": 2}),
+        serde_json::json!({"reason": "kicked", "client_id": "web", "count": 1}),
+    ];
+    assert_eq!(groups, expected);
+    let table = dev.run(&["log", "--group-by", "reason"]).ok().out;
+    assert!(table.contains("REASON") && table.contains("COUNT"), "{table}");
+    assert_eq!(dev.run(&["log", "--reason", "because"]).code, 1);
+    assert_eq!(dev.run(&["log", "--since", "soon"]).code, 2);
+}

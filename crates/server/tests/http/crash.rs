@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 const WRITERS: usize = 32;
 
-/// How many times the server is killed, unless `SYMBOLON_CRASH_ROUNDS` says otherwise.
+/// How many times the server is killed, unless `CRASH_ROUNDS` says otherwise.
 const ROUNDS: usize = 8;
 
 /// The client: its window outlives a restart.
@@ -171,7 +171,7 @@ async fn hold_to_its_word(server: Arc<Server>, key: String, mine: Mine) {
 
 #[expect(clippy::disallowed_methods, reason = "how long the test goes on is said from outside")]
 fn rounds() -> usize {
-    std::env::var("SYMBOLON_CRASH_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap())
+    std::env::var("CRASH_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! The authority over real HTTP against the real binary: what issue, guide and SECURITY.md promise.
 //!
 //! One program, so that what must wait for a stated time does so beside the rest.
-//! `SYMBOLON_CRASH_ROUNDS=50 cargo test -p symbolon --test http crash` kills the server fifty times.
+//! `CRASH_ROUNDS=50 cargo test -p symbolon --test http crash` kills the server fifty times.
 
 #[cfg(test)]
 mod api_keys;
@@ -22,6 +22,8 @@ mod edges;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod idempotency;
@@ -29,5 +31,9 @@ mod idempotency;
 mod refresh;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod subject_races;
+#[cfg(test)]
+mod subjects;
 #[cfg(test)]
 mod tokens;

@@ -2,7 +2,7 @@
 
 use super::{Damage, Decoder, Encoder};
 use symbolon_core::id::{ClientId, KeyId, SessionId, Subject};
-use symbolon_core::revocation::Below;
+use symbolon_core::revocation::{Below, Whose};
 use symbolon_core::{Act, Actor, Effect, Event, Reason, Target};
 
 const FORMAT: u8 = 1;
@@ -12,6 +12,7 @@ pub(crate) fn encode(event: &Event) -> Vec<u8> {
     let mut to = Encoder::new(FORMAT);
     to.instant(event.at);
     target(&mut to, &event.target);
+    to.maybe(event.whose.as_ref(), whose);
     to.byte(match event.effect {
         Effect::Revoked => 0,
         Effect::Stale => 1,
@@ -28,6 +29,7 @@ pub(crate) fn decode(position: u64, sealed: &[u8]) -> Result<Event, Damage> {
     let event = Event {
         at: from.instant()?,
         target: read_target(&mut from)?,
+        whose: from.maybe(read_whose)?,
         effect: match from.byte()? {
             0 => Effect::Revoked,
             1 => Effect::Stale,
@@ -81,6 +83,15 @@ fn read_target(from: &mut Decoder<'_>) -> Result<Target, Damage> {
         5 => Target::Everything(read_below(from)?),
         6.. => return Err(Damage("a target is unknown")),
     })
+}
+
+fn whose(to: &mut Encoder, whose: &Whose) {
+    to.text(whose.subject.as_str());
+    to.text(whose.client.as_str());
+}
+
+fn read_whose(from: &mut Decoder<'_>) -> Result<Whose, Damage> {
+    Ok(Whose { subject: read_subject(from)?, client: read_client(from)? })
 }
 
 pub(super) fn below(to: &mut Encoder, below: Below) {
@@ -179,6 +190,7 @@ mod tests {
         let below = Below { epoch: StoreEpoch(3), counter: 900 };
         let subject = Subject::parse("用户 10086").unwrap();
         let client = ClientId::parse("web").unwrap();
+        let own = Whose { subject: subject.clone(), client: client.clone() };
         let targets = [
             Target::Token([7; 16]),
             Target::Session(SessionId::from_bytes([8; 16])),
@@ -195,10 +207,11 @@ mod tests {
         ];
         let mut acts = actors.into_iter().cycle().zip([None, Some("a note")].into_iter().cycle());
         let mut event = |target, effect, reason| {
+            let whose = matches!(target, Target::Session(_)).then(|| own.clone());
             let (actor, note) = acts.next().unwrap();
             let act = Act { actor, note: note.map(Into::into), ip: None, request_id: "r-1".into() };
             let (at, expires_at) = (Timestamp::from_millis(17), Timestamp::from_millis(1 << 41));
-            Event { at, target, effect, reason, expires_at, act }
+            Event { at, target, whose, effect, reason, expires_at, act }
         };
         let mut all = Vec::new();
         for (target, reason) in targets.into_iter().cycle().zip(Reason::ALL) {

@@ -70,6 +70,7 @@ fn read_state(from: &mut Decoder<'_>) -> Result<(ClientId, ClientState), Damage>
 pub(crate) fn ban(to: &mut Encoder, ban: &Ban) {
     to.instant(ban.since);
     to.maybe(ban.until, Encoder::instant);
+    to.byte(reason_code(ban.reason));
     to.maybe(ban.note.as_deref(), Encoder::text);
 }
 
@@ -77,6 +78,7 @@ pub(crate) fn read_ban(from: &mut Decoder<'_>) -> Result<Ban, Damage> {
     Ok(Ban {
         since: from.instant()?,
         until: from.maybe(Decoder::instant)?,
+        reason: read_reason(from)?,
         note: from.maybe(Decoder::shared_text)?,
     })
 }
@@ -133,13 +135,15 @@ mod tests {
 
     fn a_ban() -> impl Strategy<Value = Ban> {
         let note = proptest::option::of("[a-z ]{0,30}".prop_map(Arc::from));
-        (any::<u64>(), proptest::option::of(any::<u64>()), note).prop_map(|(since, until, note)| {
-            Ban {
+        let reason = proptest::sample::select(&Reason::ALL[..]);
+        (any::<u64>(), proptest::option::of(any::<u64>()), reason, note).prop_map(
+            |(since, until, reason, note)| Ban {
                 since: Timestamp::from_millis(since),
                 until: until.map(Timestamp::from_millis),
+                reason,
                 note,
-            }
-        })
+            },
+        )
     }
 
     proptest! {

@@ -137,7 +137,8 @@ pub(super) async fn ban(store: &Store, subject: &str) -> Committed<()> {
     let decide = |loaded: symbolon_core::LoadedSubject| {
         let bump = loaded.bump(Reason::Banned, &Act::authority(), AT);
         let mut state = loaded.subject;
-        let event = state.set_ban(Ban { since: AT, until: None, note: None }, &bump);
+        let event = state
+            .set_ban(Ban { since: AT, until: None, reason: Reason::Banned, note: None }, &bump);
         let unchanged = SubjectDecision::unchanged(());
         Ok(SubjectDecision { subject: Some(state), events: vec![event], ..unchanged })
     };

@@ -13,7 +13,7 @@ use std::path::Path;
 use symbolon_core::epoch::{Bound, Epochs};
 use symbolon_core::session::End;
 use symbolon_core::{
-    Cutoffs, Effect, Event, Fault, Reason, Session, SessionId, StoreEpoch, Subject, Target,
+    Cutoffs, Effect, Event, Fault, Session, SessionId, StoreEpoch, Subject, Target,
 };
 
 /// How many events are read at once.
@@ -178,15 +178,13 @@ fn catch_up(connection: &Connection, log: &mut EndsLog, entries: &[Entry]) -> Re
     }
 }
 
-/// The ban that stands behind a revoking event of a subject.
+/// The ban, if any, that stands behind a revoking event of a subject: a ban may have any reason.
 fn ban_beside(
     connection: &Connection,
     epoch: StoreEpoch,
     (position, event): (u64, &Event),
 ) -> Result<Vec<u8>, Fault> {
-    if let Target::Subject(subject, _) = &event.target
-        && event.reason == Reason::Banned
-    {
+    if let Target::Subject(subject, _) = &event.target {
         let lost = ban_of(connection, subject)?;
         return Ok(frame(&Entry { epoch, position, lost }));
     }

@@ -4,7 +4,7 @@ use super::change::{Change, Done, Forget, SessionWrite, Task};
 use super::read::{self, Stored};
 use super::step::{change_of, range};
 use super::{Inner, Sqlite};
-use crate::{EVENTS_MAX, EXAMINED_MAX, PAGE_MAX, Page, Query, SWEEP_MAX, Swept};
+use crate::{EVENTS_MAX, EXAMINED_MAX, History, PAGE_MAX, Page, Query, SWEEP_MAX, Swept};
 use rusqlite::Connection;
 use std::sync::Arc;
 use symbolon_core::{Decision, Event, Fault, Loaded, SessionId, Timestamp};
@@ -63,6 +63,33 @@ impl Sqlite {
         self.serving()?;
         let limit = limit.min(EVENTS_MAX);
         self.listed(move |connection| read::events_after(connection, position, limit)).await
+    }
+
+    pub(crate) async fn history(
+        &self,
+        after: u64,
+        limit: usize,
+        keep: impl Fn(&Event) -> bool + Send + Sync,
+    ) -> Result<History, Fault> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let (mut events, mut at) = (Vec::new(), after);
+        for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
+            let chunk = self.events_after(at, CHUNK_ROWS).await?;
+            let last = chunk.len() < CHUNK_ROWS;
+            for (position, event) in chunk {
+                at = position;
+                if keep(&event) {
+                    events.push((position, event));
+                }
+                if events.len() == limit {
+                    return Ok(History { events, next: Some(at) });
+                }
+            }
+            if last {
+                return Ok(History { events, next: None });
+            }
+        }
+        Ok(History { events, next: Some(at) })
     }
 
     pub(crate) async fn expire<R>(

@@ -2,7 +2,7 @@
 
 use super::{fault, locked, open};
 use crate::codec::{self, Damage};
-use crate::{Kind, Record};
+use crate::{Kind, Record, Rows};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -111,18 +111,25 @@ pub(super) fn sessions(
     Ok(found)
 }
 
-/// A subject and all rows between two names that are its and are not written as ended.
+/// A subject and all rows between two names that are its; those that ended only if they are asked for.
 pub(super) fn of_subject(
     connection: &mut Connection,
     subject: &Subject,
     (first, last): (SessionId, SessionId),
+    which: Rows,
 ) -> Result<(SubjectState, Vec<(Session, u64)>), Fault> {
-    const OF: &str = "SELECT sid, version, subject, row FROM sessions INDEXED BY sessions_alive \
+    const ALIVE: &str = "SELECT sid, version, subject, row FROM sessions INDEXED BY sessions_alive \
          WHERE sid >= ?1 AND sid <= ?2 AND subject = ?3 AND ended = 0 ORDER BY sid";
+    const ALL: &str = "SELECT sid, version, subject, row FROM sessions \
+         WHERE sid >= ?1 AND sid <= ?2 AND subject = ?3 ORDER BY sid";
+    let sql = match which {
+        Rows::Alive => ALIVE,
+        Rows::All => ALL,
+    };
     let snapshot = connection.transaction().map_err(|error| fault(&error))?;
     let state = self::subject(&snapshot, subject)?;
     let mut found = Vec::new();
-    let mut of = snapshot.prepare_cached(OF).map_err(|error| fault(&error))?;
+    let mut of = snapshot.prepare_cached(sql).map_err(|error| fault(&error))?;
     let range = (first.as_bytes(), last.as_bytes(), subject.as_str());
     let mut rows = of.query(range).map_err(|error| fault(&error))?;
     while let Some(row) = rows.next().map_err(|error| fault(&error))? {

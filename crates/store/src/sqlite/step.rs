@@ -2,7 +2,7 @@
 
 use super::change::{Change, Seen, Task};
 use super::{Sqlite, read};
-use crate::{Committed, RACES_MAX};
+use crate::{Committed, RACES_MAX, Rows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,17 +37,19 @@ impl Sqlite {
         &self,
         subject: &Subject,
         shard: Shard,
+        which: Rows,
         decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
     ) -> Result<Committed<R>, Fault> {
         self.serving()?;
         for _ in 0..RACES_MAX {
             let seen = self.about(self.0.shared.seen(), subject);
-            let load = |connection: &mut _| read::of_subject(connection, subject, range(shard));
+            let load =
+                |connection: &mut _| read::of_subject(connection, subject, range(shard), which);
             let (state, rows) = self.0.readers.with(load)?;
-            let alive = rows.into_iter().filter(|(session, _)| session.end.is_none());
-            let (sessions, versions) = with_versions(alive);
-            let cutoffs = Arc::clone(&seen.cutoffs);
-            let decision = decide(LoadedSubject { subject: state.clone(), sessions, cutoffs })?;
+            let (all, versions) = with_versions(rows.into_iter());
+            let (sessions, ended) = all.into_iter().partition(|session| session.end.is_none());
+            let (subject, cutoffs) = (state.clone(), Arc::clone(&seen.cutoffs));
+            let decision = decide(LoadedSubject { subject, sessions, ended, cutoffs })?;
             let mut change = subject_change(seen, &versions, &decision)?;
             if let Some(after) = &decision.subject {
                 change.replace_subject(&state, after);

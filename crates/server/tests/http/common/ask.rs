@@ -35,6 +35,11 @@ impl Ask {
         Self::new("POST", path).with("content-type", "application/json").body(body.to_string())
     }
 
+    /// A JSON body that replaces what there is.
+    pub(crate) fn put(path: &str, body: &Value) -> Self {
+        Self { method: Method::PUT, ..Self::json(path, body) }
+    }
+
     /// A form (RFC 6749 Appendix B).
     pub(crate) fn form(path: &str, parameters: &[(&str, &str)]) -> Self {
         let pair = |(name, value): &(&str, &str)| format!("{}={}", encoded(name), encoded(value));

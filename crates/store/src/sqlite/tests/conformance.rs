@@ -58,9 +58,9 @@ async fn a_ban_ends_the_subjects_sessions_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subject_is_loaded_with_its_sessions_that_are_not_ended() {
+async fn a_subject_is_loaded_with_its_sessions_ended_ones_apart() {
     let places = Places::new();
-    conformance::a_subject_is_loaded_with_its_sessions_that_are_not_ended(async |place: &str| {
+    conformance::a_subject_is_loaded_with_its_sessions_ended_ones_apart(async |place: &str| {
         places.open(place)
     })
     .await;
@@ -195,4 +195,34 @@ async fn a_sweep_forgets_what_was_spent_and_expired() {
     let places = Places::new();
     conformance::a_sweep_forgets_what_was_spent_and_expired(async |place: &str| places.open(place))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_forgets_ended_sessions_too() {
+    let places = Places::new();
+    conformance::erasing_forgets_ended_sessions_too(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_is_read_in_bounded_parts() {
+    let places = Places::new();
+    conformance::the_history_is_read_in_bounded_parts(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_for_the_history_looks_at_a_bounded_number_of_events() {
+    let places = Places::new();
+    conformance::a_call_for_the_history_looks_at_a_bounded_number_of_events(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_that_races_everything_leaves_nothing_alive() {
+    let places = Places::new();
+    conformance::a_ban_that_races_everything_leaves_nothing_alive(async |place: &str| {
+        places.open(place)
+    })
+    .await;
 }

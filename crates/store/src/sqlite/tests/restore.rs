@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use symbolon_core::epoch::Bump;
 use symbolon_core::subject::Ban;
 use symbolon_core::{
-    Act, ClientPolicy, Denial, Effect, Fault, Generation, Loaded, LoadedSubject, Reason,
+    Act, ClientPolicy, Denial, Effect, Fault, Generation, Loaded, LoadedSubject, Policies, Reason,
     StoreEpoch, Subject, SubjectDecision,
 };
 
@@ -22,7 +22,7 @@ async fn set_ban(store: &Store, subject: &str, banned: bool) {
     let decide = |loaded: LoadedSubject| {
         let bump = loaded.bump(Reason::Banned, &Act::authority(), AT);
         let mut state = loaded.subject;
-        let ban = Ban { since: AT, until: None, note: Some("spam".into()) };
+        let ban = Ban { since: AT, until: None, reason: Reason::Banned, note: Some("spam".into()) };
         let events = match banned {
             true => vec![state.set_ban(ban, &bump)],
             false => {
@@ -37,6 +37,14 @@ async fn set_ban(store: &Store, subject: &str, banned: bool) {
     store.step_subject(&name, shard_of(subject), decide).await.unwrap();
 }
 
+async fn ban_because(store: &Store, subject: &str, reason: Reason) {
+    let ban = Ban { since: AT, until: None, reason, note: None };
+    let decide =
+        |now: LoadedSubject| Ok(now.ban(ban.clone(), &Act::authority(), &Policies::default(), AT));
+    let name = Subject::parse(subject).unwrap();
+    store.step_subject(&name, shard_of(subject), decide).await.unwrap();
+}
+
 async fn state_of(store: &Store, subject: &str) -> symbolon_core::SubjectState {
     let name = Subject::parse(subject).unwrap();
     let state = |loaded: LoadedSubject| Ok(SubjectDecision::unchanged(loaded.subject));
@@ -47,7 +55,7 @@ async fn state_of(store: &Store, subject: &str) -> symbolon_core::SubjectState {
 fn ends_log_that_cannot_grow(places: &Places, name: &str) -> OwnedFd {
     let file = memfd_create("ends", MemfdFlags::ALLOW_SEALING).unwrap();
     let behind = format!("/proc/self/fd/{}", file.as_raw_fd());
-    std::os::unix::fs::symlink(behind, places.path(&format!("{name}.ends"))).unwrap();
+    std::os::unix::fs::symlink(behind, places.path(name).with_extension("db.ends")).unwrap();
     file
 }
 
@@ -194,6 +202,7 @@ async fn a_log_that_lags_behind_is_caught_up_at_start() {
     let store = places.open("one");
     kick(&store, session.sid, AT).await;
     set_ban(&store, "10087", true).await;
+    ban_because(&store, "10088", Reason::Admin).await;
     drop(store);
     std::fs::remove_file(places.0.path().join("one.db.ends")).unwrap();
     drop(places.open("one"));
@@ -202,6 +211,8 @@ async fn a_log_that_lags_behind_is_caught_up_at_start() {
     let denied = refresh(&store, &token_of(&session), AT).await.err();
     assert_eq!(denied, Some(Denial::Ended(Reason::Kicked)));
     assert!(state_of(&store, "10087").await.ban.is_some());
+    let ban = state_of(&store, "10088").await.ban;
+    assert_eq!(ban.map(|ban| ban.reason), Some(Reason::Admin), "a ban may have any reason");
 }
 
 #[tokio::test]

@@ -1,0 +1,84 @@
+//! An event as the API shows it.
+
+use super::session_view::by;
+use super::version;
+use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+use std::sync::Arc;
+use symbolon_core::{Effect, Event, Target};
+use symbolon_wire::{key_id_text, session_id_text};
+
+/// One event of the history, as INTERFACE.md names its members. Times are whole seconds.
+#[derive(Serialize)]
+pub struct EventView {
+    position: u64,
+    at: u64,
+    #[serde(flatten)]
+    target: TargetView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    effect: &'static str,
+    reason: &'static str,
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<Arc<str>>,
+}
+
+#[derive(Serialize, Default)]
+struct TargetView {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below: Option<String>,
+}
+
+impl EventView {
+    /// What is told of the event at a position.
+    pub fn new(position: u64, event: &Event) -> Self {
+        let act = &event.act;
+        Self {
+            position,
+            at: event.at.as_seconds(),
+            target: TargetView::new(&event.target),
+            subject: event.subject().map(|subject| subject.as_str().to_owned()),
+            client_id: event.client().map(|client| client.as_str().to_owned()),
+            effect: match event.effect {
+                Effect::Revoked => "revoked",
+                Effect::Stale => "stale",
+            },
+            reason: event.reason.as_str(),
+            by: by(&act.actor),
+            note: act.note.clone(),
+            ip: act.ip.clone(),
+            request_id: Some(Arc::clone(&act.request_id)).filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+impl TargetView {
+    fn new(target: &Target) -> Self {
+        let of = |kind| Self { kind, ..Self::default() };
+        let below = |below| Some(version::text(below));
+        match target {
+            Target::Token(jti) => Self { jti: Some(BASE64URL_NOPAD.encode(jti)), ..of("token") },
+            Target::Session(sid) => {
+                Self { session_id: Some(session_id_text(*sid)), ..of("session") }
+            }
+            Target::Subject(_, bound) => Self { below: below(*bound), ..of("subject") },
+            Target::Client(_, bound) => Self { below: below(*bound), ..of("client") },
+            Target::Key(kid) => Self { kid: Some(key_id_text(*kid)), ..of("key") },
+            Target::Everything(bound) => Self { below: below(*bound), ..of("everything") },
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The history over HTTP: who ended what, when, why, and from where.
+
+use crate::common::{Ask, Configuration, Server, Tokens};
+use serde_json::{Value, json};
+
+async fn server() -> Server {
+    Server::configured(&Configuration::new().client("web", "").client("app", "")).await
+}
+
+async fn ask(server: &Server, method: &str, path: &str) {
+    server.ask_as_back_end(Ask::new(method, path)).await.expect(200);
+}
+
+async fn ban(server: &Server, subject: &str, note: &str) -> Value {
+    let path = format!("/v1/subjects/{subject}/ban");
+    let answer = server.ask_as_back_end(Ask::put(&path, &json!({"note": note}))).await.expect(200);
+    let id = answer.header("x-request-id").to_owned();
+    json!({"request_id": id, "position": answer.member("position")})
+}
+
+/// Why, of whom, of what: enough to tell the events of a test apart.
+fn told(events: &[Value]) -> Vec<String> {
+    let text = |event: &Value, member: &str| event[member].as_str().unwrap_or("-").to_owned();
+    let one = |event: &Value| format!("{} {}", text(event, "reason"), text(event, "subject"));
+    events.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn the_history_says_why_somebody_was_signed_out_by_whom_and_from_where() {
+    let server = server().await;
+    let tokens = server.sign_in("10086").await;
+    let path = format!("/v1/sessions/{}?reason=password_changed&note=by%20phone", tokens.sid);
+    ask(&server, "DELETE", &path).await;
+    let banned = ban(&server, "10086", "ticket 4711").await;
+    let events = server.list("/v1/events").await;
+    assert_eq!(events.len(), 2);
+    let (ended, bound) = (&events[0], &events[1]);
+    for (member, value) in [
+        ("position", json!(1)),
+        ("kind", json!("session")),
+        ("session_id", json!(tokens.sid)),
+        ("subject", json!("10086")),
+        ("client_id", json!("web")),
+        ("effect", json!("revoked")),
+        ("reason", json!("password_changed")),
+        ("by", json!("api_key:dev")),
+        ("note", json!("by phone")),
+        ("ip", json!("127.0.0.1")),
+    ] {
+        assert_eq!(ended[member], value, "{member}: {ended}");
+    }
+    for (member, value) in [
+        ("kind", json!("subject")),
+        ("subject", json!("10086")),
+        ("below", json!("0.1")),
+        ("reason", json!("banned")),
+        ("note", json!("ticket 4711")),
+        ("request_id", banned["request_id"].clone()),
+        ("position", banned["position"].clone()),
+        ("session_id", Value::Null),
+    ] {
+        assert_eq!(bound[member], value, "{member}: {bound}");
+    }
+}
+
+#[tokio::test]
+async fn the_history_is_filtered_and_paged_with_the_newest_last() {
+    let server = server().await;
+    let app = json!({"subject": "a", "client_id": "app", "device": {"class": "app"}});
+    let (first, second) = (server.sign_in("a").await, server.sign_in("b").await);
+    let other = Tokens::of(&server.start_session(&app).await.expect(201));
+    server.kick(&first.sid).await.expect(200);
+    server.kick(&second.sid).await.expect(200);
+    server.ask_as_back_end(Ask::put("/v1/subjects/a", &json!({"roles": ["x"]}))).await.expect(200);
+    ban(&server, "a", "").await;
+    let all = ["kicked a", "kicked b", "permissions_changed a", "banned a"];
+    for (query, expected) in [
+        ("".to_owned(), &all[..]),
+        ("?subject=a".to_owned(), &["kicked a", "permissions_changed a", "banned a"]),
+        ("?subject=b".to_owned(), &["kicked b"]),
+        ("?subject=nobody".to_owned(), &[]),
+        ("?reason=kicked".to_owned(), &["kicked a", "kicked b"]),
+        ("?reason=kicked&subject=b".to_owned(), &["kicked b"]),
+        ("?since=0".to_owned(), &all[..]),
+        ("?since=99999999999".to_owned(), &[]),
+        (format!("?sid={}", first.sid), &["kicked a"]),
+        (format!("?sid={}", other.sid), &["permissions_changed a", "banned a"]),
+        (format!("?sid={}", "A".repeat(22)), &[]),
+    ] {
+        let events = server.list(&format!("/v1/events{query}")).await;
+        assert_eq!(told(&events), expected, "{query}");
+    }
+    let (mut seen, mut next) = (Vec::new(), Some("/v1/events?limit=3".to_owned()));
+    while let Some(path) = next {
+        let page = server.ask_as_back_end(Ask::get(&path)).await.expect(200).json();
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 3);
+        seen.extend(told(items));
+        next = page["next"].as_str().map(|at| format!("/v1/events?limit=3&cursor={at}"));
+    }
+    assert_eq!(seen, all);
+    let limited = server.new_api_key("events:read", Some("app")).await;
+    let page = server.ask(Ask::get("/v1/events").key(&limited)).await.expect(200).json();
+    assert_eq!(page["items"], json!([]), "it was not told of other clients, nor of subjects");
+    server.kick(&other.sid).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_limited_key_is_told_of_its_own_clients_sessions() {
+    let server = server().await;
+    let own = server.sign_in("a").await;
+    server.kick(&own.sid).await.expect(200);
+    let key = server.new_api_key("events:read", Some("web")).await;
+    let page = server.ask(Ask::get("/v1/events").key(&key)).await.expect(200).json();
+    assert_eq!(page["items"][0]["session_id"], own.sid);
+}
+
+#[tokio::test]
+async fn wrong_filters_are_named_and_following_is_not_there_yet() {
+    let server = server().await;
+    for (query, member) in [
+        ("reason=because", "reason"),
+        ("sid=x", "sid"),
+        ("since=yesterday", "since"),
+        ("since=-1", "since"),
+        ("subject=client:web", "subject"),
+        ("cursor=x", "cursor"),
+        ("limit=0", "limit"),
+        ("until=1", "until"),
+        ("reason=", "reason"),
+    ] {
+        let answer = server.ask_as_back_end(Ask::get(&format!("/v1/events?{query}"))).await;
+        assert_eq!(answer.expect_problem(400, "malformed").text("member"), member, "{query}");
+    }
+    let stream = Ask::get("/v1/events").with("accept", "text/event-stream");
+    server.ask_as_back_end(stream).await.expect_problem(501, "stream-unavailable");
+    let either = Ask::get("/v1/events").with("accept", "text/event-stream, application/json;q=0.5");
+    server.ask_as_back_end(either).await.expect(200);
+}
