@@ -88,8 +88,10 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// Names the member at fault and says why, without repeating any value: it may be a token in a wrong place.
 fn at_fault(path: &str, why: &str) -> Problem {
+    let plain: Vec<_> = path.split('.').take_while(|part| is_plain(part)).collect();
+    let path = &plain.join(".");
     let named = why.split('`').nth(1).filter(|name| is_plain(name));
-    let inner = |name: &str| match path {
+    let inner = |name: &str| match path.as_str() {
         "" => name.to_owned(),
         path if path.ends_with(name) => path.to_owned(),
         path => format!("{path}.{name}"),
@@ -113,7 +115,8 @@ fn at_fault(path: &str, why: &str) -> Problem {
 
 /// Whether a foreign name is short and plain enough to be repeated.
 pub fn is_plain(name: &str) -> bool {
-    (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_[]".contains(&byte);
+    (1..=32).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// A value that must be written as a JSON object: serde would take an array in its place.
