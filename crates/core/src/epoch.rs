@@ -1,6 +1,8 @@
 //! Counters instead of clocks: who must renew and who must sign in after a bump.
 
-use crate::id::{ClientId, StoreEpoch};
+use crate::by_name::ByName;
+use crate::client::{ClientPolicy, Replay};
+use crate::id::{ClientId, KeyId, StoreEpoch};
 use crate::revocation::{Act, Below, Effect, Event, Reason, Target};
 use crate::subject::SubjectState;
 use crate::time::Timestamp;
@@ -119,6 +121,24 @@ pub struct ClientState {
     pub disabled: bool,
     /// Its counter and bounds.
     pub epochs: Epochs,
+    /// What is done about replays for a while, whatever its settings say.
+    pub replay: Option<ReplayFor>,
+}
+
+impl ClientState {
+    /// What is done about a replay at `at`.
+    pub fn replay(&self, policy: &ClientPolicy, at: Timestamp) -> Replay {
+        self.replay.filter(|own| at < own.until).map_or(policy.replay, |own| own.replay)
+    }
+}
+
+/// What is done about replays for a stated time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReplayFor {
+    /// What.
+    pub replay: Replay,
+    /// Until when. Exclusive.
+    pub until: Timestamp,
 }
 
 /// Everything above a subject that a rule looks at.
@@ -130,6 +150,10 @@ pub struct Cutoffs {
     pub everything: Epochs,
     /// The clients of which something is known; bounded by the configuration.
     pub clients: BTreeMap<ClientId, ClientState>,
+    /// The access tokens that were revoked by name; at most [`crate::by_name::TOKENS_MAX`].
+    pub tokens: BTreeMap<[u8; 16], ByName>,
+    /// The signing keys that were revoked; at most [`crate::by_name::KEYS_MAX`].
+    pub keys: BTreeMap<KeyId, ByName>,
 }
 
 impl Cutoffs {

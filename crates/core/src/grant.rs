@@ -1,7 +1,7 @@
 //! A grant: everything that an answer's tokens are made from, so that equal questions get equal bytes.
 
 use crate::client::ClientPolicy;
-use crate::epoch::Ver;
+use crate::epoch::{Cutoffs, Ver};
 use crate::id::{KeyId, StoreEpoch};
 use crate::loaded::Loaded;
 use crate::revocation::Reason;
@@ -66,9 +66,30 @@ pub struct Grant {
     pub outcome: Outcome,
     /// What an operator should be alerted to, though the setting let it pass.
     pub alert: Option<Reason>,
+    /// What was in force when it was decided.
+    pub cutoffs: Arc<Cutoffs>,
 }
 
 impl Grant {
+    /// Whether its access token may not be given out: the key that is to sign it, or the token itself,
+    /// was revoked by name.
+    pub fn is_revoked(&self, jti: &[u8; 16]) -> bool {
+        self.cutoffs.tokens.contains_key(jti) || self.cutoffs.keys.contains_key(&self.key)
+    }
+
+    /// The same, with an access token that is dated `at` and signed by the key that signs now.
+    pub fn dated_afresh(&self, terms: &Terms<'_>, at: Timestamp) -> Self {
+        let at = self.session.not_before(at);
+        let (session, issued_at) = (&self.session, at.floor_second());
+        let expires_at = issued_at.after(session.rotation.access_ttl);
+        Self {
+            issued_at,
+            expires_at: expires_at.min(session.absolute_expires_at(terms.policy)),
+            key: terms.key,
+            ..self.clone()
+        }
+    }
+
     /// `expires_in`: seconds of life left, counted from `at`, rounded up; at least 1.
     pub fn expires_in(&self, at: Timestamp) -> u64 {
         seconds_left(self.expires_at, at)
@@ -93,7 +114,9 @@ impl Loaded {
         let (session, last) = (&self.session, &self.session.rotation);
         let dated = last.at.floor_second();
         let fresh_enough = last.access_ttl / 4 <= dated.after(last.access_ttl).since(at);
-        let (issued_at, key) = match terms.keys_usable.contains(&last.key) && fresh_enough {
+        let may_sign =
+            terms.keys_usable.contains(&last.key) && !self.cutoffs.keys.contains_key(&last.key);
+        let (issued_at, key) = match may_sign && fresh_enough {
             true => (dated, last.key),
             false => (at.floor_second(), terms.key),
         };
@@ -109,6 +132,7 @@ impl Loaded {
             refresh_expires_at: session.refresh_expires_at(terms.policy),
             outcome,
             alert: None,
+            cutoffs: Arc::clone(&self.cutoffs),
         }
     }
 }

@@ -18,9 +18,11 @@
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
 //! many, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
-//! [`epoch`] the counters, [`revocation`] events and reasons.
+//! [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
+//! and reasons.
 
 pub mod binding;
+pub mod by_name;
 pub mod client;
 pub mod denial;
 pub mod device;

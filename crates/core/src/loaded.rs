@@ -6,7 +6,7 @@ use crate::epoch::{Cutoffs, Ver};
 use crate::grant::{Grant, Outcome, Terms};
 use crate::id::ClientId;
 use crate::refresh::RefreshToken;
-use crate::revocation::{Act, Event, Reason};
+use crate::revocation::{Act, Effect, Event, Reason};
 use crate::session::{End, Session, Standing};
 use crate::subject::SubjectState;
 use crate::time::Timestamp;
@@ -125,8 +125,15 @@ impl Loaded {
         }
     }
 
-    /// What holds of an access token of this session that carries `ver` (RFC 7662 §2.2 `active`).
-    pub fn judge(&self, ver: &Ver, policy: &ClientPolicy, at: Timestamp) -> Verdict {
+    /// What holds of an access token of this session of that name that carries `ver` (RFC 7662 §2.2
+    /// `active`). Its signature was found right, by a key that was not revoked.
+    pub fn judge(
+        &self,
+        jti: &[u8; 16],
+        ver: &Ver,
+        policy: &ClientPolicy,
+        at: Timestamp,
+    ) -> Verdict {
         let client = self.cutoffs.client(&self.session.client);
         let stale = self
             .subject
@@ -137,7 +144,12 @@ impl Loaded {
         match self.standing(policy, at) {
             Standing::Ended(end) | Standing::Over(end) => Verdict::Revoked(end.reason),
             Standing::Active if client.disabled => Verdict::Stale(Reason::ClientDisabled),
-            Standing::Active => stale.map_or(Verdict::Live, |bound| Verdict::Stale(bound.reason)),
+            Standing::Active => match (self.cutoffs.tokens.get(jti), stale) {
+                (Some(own), _) if own.effect == Effect::Revoked => Verdict::Revoked(own.reason),
+                (Some(own), _) => Verdict::Stale(own.reason),
+                (None, Some(bound)) => Verdict::Stale(bound.reason),
+                (None, None) => Verdict::Live,
+            },
         }
     }
 

@@ -174,7 +174,8 @@ impl Loaded {
 
     /// A used token came back after its window.
     fn replayed(self, ask: &Refresh<'_>, at: Timestamp) -> Decision<Answer> {
-        match ask.terms.policy.replay {
+        let client = self.cutoffs.client(&self.session.client);
+        match client.replay(ask.terms.policy, at) {
             Replay::Enforce => self.theft(Reason::Replayed, ask, at),
             Replay::Report => {
                 let mut grant = self.grant(&ask.terms, Outcome::Repeated, at);

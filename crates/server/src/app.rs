@@ -6,30 +6,61 @@ use crate::http::failures::Failures;
 use crate::keys::{Keys, Recipients};
 use crate::metrics::Metrics;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use std::sync::Arc;
+use axum::extract::FromRef;
+use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{ClientId, Fault, Policies, Salt, SessionId, Subject, Terms, Timestamp};
 use symbolon_store::Store;
 use symbolon_wire::{Algorithm, Type};
 
-/// The authority of this process.
+/// The authority of this process, as one request sees it from its beginning to its end.
+#[derive(Clone)]
 pub struct App {
     /// What the requests of this process are named after.
-    pub name: String,
+    pub name: Arc<str>,
     /// How it was configured.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// The rules of its clients.
-    pub policies: Policies,
+    pub policies: Arc<Policies>,
     /// Where its state lives.
     pub store: Store,
     /// Its keys.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// Its clocks.
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     /// What it counts.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Who failed to authenticate lately.
-    pub failures: Failures,
-    random: SystemRandom,
+    pub failures: Arc<Failures>,
+    random: Arc<SystemRandom>,
+}
+
+/// The authority through all its changes: a reload or a turn of the keys puts a new [`App`] in place, and
+/// requests under way keep theirs.
+#[derive(Clone)]
+pub struct Live(Arc<RwLock<Arc<App>>>);
+
+impl Live {
+    /// Begins with this one.
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(app))))
+    }
+
+    /// As it is now.
+    pub fn now(&self) -> Arc<App> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes it for the requests that come from now on.
+    pub fn change(&self, change: impl FnOnce(&App) -> App) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(change(&current));
+    }
+}
+
+impl FromRef<Live> for Arc<App> {
+    fn from_ref(live: &Live) -> Self {
+        live.now()
+    }
 }
 
 impl App {
@@ -41,16 +72,27 @@ impl App {
         let random = SystemRandom::new();
         let name = u32::from_be_bytes(draw(&random)?);
         Ok(Self {
-            name: format!("{name:08x}"),
-            policies: config.policies(),
-            metrics: Metrics::default(),
-            failures: Failures::default(),
-            random,
-            config,
+            name: format!("{name:08x}").into(),
+            policies: Arc::new(config.policies()),
+            metrics: Arc::default(),
+            failures: Arc::default(),
+            random: Arc::new(random),
+            config: Arc::new(config),
+            keys: Arc::new(keys),
+            clock: Arc::new(clock),
             store,
-            keys,
-            clock,
         })
+    }
+
+    /// The same authority under another configuration.
+    pub fn under(&self, config: Config) -> Self {
+        let policies = Arc::new(config.policies());
+        Self { config: Arc::new(config), policies, ..self.clone() }
+    }
+
+    /// The same authority with other keys.
+    pub fn with_keys(&self, keys: Keys) -> Self {
+        Self { keys: Arc::new(keys), ..self.clone() }
     }
 
     /// The terms under which a client's tokens are made.

@@ -1,6 +1,6 @@
 //! Opening the authority and running it: what `serve` and `dev` share.
 
-use crate::app::App;
+use crate::app::{App, Live};
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
 use crate::http::{self, Stop};
@@ -9,7 +9,6 @@ use crate::task::sweep;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use symbolon_core::Fault;
 use symbolon_store::{Refusal, Role, Store};
 use symbolon_wire::{Algorithm, MasterKey};
@@ -95,24 +94,24 @@ pub fn take_descriptors() -> u64 {
 ///
 /// # Errors
 /// The store or the keys cannot be used, and why.
-pub async fn open(config: Config, master: &MasterKey) -> Result<Arc<App>, StartError> {
+pub async fn open(config: Config, master: &MasterKey) -> Result<Live, StartError> {
     let StoreUrl::Sqlite(path) = &config.store;
     let store = Store::open_sqlite(path, Role::Serve)?;
     let mut needed: BTreeSet<Algorithm> = config.audiences.iter().map(|a| a.alg).collect();
     needed.insert(Algorithm::EdDsa);
     let keys = Keys::open(master, &store, &needed).await?;
     let clock = Clock::start(store.latest_instant());
-    Ok(Arc::new(App::new(config, store, keys, clock)?))
+    Ok(Live::new(App::new(config, store, keys, clock)?))
 }
 
 /// Answers until told to stop, then lets the requests under way finish.
-pub async fn run(app: Arc<App>, api: TcpListener, metrics: Option<TcpListener>, stop: Stop) {
-    let sweeping = tokio::spawn(sweep::run(Arc::clone(&app), stop.clone()));
+pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, stop: Stop) {
+    let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
     let counting = metrics.map(|listener| {
-        let router = http::metrics_router(Arc::clone(&app));
+        let router = http::metrics_router(live.clone());
         tokio::spawn(http::serve(listener, router, stop.clone()))
     });
-    http::serve(api, http::router(app), stop).await;
+    http::serve(api, http::router(live), stop).await;
     // Both end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     if let Some(counting) = counting {

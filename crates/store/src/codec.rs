@@ -225,6 +225,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// The value, if nothing is left over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Damage> {
         if self.0.is_empty() { Ok(value) } else { Err(Damage("something follows it")) }
     }

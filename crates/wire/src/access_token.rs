@@ -3,7 +3,7 @@
 use crate::extra_claims::ExtraClaims;
 use crate::secret::SecretText;
 use crate::signing_key::{CryptoFailed, SigningKey};
-use crate::{Type, base64url};
+use crate::{Malformed, Type, base64url};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt;
@@ -142,6 +142,14 @@ pub struct Issued {
 pub struct Jti(pub [u8; 16]);
 
 impl Jti {
+    /// The name that a claim's text is.
+    ///
+    /// # Errors
+    /// It is not 16 bytes of canonical base64url.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        base64url::decode_exact(text, "jti").map(Self)
+    }
+
     /// The claim's text: 22 characters of base64url.
     pub fn to_text(self) -> String {
         base64url::encode(&self.0)

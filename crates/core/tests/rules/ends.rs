@@ -170,15 +170,20 @@ fn an_end_under_a_clock_that_stepped_back_is_never_before_the_sessions_last_inst
 
 // What introspection says.
 
+const JTI: [u8; 16] = [7; 16];
+
 #[test]
 fn an_access_token_is_live_until_its_session_ends() {
     let mut family = Family::new();
     let ver = family.refresh(0, s(1)).unwrap().ver;
     let policy = family.policy.clone();
-    assert_eq!(family.loaded.judge(&ver, &policy, s(2)), Verdict::Live);
-    assert_eq!(family.loaded.judge(&ver, &policy, s(20 * DAY)), Verdict::Revoked(Reason::Idle));
+    assert_eq!(family.loaded.judge(&JTI, &ver, &policy, s(2)), Verdict::Live);
+    assert_eq!(
+        family.loaded.judge(&JTI, &ver, &policy, s(20 * DAY)),
+        Verdict::Revoked(Reason::Idle)
+    );
     family.kick(Reason::Displaced, s(3));
-    assert_eq!(family.loaded.judge(&ver, &policy, s(3)), Verdict::Revoked(Reason::Displaced));
+    assert_eq!(family.loaded.judge(&JTI, &ver, &policy, s(3)), Verdict::Revoked(Reason::Displaced));
 }
 
 #[test]
@@ -195,9 +200,9 @@ fn a_stale_bump_makes_older_tokens_stale_and_the_next_one_live() {
             _ => family.cutoffs(|all| drop(all.bump_everything(Effect::Stale, &bump))),
         }
         let stale = Verdict::Stale(Reason::PermissionsChanged);
-        assert_eq!(family.loaded.judge(&old, &family.policy, s(3)), stale, "{above}");
+        assert_eq!(family.loaded.judge(&JTI, &old, &family.policy, s(3)), stale, "{above}");
         let new = family.refresh(1, s(4)).unwrap().ver;
-        assert_eq!(family.loaded.judge(&new, &family.policy, s(4)), Verdict::Live, "{above}");
+        assert_eq!(family.loaded.judge(&JTI, &new, &family.policy, s(4)), Verdict::Live, "{above}");
     }
 }
 
@@ -207,7 +212,7 @@ fn a_revoked_bump_revokes_and_outweighs_staleness() {
     let ver = family.refresh(0, s(1)).unwrap().ver;
     family.loaded.subject.bump(Effect::Stale, &family.bump(Reason::PermissionsChanged, s(2)));
     family.loaded.subject.bump(Effect::Revoked, &family.bump(Reason::Banned, s(3)));
-    let verdict = family.loaded.judge(&ver, &family.policy, s(4));
+    let verdict = family.loaded.judge(&JTI, &ver, &family.policy, s(4));
     assert_eq!(verdict, Verdict::Revoked(Reason::Banned));
 }
 
@@ -218,12 +223,12 @@ fn tokens_of_a_disabled_client_are_stale_not_revoked_and_older_ones_stay_so() {
     let bump = family.bump(Reason::ClientDisabled, s(2));
     family.cutoffs(|all| drop(all.set_client_disabled(&client("web"), true, &bump)));
     let stale = Verdict::Stale(Reason::ClientDisabled);
-    assert_eq!(family.loaded.judge(&ver, &family.policy, s(3)), stale);
+    assert_eq!(family.loaded.judge(&JTI, &ver, &family.policy, s(3)), stale);
     let now = family.loaded.cutoffs.ver(&client("web"), &family.loaded.subject);
-    assert_eq!(family.loaded.judge(&now, &family.policy, s(3)), stale, "even one made since");
+    assert_eq!(family.loaded.judge(&JTI, &now, &family.policy, s(3)), stale, "even one made since");
     family.cutoffs(|all| drop(all.set_client_disabled(&client("web"), false, &bump)));
-    assert_eq!(family.loaded.judge(&ver, &family.policy, s(4)), stale);
-    assert_eq!(family.loaded.judge(&now, &family.policy, s(4)), Verdict::Live);
+    assert_eq!(family.loaded.judge(&JTI, &ver, &family.policy, s(4)), stale);
+    assert_eq!(family.loaded.judge(&JTI, &now, &family.policy, s(4)), Verdict::Live);
 }
 
 #[test]

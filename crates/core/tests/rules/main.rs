@@ -4,6 +4,7 @@
 mod bindings;
 #[cfg(test)]
 mod bounds;
+mod by_name;
 #[cfg(test)]
 mod common;
 #[cfg(test)]

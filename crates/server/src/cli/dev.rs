@@ -16,7 +16,6 @@ use crate::log;
 use directory::Directory;
 use setup::{Ports, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use symbolon_wire::SecretText;
 use tokio::net::TcpListener;
 use told::Told;
@@ -35,7 +34,8 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let ports = Ports { api: local(&api)?, demo: local(&demo)?, metrics: local(&metrics)? };
     let setup = Setup::new(&args, &directory, &ports)?;
     log::start(setup.config.log, setup.config.log_level);
-    let app = open(setup.config.clone(), &read_master_key(&directory.master_key())?).await?;
+    let live = open(setup.config.clone(), &read_master_key(&directory.master_key())?).await?;
+    let app = live.now();
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
     let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
     let demo_api = DemoApi::new(demo_api::Settings::of(&app.config, demo_key.expose()));
@@ -44,13 +44,13 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let demo_api = tokio::spawn(demo_api.serve(demo, stop.clone()));
     Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
         .tell(args.json);
-    run_authority(app, api, Some(metrics), stop).await;
+    run_authority(live, api, Some(metrics), stop).await;
     // It ends with the same signal; how it ended changes nothing any more.
     let _ = demo_api.await;
     Ok(())
 }
 
-async fn api_key(app: &Arc<App>, name: &str, scopes: Vec<ApiScope>) -> Result<SecretText, Failure> {
+async fn api_key(app: &App, name: &str, scopes: Vec<ApiScope>) -> Result<SecretText, Failure> {
     let new = NewApiKey { name: name.to_owned(), scopes, clients: None };
     let made = async {
         let (random, at) = (app.random()?, app.now()?);

@@ -26,9 +26,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         None => None,
     };
     let (issuer, address) = (config.issuer.clone(), config.listen);
-    let app = open(config, &master).await?;
+    let live = open(config, &master).await?;
     tracing::info!(issuer = &*issuer, %address, "ready");
-    run_authority(app, api, metrics, stop).await;
+    run_authority(live, api, metrics, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

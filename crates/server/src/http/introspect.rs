@@ -18,7 +18,7 @@ use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use symbolon_core::{Fault, SessionId, Timestamp, Ver, Verdict};
-use symbolon_wire::{ParsedClaims, verify};
+use symbolon_wire::{Jti, ParsedClaims, verify};
 
 /// Answers a resource server. Inactive is `{"active":false}` and nothing else, whatever the cause.
 ///
@@ -66,7 +66,7 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
     let Some(token) = own_token(app, text) else { return Ok(inactive) };
     let Some(loaded) = app.store.session(token.sid).await? else { return Ok(inactive) };
     let policy = app.policies.of(&loaded.session.client);
-    match loaded.judge(&token.ver, &policy, at) {
+    match loaded.judge(&token.jti, &token.ver, &policy, at) {
         Verdict::Live if at < token.expires_at => Ok(token.into_answer()),
         Verdict::Live | Verdict::Stale(_) | Verdict::Revoked(_) => Ok(inactive),
     }
@@ -75,6 +75,7 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
 /// An access token that this authority signed for a session.
 struct OwnToken {
     sid: SessionId,
+    jti: [u8; 16],
     ver: Ver,
     expires_at: Timestamp,
     claims: Map<String, Value>,
@@ -96,7 +97,14 @@ fn own_token(app: &App, text: &str) -> Option<OwnToken> {
         return None;
     }
     let (sid, ver, expires_at) = (claims.sid?, claims.ver, claims.exp);
-    Some(OwnToken { sid, ver, expires_at, claims: serde_json::from_slice(payload.bytes()).ok()? })
+    let jti = Jti::parse(&claims.jti).ok()?.0;
+    Some(OwnToken {
+        sid,
+        jti,
+        ver,
+        expires_at,
+        claims: serde_json::from_slice(payload.bytes()).ok()?,
+    })
 }
 
 /// Whether a text is an access token of ours, in force or not.

@@ -32,14 +32,13 @@ pub mod version;
 
 pub use serve::{Stop, serve};
 
-use crate::app::App;
+use crate::app::Live;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
-use std::sync::Arc;
 
 /// Every path of the authority.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(live: Live) -> Router {
     Router::new()
         .route("/v1/sessions", post(start_session::post).get(sessions::get))
         .route("/v1/sessions/{sid}", get(session::get).delete(session::delete))
@@ -58,11 +57,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/.well-known/jwks.json", get(jwks::get))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .layer(from_fn_with_state(Arc::clone(&app), edge::edge))
-        .with_state(app)
+        .layer(from_fn_with_state(live.clone(), edge::edge))
+        .with_state(live)
 }
 
 /// What is counted, on a listener of its own.
-pub fn metrics_router(app: Arc<App>) -> Router {
-    Router::new().route("/metrics", get(health::metrics)).with_state(app)
+pub fn metrics_router(live: Live) -> Router {
+    Router::new().route("/metrics", get(health::metrics)).with_state(live)
 }

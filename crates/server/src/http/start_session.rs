@@ -5,7 +5,7 @@ use super::body::{Object, json_bytes, parse_json};
 use super::edge::Context;
 use super::problem::Problem;
 use super::start_request::StartRequest;
-use super::tokens::TokenAnswer;
+use super::tokens::{TokenAnswer, Unwritten, Writing};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use crate::config::Client;
@@ -22,7 +22,7 @@ use symbolon_core::{
     Digest, Duration, Fault, Grant, LoadedSubject, Outcome, Reason, SessionId, Start,
     SubjectDecision, Timestamp,
 };
-use symbolon_wire::{IssueError, session_id_text};
+use symbolon_wire::session_id_text;
 
 /// How long an `Idempotency-Key` is remembered.
 pub const IDEMPOTENCY_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -176,17 +176,18 @@ impl Starting<'_> {
         let session = &grant.session;
         let recipients = self.app.recipients(self.client, &session.audience, None);
         let recipients = recipients.ok_or_else(no_audience)?;
-        TokenAnswer::new(self.app, grant, &recipients, &session.scope, self.at).map_err(|error| {
-            match error {
-                IssueError::TooLong { bytes } => {
+        let writing = Writing { app: self.app, client: self.client, at: self.at };
+        TokenAnswer::new(&writing, grant, &recipients, &session.scope).map_err(
+            |error| match error {
+                Unwritten::TooLong { bytes } => {
                     let why = format!(
                         "and roles make an access token of {bytes} bytes; 4096 is the most"
                     );
                     Problem::member("claims", why)
                 }
-                IssueError::Crypto(_) => Fault::Store("the library could not sign".into()).into(),
-            }
-        })
+                Unwritten::Fault(fault) => fault.into(),
+            },
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use super::cors;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
-use super::tokens::TokenAnswer;
+use super::tokens::{TokenAnswer, Unwritten, Writing};
 use crate::app::App;
 use crate::config::{Client, Preset};
 use axum::Extension;
@@ -21,7 +21,7 @@ use symbolon_core::{
     Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp,
     scope,
 };
-use symbolon_wire::{Algorithm, IssueError};
+use symbolon_wire::Algorithm;
 
 /// Answers a token request, and lets the client's own pages read the answer.
 ///
@@ -127,9 +127,10 @@ impl Request<'_> {
         let recipients = recipients.ok_or_else(OAuthError::invalid_target)?;
         let scope = scope::narrow(&grant.session.scope, self.scope);
         let scope = scope.ok_or_else(OAuthError::invalid_scope)?;
-        TokenAnswer::new(self.app, grant, &recipients, &scope, at).map_err(|error| match error {
-            IssueError::TooLong { .. } => OAuthError::token_too_large(),
-            IssueError::Crypto(_) => Fault::Store("the library could not sign".into()).into(),
+        let writing = Writing { app: self.app, client: self.client, at };
+        TokenAnswer::new(&writing, grant, &recipients, &scope).map_err(|error| match error {
+            Unwritten::TooLong { .. } => OAuthError::token_too_large(),
+            Unwritten::Fault(fault) => fault.into(),
         })
     }
 

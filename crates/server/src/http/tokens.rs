@@ -2,13 +2,14 @@
 
 use super::edge::no_store;
 use crate::app::App;
+use crate::config::Client;
 use crate::keys::Recipients;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use symbolon_core::{Grant, Reason, SessionId, Timestamp};
-use symbolon_wire::{ISSUED_BYTES_WARN, IssueError, session_id_text};
+use symbolon_core::{Fault, Grant, Reason, SessionId, Timestamp};
+use symbolon_wire::{ISSUED_BYTES_WARN, IssueError, Issued, session_id_text};
 
 /// What a client is given. Has no `Debug`: it is made of tokens.
 #[derive(Serialize)]
@@ -38,19 +39,81 @@ impl From<(SessionId, Reason)> for EndedSession {
     }
 }
 
+/// What tokens are written with.
+pub struct Writing<'a> {
+    /// The authority.
+    pub app: &'a App,
+    /// The client whose tokens they are.
+    pub client: &'a Client,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Why tokens were not written.
+pub enum Unwritten {
+    /// The access token would have so many bytes; 4 KiB is the most.
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// We could not.
+    Fault(Fault),
+}
+
+impl From<IssueError> for Unwritten {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::TooLong { bytes } => Self::TooLong { bytes },
+            IssueError::Crypto(_) => Self::Fault(Fault::Store("the library could not sign".into())),
+        }
+    }
+}
+
+impl From<Fault> for Unwritten {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Writing<'_> {
+    /// The access token of a grant. If that very token, or the key that signed it, was revoked meanwhile,
+    /// it is dated afresh; if that does not help, a retry will: within a second, or once this process
+    /// knows the new key.
+    fn access_token(
+        &self,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<(Issued, Grant), Unwritten> {
+        let issue = |grant: &Grant| {
+            self.app.keys.access_token(&self.app.config.issuer, grant, recipients, scope)
+        };
+        let first = issue(grant)?;
+        if !grant.is_revoked(&first.jti.0) {
+            return Ok((first, grant.clone()));
+        }
+        let afresh = grant.dated_afresh(&self.app.terms(self.client, recipients.alg)?, self.at);
+        let second = issue(&afresh)?;
+        match afresh.is_revoked(&second.jti.0) {
+            false => Ok((second, afresh)),
+            true => Err(Fault::Contention.into()),
+        }
+    }
+}
+
 impl TokenAnswer {
     /// Signs and writes the tokens of a grant.
     ///
     /// # Errors
-    /// The access token would be longer than 4 KiB, or the library failed.
+    /// The access token would be longer than 4 KiB, or it cannot be made now.
     pub fn new(
-        app: &App,
+        writing: &Writing<'_>,
         grant: &Grant,
         recipients: &Recipients,
         scope: &str,
-        at: Timestamp,
-    ) -> Result<Self, IssueError> {
-        let access = app.keys.access_token(&app.config.issuer, grant, recipients, scope)?;
+    ) -> Result<Self, Unwritten> {
+        let (app, at) = (writing.app, writing.at);
+        let (access, grant) = &writing.access_token(grant, recipients, scope)?;
         let access_token = access.token.expose().to_owned();
         if ISSUED_BYTES_WARN < access_token.len() {
             let (jti, bytes) = (access.jti.to_text(), access_token.len());

@@ -1,8 +1,7 @@
 //! Sweeping: timeouts that passed are written down with their events, and what ended long ago leaves.
 
-use crate::app::App;
+use crate::app::{App, Live};
 use crate::http::Stop;
-use std::sync::Arc;
 use symbolon_core::{Decision, Duration, Fault, Loaded, SessionId};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -17,7 +16,7 @@ pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Walks round and round through all sessions, a chunk a second, until told to stop. A wall clock that
 /// contradicts the boot clock stops the sweep, as it stops refreshes.
-pub async fn run(app: Arc<App>, mut stop: Stop) {
+pub async fn run(live: Live, mut stop: Stop) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut after = None;
@@ -26,7 +25,7 @@ pub async fn run(app: Arc<App>, mut stop: Stop) {
             _ = tick.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        match chunk(&app, after).await {
+        match chunk(&live.now(), after).await {
             Ok(next) => after = next,
             Err(fault) => tracing::error!(%fault, "could not sweep; trying again"),
         }

@@ -13,10 +13,7 @@ pub(crate) fn encode(event: &Event) -> Vec<u8> {
     to.instant(event.at);
     target(&mut to, &event.target);
     to.maybe(event.whose.as_ref(), whose);
-    to.byte(match event.effect {
-        Effect::Revoked => 0,
-        Effect::Stale => 1,
-    });
+    to.byte(effect_code(event.effect));
     to.byte(reason_code(event.reason));
     to.instant(event.expires_at);
     act(&mut to, &event.act);
@@ -30,16 +27,28 @@ pub(crate) fn decode(position: u64, sealed: &[u8]) -> Result<Event, Damage> {
         at: from.instant()?,
         target: read_target(&mut from)?,
         whose: from.maybe(read_whose)?,
-        effect: match from.byte()? {
-            0 => Effect::Revoked,
-            1 => Effect::Stale,
-            2.. => return Err(Damage("an effect is unknown")),
-        },
+        effect: read_effect(&mut from)?,
         reason: read_reason(&mut from)?,
         expires_at: from.instant()?,
         act: read_act(&mut from)?,
     };
     from.finish(event)
+}
+
+/// The stored number: never reused, never reordered.
+pub(crate) const fn effect_code(effect: Effect) -> u8 {
+    match effect {
+        Effect::Revoked => 0,
+        Effect::Stale => 1,
+    }
+}
+
+pub(crate) fn read_effect(from: &mut Decoder<'_>) -> Result<Effect, Damage> {
+    match from.byte()? {
+        0 => Ok(Effect::Revoked),
+        1 => Ok(Effect::Stale),
+        2.. => Err(Damage("an effect is unknown")),
+    }
 }
 
 fn target(to: &mut Encoder, target: &Target) {

@@ -1,11 +1,13 @@
 //! Subjects and cut-offs as bytes.
 
-use super::event::{below, read_below, read_client, read_reason, reason_code};
+use super::event::{
+    below, effect_code, read_below, read_client, read_effect, read_reason, reason_code,
+};
 use super::{Damage, Decoder, Encoder};
-use std::collections::BTreeMap;
-use symbolon_core::epoch::{Bound, ClientState, Epochs};
+use symbolon_core::by_name::{ByName, KEYS_MAX, TOKENS_MAX};
+use symbolon_core::epoch::{Bound, ClientState, Epochs, ReplayFor};
 use symbolon_core::subject::Ban;
-use symbolon_core::{ClientId, Cutoffs, Subject, SubjectState};
+use symbolon_core::{ClientId, Cutoffs, KeyId, Replay, Subject, SubjectState};
 
 const FORMAT: u8 = 1;
 
@@ -46,6 +48,23 @@ pub(crate) fn encode_cutoffs(cutoffs: &Cutoffs) -> Vec<u8> {
         to.byte(u8::from(state.disabled));
         epochs(&mut to, &state.epochs);
     }
+    to.number(cutoffs.clients.values().filter(|state| state.replay.is_some()).count() as u64);
+    for (client, state) in &cutoffs.clients {
+        if let Some(own) = state.replay {
+            to.text(client.as_str());
+            replay_for(&mut to, own);
+        }
+    }
+    to.number(cutoffs.tokens.len() as u64);
+    for (jti, own) in &cutoffs.tokens {
+        to.raw(jti);
+        by_name(&mut to, *own);
+    }
+    to.number(cutoffs.keys.len() as u64);
+    for (key, own) in &cutoffs.keys {
+        to.raw(&key.0);
+        by_name(&mut to, *own);
+    }
     to.seal(&[b"cutoffs"])
 }
 
@@ -53,18 +72,79 @@ pub(crate) fn encode_cutoffs(cutoffs: &Cutoffs) -> Vec<u8> {
 pub(crate) fn decode_cutoffs(sealed: &[u8]) -> Result<Cutoffs, Damage> {
     let mut from = Decoder::open(sealed, &[b"cutoffs"], FORMAT)?;
     let (epoch, everything) = (from.epoch()?, read_epochs(&mut from)?);
-    let count = from.number()?;
-    if count > CLIENTS_MAX {
-        return Err(Damage("there are too many clients"));
+    let clients = many(&mut from, CLIENTS_MAX, read_state)?.into_iter().collect();
+    let mut all = Cutoffs { epoch, everything, clients, ..Cutoffs::default() };
+    // What the first version wrote ends here.
+    if !from.is_empty() {
+        for (client, replay) in many(&mut from, CLIENTS_MAX, read_replay)? {
+            all.clients.entry(client).or_default().replay = Some(replay);
+        }
+        all.tokens = many(&mut from, TOKENS_MAX as u64, read_token)?.into_iter().collect();
+        all.keys = many(&mut from, KEYS_MAX as u64, read_key)?.into_iter().collect();
     }
-    let clients =
-        (0..count).map(|_| read_state(&mut from)).collect::<Result<BTreeMap<_, _>, _>>()?;
-    from.finish(Cutoffs { epoch, everything, clients })
+    from.finish(all)
+}
+
+fn many<T>(
+    from: &mut Decoder<'_>,
+    max: u64,
+    read: impl Fn(&mut Decoder<'_>) -> Result<T, Damage>,
+) -> Result<Vec<T>, Damage> {
+    let count = from.number()?;
+    if count > max {
+        return Err(Damage("there are too many of a kind"));
+    }
+    (0..count).map(|_| read(from)).collect()
 }
 
 fn read_state(from: &mut Decoder<'_>) -> Result<(ClientId, ClientState), Damage> {
     let client = read_client(from)?;
-    Ok((client, ClientState { disabled: from.flag()?, epochs: read_epochs(from)? }))
+    let (disabled, epochs) = (from.flag()?, read_epochs(from)?);
+    Ok((client, ClientState { disabled, epochs, replay: None }))
+}
+
+fn replay_for(to: &mut Encoder, own: ReplayFor) {
+    to.byte(match own.replay {
+        Replay::Enforce => 0,
+        Replay::Report => 1,
+        Replay::Off => 2,
+    });
+    to.instant(own.until);
+}
+
+fn read_replay(from: &mut Decoder<'_>) -> Result<(ClientId, ReplayFor), Damage> {
+    let client = read_client(from)?;
+    let replay = match from.byte()? {
+        0 => Replay::Enforce,
+        1 => Replay::Report,
+        2 => Replay::Off,
+        3.. => return Err(Damage("what is done about replays is unknown")),
+    };
+    Ok((client, ReplayFor { replay, until: from.instant()? }))
+}
+
+fn by_name(to: &mut Encoder, own: ByName) {
+    to.byte(effect_code(own.effect));
+    to.byte(reason_code(own.reason));
+    to.instant(own.at);
+    to.instant(own.until);
+}
+
+fn read_by_name(from: &mut Decoder<'_>) -> Result<ByName, Damage> {
+    Ok(ByName {
+        effect: read_effect(from)?,
+        reason: read_reason(from)?,
+        at: from.instant()?,
+        until: from.instant()?,
+    })
+}
+
+fn read_token(from: &mut Decoder<'_>) -> Result<([u8; 16], ByName), Damage> {
+    Ok((from.array()?, read_by_name(from)?))
+}
+
+fn read_key(from: &mut Decoder<'_>) -> Result<(KeyId, ByName), Damage> {
+    Ok((KeyId(from.array()?), read_by_name(from)?))
 }
 
 pub(crate) fn ban(to: &mut Encoder, ban: &Ban) {
@@ -113,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
     use symbolon_core::revocation::Below;
-    use symbolon_core::{Reason, StoreEpoch, Timestamp};
+    use symbolon_core::{Effect, Reason, StoreEpoch, Timestamp};
 
     fn a_bound() -> impl Strategy<Value = Bound> {
         (any::<u32>(), any::<u64>(), proptest::sample::select(&Reason::ALL[..]), any::<u64>())
@@ -146,6 +226,33 @@ mod tests {
         )
     }
 
+    fn a_client() -> impl Strategy<Value = ClientState> {
+        let replay = proptest::sample::select(&[Replay::Enforce, Replay::Report, Replay::Off][..]);
+        let replay = (replay, any::<u64>())
+            .prop_map(|(replay, until)| ReplayFor { replay, until: Timestamp::from_millis(until) });
+        (any::<bool>(), some_epochs(), proptest::option::of(replay))
+            .prop_map(|(disabled, epochs, replay)| ClientState { disabled, epochs, replay })
+    }
+
+    fn a_name() -> impl Strategy<Value = ByName> {
+        let effect = proptest::sample::select(&[Effect::Revoked, Effect::Stale][..]);
+        let reason = proptest::sample::select(&Reason::ALL[..]);
+        (effect, reason, any::<u64>(), any::<u64>()).prop_map(|(effect, reason, at, until)| {
+            let (at, until) = (Timestamp::from_millis(at), Timestamp::from_millis(until));
+            ByName { effect, reason, at, until }
+        })
+    }
+
+    #[test]
+    fn cutoffs_of_the_first_version_are_read_back() {
+        let mut to = Encoder::new(FORMAT);
+        to.epoch(StoreEpoch(4));
+        epochs(&mut to, &Epochs::default());
+        to.number(0);
+        let expected = Cutoffs { epoch: StoreEpoch(4), ..Cutoffs::default() };
+        assert_eq!(decode_cutoffs(&to.seal(&[b"cutoffs"])), Ok(expected));
+    }
+
     proptest! {
         #[test]
         fn every_subject_is_read_back(
@@ -165,13 +272,14 @@ mod tests {
         fn all_cutoffs_are_read_back(
             epoch: u32,
             everything in some_epochs(),
-            clients in proptest::collection::btree_map("[a-z]{1,9}", (any::<bool>(), some_epochs()), 0..4),
+            clients in proptest::collection::btree_map("[a-z]{1,9}", a_client(), 0..4),
+            tokens in proptest::collection::btree_map(any::<[u8; 16]>(), a_name(), 0..4),
+            keys in proptest::collection::btree_map(any::<[u8; 12]>(), a_name(), 0..4),
         ) {
-            let state = |(name, (disabled, epochs)): (String, _)| {
-                (ClientId::parse(&name).unwrap(), ClientState { disabled, epochs })
-            };
+            let state = |(name, state): (String, _)| (ClientId::parse(&name).unwrap(), state);
             let clients = clients.into_iter().map(state).collect();
-            let cutoffs = Cutoffs { epoch: StoreEpoch(epoch), everything, clients };
+            let keys = keys.into_iter().map(|(key, own)| (KeyId(key), own)).collect();
+            let cutoffs = Cutoffs { epoch: StoreEpoch(epoch), everything, clients, tokens, keys };
             prop_assert_eq!(decode_cutoffs(&encode_cutoffs(&cutoffs)), Ok(cutoffs));
         }
     }

@@ -12,9 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 use symbolon_core::epoch::{Bound, Epochs};
 use symbolon_core::session::End;
-use symbolon_core::{
-    Cutoffs, Effect, Event, Fault, Session, SessionId, StoreEpoch, Subject, Target,
-};
+use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, StoreEpoch, Subject, Target};
 
 /// How many events are read at once.
 const CHUNK: usize = 1000;
@@ -169,7 +167,7 @@ fn catch_up(connection: &Connection, log: &mut EndsLog, entries: &[Entry]) -> Re
         let mut framed = Vec::new();
         for (position, sealed) in &chunk {
             let event = codec::event::decode(*position, sealed)?;
-            if event.effect == Effect::Revoked {
+            if event.outlives_the_store() {
                 framed.extend(frame_event(epoch, *position, sealed));
                 framed.extend(ban_beside(connection, epoch, (*position, &event))?);
             }

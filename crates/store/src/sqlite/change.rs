@@ -4,9 +4,7 @@ use super::ends::Lost;
 use crate::Kind;
 use crate::codec;
 use std::sync::Arc;
-use symbolon_core::{
-    Cutoffs, Effect, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp,
-};
+use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp};
 use tokio::sync::oneshot;
 
 /// One piece of work and who waits for it.
@@ -142,7 +140,7 @@ impl EventWrite {
         Self {
             body: codec::event::encode(event),
             keep_until: event.at.max(event.expires_at),
-            revokes: event.effect == Effect::Revoked,
+            revokes: event.outlives_the_store(),
         }
     }
 }
