@@ -4,6 +4,10 @@ use crate::device::{DevicePolicy, Overflow};
 use crate::id::ClientId;
 use crate::time::Duration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The longest that an access token may live. Inclusive. A bump of a client is remembered for so long.
+pub const ACCESS_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What happens when a used refresh token comes back after its window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -15,6 +19,25 @@ pub enum Replay {
     Report,
     /// Refused; the session lives.
     Off,
+}
+
+impl Replay {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Enforce, Self::Report, Self::Off];
+
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Report => "report",
+            Self::Off => "off",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|replay| replay.as_str() == word)
+    }
 }
 
 /// Whether a session's binding is looked at.
@@ -32,6 +55,9 @@ pub enum BindingMode {
 /// The rules that a client's sessions live under.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientPolicy {
+    /// The scope values that it may be granted, separated by one space. What its sessions were granted
+    /// before is worth no more than this. Default: none.
+    pub scope: Arc<str>,
     /// Life of an access token. Whole seconds, at least 1 s and at least twice `grace`. Default: 5 min.
     pub access_ttl: Duration,
     /// A session unused for this long ends. Default: 14 d.
@@ -53,6 +79,7 @@ impl Default for ClientPolicy {
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
         Self {
+            scope: "".into(),
             access_ttl: Duration::from_secs(5 * 60),
             idle: Duration::from_secs(14 * DAY),
             absolute: Duration::from_secs(90 * DAY),

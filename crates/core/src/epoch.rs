@@ -164,9 +164,14 @@ impl Cutoffs {
 
     /// The counters that a token or session of this subject and client starts with now.
     pub fn ver(&self, client: &ClientId, subject: &SubjectState) -> Ver {
+        self.ver_of(client, subject.epochs.counter)
+    }
+
+    /// The same, for a subject's counter.
+    pub(crate) fn ver_of(&self, client: &ClientId, subject: u64) -> Ver {
         Ver {
             store: self.epoch,
-            subject: subject.epochs.counter,
+            subject,
             client: self.clients.get(client).map_or(0, |state| state.epochs.counter),
             everything: self.everything.counter,
         }

@@ -5,6 +5,7 @@ use crate::epoch::{Cutoffs, Ver};
 use crate::id::{KeyId, StoreEpoch};
 use crate::loaded::Loaded;
 use crate::revocation::Reason;
+use crate::scope;
 use crate::session::{Rotation, Session};
 use crate::time::{CLOCK_DRIFT_MAX, Duration, Timestamp};
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub enum Outcome {
 pub struct Grant {
     /// The session as committed; its generation and rotation are the refresh token's.
     pub session: Session,
+    /// What its access token allows: of what the session was granted, as much as its client may have now.
+    pub scope: Arc<str>,
     /// The subject's roles.
     pub roles: Arc<[Arc<str>]>,
     /// The subject's claims, under which the session's own lie: a JSON object's text, or empty.
@@ -101,7 +104,8 @@ impl Grant {
     }
 }
 
-fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
+/// Rounded up; at least 1.
+pub(crate) fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
     u64::try_from(end.since(at).as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 
@@ -123,6 +127,7 @@ impl Loaded {
         let absolute = session.absolute_expires_at(terms.policy);
         Grant {
             session: session.clone(),
+            scope: scope::within(&session.scope, &terms.policy.scope),
             roles: self.subject.roles.clone(),
             subject_claims: self.subject.claims.clone(),
             ver: self.cutoffs.ver(&session.client, &self.subject),

@@ -18,12 +18,15 @@
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
 //! many, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
-//! [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
+//! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`scope`] and
+//! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
 //! and reasons.
 
+pub mod audience;
 pub mod binding;
 pub mod by_name;
 pub mod client;
+pub mod credentials;
 pub mod denial;
 pub mod device;
 pub mod epoch;
@@ -37,6 +40,7 @@ pub mod scope;
 pub mod session;
 pub mod sign_in;
 pub mod subject;
+pub mod switches;
 pub mod time;
 
 pub use client::{BindingMode, ClientPolicy, Policies, Replay};

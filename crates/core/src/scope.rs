@@ -22,6 +22,17 @@ pub fn narrow(granted: &Arc<str>, asked: Option<&str>) -> Option<Arc<str>> {
     (is_scope(asked) && (asked.is_empty() || asked.split(' ').all(had))).then(|| asked.into())
 }
 
+/// What is left of a scope that was granted earlier, now that the client may be granted `allowed` alone: a
+/// narrowed setting reaches sessions that exist, a wider one does not.
+pub fn within(granted: &Arc<str>, allowed: &str) -> Arc<str> {
+    let still = |word: &&str| allowed.split(' ').any(|allowed| allowed == *word);
+    if granted.split(' ').all(|word| still(&word)) {
+        return Arc::clone(granted);
+    }
+    let left: Vec<_> = granted.split(' ').filter(still).collect();
+    left.join(" ").into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +46,21 @@ mod tests {
         assert_eq!(narrow(&granted, Some("orders:read admin")), None);
         assert_eq!(narrow(&granted, Some("orders")), None);
         assert_eq!(narrow(&"".into(), Some("admin")), None);
+    }
+
+    #[test]
+    fn what_a_client_lost_its_sessions_lose_and_what_it_gained_they_do_not_gain() {
+        for (granted, allowed, left) in [
+            ("a b c", "c a d", "a c"),
+            ("a b", "a b", "a b"),
+            ("a", "a b", "a"),
+            ("a b", "", ""),
+            ("", "a", ""),
+            ("", "", ""),
+            ("admin", "admin:read", ""),
+        ] {
+            assert_eq!(&*within(&granted.into(), allowed), left, "{granted:?} within {allowed:?}");
+        }
     }
 
     #[test]

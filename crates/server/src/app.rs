@@ -8,7 +8,9 @@ use crate::metrics::Metrics;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
 use std::sync::{Arc, PoisonError, RwLock};
-use symbolon_core::{ClientId, Fault, Policies, Salt, SessionId, Subject, Terms, Timestamp};
+use symbolon_core::{
+    ClientId, Fault, Policies, Salt, SessionId, Subject, Terms, Timestamp, audience,
+};
 use symbolon_store::Store;
 use symbolon_wire::{Algorithm, Type};
 
@@ -135,28 +137,24 @@ impl App {
     }
 
     /// Whom an access token of a client is for: the `resource` asked for (RFC 8707), else the session's
-    /// own audience, else the client's. `None` if the resource is not among them.
+    /// own audience, else the client's. `None` if the resource is not among them, or nobody is left. The
+    /// issuer may be asked for wherever there is a person, whose own devices are managed with such a token.
     pub fn recipients(
         &self,
         client: &Client,
         own: &[Arc<str>],
         resource: Option<&str>,
     ) -> Option<Recipients> {
-        let all = if own.is_empty() { &client.audience[..] } else { own };
+        let of_person = client.preset.has_refresh_tokens();
         match resource {
-            Some(name) if name == &*self.config.issuer => Some(self.to_issuer()),
-            Some(name) => {
-                let one = all.iter().find(|audience| ***audience == *name)?;
-                self.recipients_of(&[Arc::clone(one)])
-            }
-            None => self.recipients_of(all),
+            Some(name) if of_person && name == &*self.config.issuer => Some(self.to_issuer()),
+            resource => self.recipients_of(audience::narrow(own, &client.audience, resource)?),
         }
     }
 
-    fn recipients_of(&self, names: &[Arc<str>]) -> Option<Recipients> {
-        let Some(first) = names.first() else { return Some(self.to_issuer()) };
-        let audience = self.config.audiences.iter().find(|audience| audience.name == *first)?;
-        Some(Recipients { names: names.into(), alg: audience.alg, typ: audience.typ })
+    fn recipients_of(&self, names: Arc<[Arc<str>]>) -> Option<Recipients> {
+        let audience = self.config.audience(names.first()?)?;
+        Some(Recipients { alg: audience.alg, typ: audience.typ, names })
     }
 
     /// Tokens for the authority itself: for a person's own devices.

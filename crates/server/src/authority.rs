@@ -13,7 +13,7 @@ use symbolon_core::Fault;
 use symbolon_store::{Refusal, Role, Store};
 use symbolon_wire::{Algorithm, MasterKey};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Why the authority did not start. Nothing was served.
@@ -97,11 +97,27 @@ pub fn take_descriptors() -> u64 {
 pub async fn open(config: Config, master: &MasterKey) -> Result<Live, StartError> {
     let StoreUrl::Sqlite(path) = &config.store;
     let store = Store::open_sqlite(path, Role::Serve)?;
-    let mut needed: BTreeSet<Algorithm> = config.audiences.iter().map(|a| a.alg).collect();
-    needed.insert(Algorithm::EdDsa);
-    let keys = Keys::open(master, &store, &needed).await?;
+    let keys = keys_for(&config, master, &store).await?;
     let clock = Clock::start(store.latest_instant());
     Ok(Live::new(App::new(config, store, keys, clock)?))
+}
+
+/// The keys that a configuration needs: those of the store, and new ones for what is missing.
+///
+/// # Errors
+/// The store failed, or its keys were sealed under another master key.
+pub async fn keys_for(
+    config: &Config,
+    master: &MasterKey,
+    store: &Store,
+) -> Result<Keys, KeysUnavailable> {
+    Keys::open(master, store, &needed_algorithms(config)).await
+}
+
+/// What a configuration's audiences verify, and what the authority's own tokens for itself are signed with.
+pub fn needed_algorithms(config: &Config) -> BTreeSet<Algorithm> {
+    let of_audiences = config.audiences.iter().map(|audience| audience.alg);
+    of_audiences.chain([Algorithm::EdDsa]).collect()
 }
 
 /// Answers until told to stop, then lets the requests under way finish.
@@ -119,6 +135,15 @@ pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, sto
     }
 }
 
+/// SIGHUP, which asks for the configuration to be read again. To be had before anything is opened: until then
+/// it ends the process.
+///
+/// # Errors
+/// The process cannot watch for signals.
+pub fn hangups() -> Result<Signal, StartError> {
+    signal(SignalKind::hangup()).map_err(StartError::Signals)
+}
+
 /// Becomes true on the first SIGTERM or SIGINT. A second one ends the process at once.
 ///
 /// # Errors
@@ -126,14 +151,6 @@ pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, sto
 pub fn stop_on_signals() -> Result<Stop, StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::warn!(
-                "SIGHUP: reloading comes with a later version; restart to take new settings"
-            );
-        }
-    });
     let (tell, stop) = watch::channel(false);
     tokio::spawn(async move {
         for first in [true, false] {

@@ -27,6 +27,7 @@ pub struct Metrics {
     refusals: Family<ClientAnd, Counter>,
     alerts: Family<ClientAnd, Counter>,
     ended: Family<What, Counter>,
+    reloads: Family<What, Counter>,
     unanswered: Counter,
     credentials: Counter,
 }
@@ -39,6 +40,7 @@ impl Default for Metrics {
             refusals: Family::default(),
             alerts: Family::default(),
             ended: Family::default(),
+            reloads: Family::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
         };
@@ -47,6 +49,8 @@ impl Default for Metrics {
         registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
         registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
         registry.register("sessions_ended", "Sessions ended, by reason", this.ended.clone());
+        let about = "Configurations read again while running, by what became of them";
+        registry.register("config_reloads", about, this.reloads.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
@@ -70,6 +74,16 @@ impl Metrics {
         if let Some(reason) = alert {
             self.alerts.get_or_create(&label(client, reason.as_str())).inc();
         }
+    }
+
+    /// A client was given a token of its own.
+    pub fn granted_to_client(&self, client: &ClientId) {
+        self.grants.get_or_create(&label(client, "client_credentials")).inc();
+    }
+
+    /// The configuration was to be read again: `applied` or `refused`.
+    pub fn reloaded(&self, what: &'static str) {
+        self.reloads.get_or_create(&What { what }).inc();
     }
 
     /// A request was refused.

@@ -64,9 +64,34 @@ impl Claims<'_> {
         jti_key: &JtiKey,
         generation: Generation,
     ) -> Result<Issued, IssueError> {
-        let mut payload = Vec::with_capacity(PAYLOAD_BYTES_TYPICAL);
         let sid = self.sid.unwrap_or(NO_SESSION);
-        payload.extend_from_slice(sid.as_bytes());
+        self.sign(key, typ, jti_key, (sid.as_bytes(), generation))
+    }
+
+    /// Signs a token that has no session, such as a client's own. It is named after bytes that were drawn
+    /// for it alone: two of one second are two tokens, and revoking one leaves the other.
+    ///
+    /// # Errors
+    /// The token would be longer than 4 KiB, or the library failed.
+    pub fn issue_once(
+        &self,
+        key: &SigningKey,
+        typ: Type,
+        jti_key: &JtiKey,
+        drawn: &[u8; 16],
+    ) -> Result<Issued, IssueError> {
+        self.sign(key, typ, jti_key, (drawn, Generation(0)))
+    }
+
+    fn sign(
+        &self,
+        key: &SigningKey,
+        typ: Type,
+        jti_key: &JtiKey,
+        (context, generation): (&[u8; 16], Generation),
+    ) -> Result<Issued, IssueError> {
+        let mut payload = Vec::with_capacity(PAYLOAD_BYTES_TYPICAL);
+        payload.extend_from_slice(context);
         payload.extend_from_slice(&generation.0.to_be_bytes());
         self.write(&mut payload);
         let jti = jti_key.name(&mut payload);
@@ -209,7 +234,8 @@ impl fmt::Display for IssueError {
 
 impl std::error::Error for IssueError {}
 
-/// What the name is computed over besides the claims: sid and generation stand in front of them.
+/// What the name is computed over besides the claims: sid and generation, or what was drawn, stand in front
+/// of them.
 const CONTEXT_BYTES: usize = 20;
 
 /// What stands there for a token without a session.

@@ -3,8 +3,10 @@
 use crate::cli::init::{self, InitArgs};
 use crate::cli::{ConfigArgs, Failure, out};
 use crate::config::{self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text};
+use aws_lc_rs::rand::SystemRandom;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use symbolon_wire::SecretHash;
 
 /// What may be done with a configuration.
 #[derive(Subcommand)]
@@ -15,6 +17,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Print every setting as a JSON Schema
     Schema,
+    /// Draw a client secret, and print it, this once, with what the configuration keeps of it
+    Secret(SecretArgs),
 }
 
 /// Which configuration to check.
@@ -22,6 +26,14 @@ pub enum Command {
 pub struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How to print a secret.
+#[derive(Args)]
+pub struct SecretArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,6 +47,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(args),
         Command::Check(args) => check(&args),
+        Command::Secret(args) => secret(&args),
         Command::Schema => {
             out::line(format!("{:#}", config::schema()));
             Ok(())
@@ -80,6 +93,18 @@ fn check(args: &CheckArgs) -> Result<(), Failure> {
         Err(LoadError::Unreadable(..)) => {}
     }
     loaded.map(|_| ()).map_err(|why| failure(&why))
+}
+
+fn secret(args: &SecretArgs) -> Result<(), Failure> {
+    let secret = init::draw_secret(&SystemRandom::new())?;
+    let hash = SecretHash::of(secret.expose()).to_text();
+    if args.json {
+        out::json(&json!({ "client_secret": secret.expose(), "secret_hash": hash }));
+        return Ok(());
+    }
+    out::line(format!("client_secret, shown this once:\n  {}", secret.expose()));
+    out::line(format!("for the configuration:\n  {hash:?}"));
+    Ok(())
 }
 
 fn say_ok(config: &Config) {

@@ -7,12 +7,13 @@ pub mod told;
 use crate::api_keys::{self, ApiScope, NewApiKey};
 use crate::app::App;
 use crate::authority::{
-    StartError, keep_files_private, listen, open, run as run_authority, stop_on_signals,
+    StartError, hangups, keep_files_private, listen, open, run as run_authority, stop_on_signals,
 };
 use crate::cli::serve::read_master_key;
 use crate::cli::{DevArgs, Failure};
 use crate::demo_api::{self, DemoApi};
 use crate::log;
+use crate::task::reload::Reload;
 use directory::Directory;
 use setup::{Ports, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,14 +28,15 @@ use told::Told;
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
     keep_files_private();
     let directory = Directory::open(args.data.as_deref())?;
-    let stop = stop_on_signals()?;
+    let (stop, hangups) = (stop_on_signals()?, hangups()?);
     let api = listen_or_free(args.listen, 8620).await?;
     let demo = listen_or_free(args.demo_listen, 8621).await?;
     let metrics = listen_or_free(None, 8629).await?;
     let ports = Ports { api: local(&api)?, demo: local(&demo)?, metrics: local(&metrics)? };
     let setup = Setup::new(&args, &directory, &ports)?;
     log::start(setup.config.log, setup.config.log_level);
-    let live = open(setup.config.clone(), &read_master_key(&directory.master_key())?).await?;
+    let master = read_master_key(&directory.master_key())?;
+    let live = open(setup.config.clone(), &master).await?;
     let app = live.now();
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
     let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
@@ -44,6 +46,8 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let demo_api = tokio::spawn(demo_api.serve(demo, stop.clone()));
     Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
         .tell(args.json);
+    let reload = Reload { live: live.clone(), read: setup.read_again(&args), master };
+    tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, api, Some(metrics), stop).await;
     // It ends with the same signal; how it ended changes nothing any more.
     let _ = demo_api.await;

@@ -6,6 +6,7 @@ pub mod api;
 pub mod apikey;
 pub mod args;
 pub mod bench;
+pub mod clients;
 pub mod config;
 pub mod demo;
 pub mod dev;
@@ -52,6 +53,9 @@ enum Command {
     /// Look at subjects, ban them, change their roles
     #[command(subcommand)]
     Subjects(subjects::Command),
+    /// Look at clients, switch them off and on
+    #[command(subcommand)]
+    Clients(clients::Command),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
     /// Measure
@@ -82,6 +86,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Apikey(command) => apikey::run(command).await,
         Command::Sessions(command) => sessions::run(command).await,
         Command::Subjects(command) => subjects::run(command).await,
+        Command::Clients(command) => clients::run(command).await,
         Command::Log(args) => log::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
@@ -97,6 +102,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Apikey(_)
         | Command::Sessions(_)
         | Command::Subjects(_)
+        | Command::Clients(_)
         | Command::Log(_)
         | Command::Bench(_)
         | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),

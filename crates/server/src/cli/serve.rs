@@ -1,12 +1,13 @@
 //! `symbolon serve`: the authority, from a configuration.
 
 use crate::authority::{
-    StartError, keep_files_private, listen, open, run as run_authority, stop_on_signals,
+    StartError, hangups, keep_files_private, listen, open, run as run_authority, stop_on_signals,
 };
 use crate::cli::config::load;
 use crate::cli::{Failure, ServeArgs};
 use crate::config::{Config, MasterKeySource};
 use crate::log;
+use crate::task::reload::Reload;
 use std::path::Path;
 use symbolon_wire::MasterKey;
 
@@ -19,7 +20,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
     log::start(config.log, config.log_level);
     let master = master_key(&config)?;
-    let stop = stop_on_signals()?;
+    let (stop, hangups) = (stop_on_signals()?, hangups()?);
     let api = listen(config.listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen(address).await?),
@@ -28,6 +29,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let (issuer, address) = (config.issuer.clone(), config.listen);
     let live = open(config, &master).await?;
     tracing::info!(issuer = &*issuer, %address, "ready");
+    let read = Box::new(move || Config::load(args.config.file.as_deref(), &args.config.set));
+    let reload = Reload { live: live.clone(), read, master };
+    tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, api, metrics, stop).await;
     tracing::info!("stopped");
     Ok(())

@@ -25,11 +25,13 @@ pub(crate) fn client(
     let client = Client {
         id,
         preset: preset(row),
-        secret_hashes: read(row, "secret_hash", problems, secret_hash).into_iter().collect(),
+        secret_hashes: secret_hashes(row, problems),
         origins: origins(row, problems),
         audience: audience(row, audiences, problems),
-        scope: read(row, "scope", problems, scope).unwrap_or_default(),
-        policy: policy(row),
+        policy: ClientPolicy {
+            scope: read(row, "scope", problems, scope).unwrap_or_default(),
+            ..policy(row)
+        },
     };
     check_preset(row, &client, problems);
     if row.sound {
@@ -53,12 +55,34 @@ fn preset(row: &Members) -> Preset {
         .unwrap_or(Preset::DualToken)
 }
 
+/// One, or two while a secret is being changed.
+fn secret_hashes(row: &Members, problems: &mut Problems) -> Vec<SecretHash> {
+    let mut hashes: Vec<_> = read(row, "secret_hash", problems, secret_hash).into_iter().collect();
+    let (path, listed) = (row.path_of("secret_hashes"), row.texts("secret_hashes"));
+    if row.has("secret_hash") && row.has("secret_hashes") {
+        let what =
+            "`secret_hash` is given as well; put both hashes into this list, and leave it out";
+        problems.add(row.place_of("secret_hashes"), &path, what);
+    }
+    for (at, (place, text)) in listed.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        match secret_hash(text) {
+            Ok(hash) if hashes.contains(&hash) => {
+                problems.add(place, path, "is the same as the one before; keep one");
+            }
+            Ok(hash) => hashes.push(hash),
+            Err(what) => problems.add(place, path, what),
+        }
+    }
+    hashes
+}
+
 /// Never repeats the text: it may be a secret in clear.
 fn secret_hash(text: &str) -> Result<SecretHash, String> {
     SecretHash::parse(text).map_err(|malformed| {
         format!(
             "{}, never the secret itself; \
-             `symbolon config init --service NAME` draws a secret and prints both",
+             `symbolon config secret` draws a secret and prints both",
             malformed.why()
         )
     })
@@ -150,19 +174,15 @@ fn policy(row: &Members) -> ClientPolicy {
         idle: life("idle").unwrap_or(default.idle),
         absolute: life("absolute").unwrap_or(default.absolute),
         grace: life("grace").unwrap_or(grace),
-        replay: refresh.and_then(|refresh| refresh.text("replay")).map_or(default.replay, replay),
+        replay: refresh
+            .and_then(|refresh| refresh.text("replay"))
+            .and_then(Replay::parse)
+            .unwrap_or_default(),
+        scope: default.scope,
         binding: default.binding,
         devices: row
             .table("devices")
             .map_or(default.devices.clone(), |devices| device_policy(devices, &default.devices)),
-    }
-}
-
-fn replay(word: &str) -> Replay {
-    match word {
-        "report" => Replay::Report,
-        "off" => Replay::Off,
-        _ => Replay::Enforce,
     }
 }
 

@@ -6,6 +6,7 @@
 //! after a mistake, so that one run reports them all.
 
 mod build;
+pub mod change;
 mod check;
 mod client;
 mod duration;
@@ -94,14 +95,12 @@ pub struct Client {
     pub id: ClientId,
     /// How its sessions are renewed.
     pub preset: Preset,
-    /// What is kept of its secrets: none for a public client, one from a file.
+    /// What is kept of its secrets: none for a public client, two while a secret is being changed.
     pub secret_hashes: Vec<SecretHash>,
     /// Web origins whose pages may call, exactly as browsers send them.
     pub origins: Vec<Arc<str>>,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
-    /// The scope values it may be granted, separated by one space; may be empty.
-    pub scope: Arc<str>,
     /// The rules that its sessions live under.
     pub policy: ClientPolicy,
 }

@@ -2,6 +2,7 @@
 //! `symbolon config schema`, and the test that each setting stands in the guide.
 
 use std::time::Duration;
+use symbolon_core::client::ACCESS_TTL_MAX;
 use symbolon_core::device::DeviceClass;
 
 /// How many clients a configuration may have. Inclusive.
@@ -13,8 +14,8 @@ pub(crate) const AUDIENCES_MAX: usize = 100;
 /// How many origins, or audiences, one client may list. Inclusive.
 pub(crate) const LISTED_MAX: usize = 64;
 
-/// The longest that an access token may live. Inclusive.
-pub(crate) const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How many secrets of one client may hold at once. Inclusive.
+pub(crate) const SECRETS_MAX: usize = 2;
 
 /// The longest grace window. Inclusive.
 pub(crate) const GRACE_MAX: Duration = Duration::from_secs(600);
@@ -154,6 +155,12 @@ const CLIENT: &[Setting] = &[
         "",
         "What is kept of a confidential client's secret; without it the client is public.",
     ),
+    setting(
+        "secret_hashes",
+        Kind::Texts(SECRETS_MAX),
+        "[]",
+        "The same for two secrets that hold at once, while one takes the place of the other.",
+    ),
     setting("origins", Kind::Texts(LISTED_MAX), "[]", "Web origins whose pages may call."),
     setting("audience", Kind::Texts(LISTED_MAX), "", "The audiences its tokens are for."),
     setting("scope", Kind::Text, "", "The scope values it may be granted."),
@@ -171,7 +178,12 @@ const CLIENT: &[Setting] = &[
 ];
 
 const ACCESS_TOKEN: &[Setting] = &[
-    setting("ttl", Kind::Duration(SECOND, TTL_MAX), "5min", "How long an access token lives."),
+    setting(
+        "ttl",
+        Kind::Duration(SECOND, ACCESS_TTL_MAX),
+        "5min",
+        "How long an access token lives.",
+    ),
     setting("format", Kind::Word(&["jwt"], &["jwe", "opaque"]), "jwt", "What an access token is."),
 ];
 

@@ -9,6 +9,7 @@ use super::edge::{Context, no_store};
 use super::oauth_error::OAuthError;
 use crate::api_keys::ApiScope;
 use crate::app::App;
+use crate::keys::client_subject;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -17,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use symbolon_core::{Fault, SessionId, Timestamp, Ver, Verdict};
+use symbolon_core::{ClientId, Denial, Fault, SessionId, Timestamp, Ver, Verdict};
 use symbolon_wire::{Jti, ParsedClaims, verify};
 
 /// Answers a resource server. Inactive is `{"active":false}` and nothing else, whatever the cause.
@@ -52,7 +53,11 @@ async fn authenticated(
     if !headers.contains_key(AUTHORIZATION) && form.get("client_id").is_none() {
         return Err(OAuthError::invalid_client("Say who asks (RFC 7662 §2.1).", true));
     }
-    match auth::client(app, context, headers, &form)?.is_confidential() {
+    let client = auth::client(app, context, headers, &form)?;
+    if app.store.cutoffs().client(&client.id).disabled {
+        return Err(OAuthError::client_denied(Denial::ClientDisabled));
+    }
+    match client.is_confidential() {
         true => Ok(form),
         false => Err(OAuthError::unauthorized_client(
             "Only a confidential client or an API key with `revocations:read` may introspect.",
@@ -64,24 +69,46 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
     let inactive = json!({"active": false});
     let at = app.now()?;
     let Some(token) = own_token(app, text) else { return Ok(inactive) };
-    let Some(loaded) = app.store.session(token.sid).await? else { return Ok(inactive) };
-    let policy = app.policies.of(&loaded.session.client);
-    match loaded.judge(&token.jti, &token.ver, &policy, at) {
-        Verdict::Live if at < token.expires_at => Ok(token.into_answer()),
-        Verdict::Live | Verdict::Stale(_) | Verdict::Revoked(_) => Ok(inactive),
+    match token.verdict(app, at).await? {
+        Some(Verdict::Live) if at < token.expires_at => Ok(token.into_answer()),
+        Some(Verdict::Live | Verdict::Stale(_) | Verdict::Revoked(_)) | None => Ok(inactive),
     }
 }
 
-/// An access token that this authority signed for a session.
+/// An access token that this authority signed.
 struct OwnToken {
-    sid: SessionId,
+    holder: Holder,
     jti: [u8; 16],
     ver: Ver,
     expires_at: Timestamp,
     claims: Map<String, Value>,
 }
 
+/// In whose name it speaks.
+enum Holder {
+    /// A person's session.
+    Session(SessionId),
+    /// A client itself.
+    Client(ClientId),
+}
+
 impl OwnToken {
+    /// What holds of it now; `None` if its session, or its client, is not there any more.
+    async fn verdict(&self, app: &App, at: Timestamp) -> Result<Option<Verdict>, Fault> {
+        match &self.holder {
+            Holder::Session(sid) => {
+                let Some(loaded) = app.store.session(*sid).await? else { return Ok(None) };
+                let client = app.config.clients.get(&loaded.session.client);
+                Ok(client.map(|own| loaded.judge(&self.jti, &self.ver, &own.policy, at)))
+            }
+            Holder::Client(id) => {
+                let known = app.config.clients.contains_key(id);
+                let judge = || app.store.cutoffs().judge_client(id, &self.jti, &self.ver);
+                Ok(known.then(judge))
+            }
+        }
+    }
+
     fn into_answer(mut self) -> Value {
         self.claims.insert("active".into(), Value::Bool(true));
         self.claims.insert("token_type".into(), Value::String("Bearer".into()));
@@ -96,15 +123,21 @@ fn own_token(app: &App, text: &str) -> Option<OwnToken> {
     if *claims.iss != *app.config.issuer {
         return None;
     }
-    let (sid, ver, expires_at) = (claims.sid?, claims.ver, claims.exp);
-    let jti = Jti::parse(&claims.jti).ok()?.0;
     Some(OwnToken {
-        sid,
-        jti,
-        ver,
-        expires_at,
+        holder: holder(&claims)?,
+        jti: Jti::parse(&claims.jti).ok()?.0,
+        ver: claims.ver,
+        expires_at: claims.exp,
         claims: serde_json::from_slice(payload.bytes()).ok()?,
     })
+}
+
+fn holder(claims: &ParsedClaims<'_>) -> Option<Holder> {
+    if let Some(sid) = claims.sid {
+        return Some(Holder::Session(sid));
+    }
+    let client = ClientId::parse(&claims.client_id).ok()?;
+    (*claims.sub == *client_subject(&client)).then_some(Holder::Client(client))
 }
 
 /// Whether a text is an access token of ours, in force or not.

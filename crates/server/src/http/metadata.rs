@@ -23,7 +23,7 @@ pub async fn get(State(app): State<Arc<App>>) -> Response {
         "introspection_endpoint": at("/oauth2/introspect"),
         "jwks_uri": at("/.well-known/jwks.json"),
         "response_types_supported": [],
-        "grant_types_supported": ["refresh_token"],
+        "grant_types_supported": ["refresh_token", "client_credentials"],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
@@ -36,7 +36,7 @@ pub async fn get(State(app): State<Arc<App>>) -> Response {
 }
 
 fn scopes(app: &App) -> Vec<&str> {
-    let all = app.config.clients.values().flat_map(|client| client.scope.split(' '));
+    let all = app.config.clients.values().flat_map(|client| client.policy.scope.split(' '));
     let mut scopes: Vec<_> = all.filter(|scope| !scope.is_empty()).collect();
     scopes.sort_unstable();
     scopes.dedup();

@@ -3,6 +3,10 @@
 pub mod auth;
 pub mod ban;
 pub mod body;
+pub mod client;
+pub mod client_credentials;
+pub mod client_view;
+pub mod clients;
 pub mod cors;
 pub mod edge;
 pub mod ending;
@@ -49,6 +53,8 @@ pub fn router(live: Live) -> Router {
         .route("/v1/subjects/{sub}", get(subject::get).put(subject::put))
         .route("/v1/subjects/{sub}/ban", put(ban::put).delete(ban::delete))
         .route("/v1/subjects/{sub}/erase", post(erase::post))
+        .route("/v1/clients", get(clients::get))
+        .route("/v1/clients/{client_id}", get(client::get).put(client::put))
         .route("/v1/events", get(events::get))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))

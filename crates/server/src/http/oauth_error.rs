@@ -1,6 +1,7 @@
 //! "No" on `/oauth2`: the errors of RFC 6749 §5.2.
 
 use super::problem::Problem;
+use super::tokens::Unwritten;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -69,6 +70,11 @@ impl OAuthError {
         Self::new(StatusCode::BAD_REQUEST, "unauthorized_client", description)
     }
 
+    /// The client authenticated, and its own state refuses it (RFC 6749 §5.2 `unauthorized_client`).
+    pub fn client_denied(denial: Denial) -> Self {
+        Self { error: "unauthorized_client", ..denial.into() }
+    }
+
     /// A browser asks from an origin that the client does not list.
     pub fn foreign_origin() -> Self {
         let description =
@@ -78,19 +84,20 @@ impl OAuthError {
 
     /// The grant type is not offered.
     pub fn unsupported_grant_type() -> Self {
-        let description = "Only `refresh_token` is offered here.";
+        let description = "Only `refresh_token` and `client_credentials` are offered here.";
         Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description)
     }
 
     /// The scope goes beyond what was granted, or is no scope.
     pub fn invalid_scope() -> Self {
-        let description = "A refresh may narrow the scope that was granted, never widen it.";
+        let description = "A request may narrow the scope that was granted, never widen it.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_scope", description)
     }
 
     /// The resource is not one of the session's audiences (RFC 8707 §2).
     pub fn invalid_target() -> Self {
-        let description = "`resource` must be an audience of this client, or the issuer.";
+        let description =
+            "`resource` must be an audience of this client, or the issuer where there is a person.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_target", description)
     }
 
@@ -168,12 +175,21 @@ impl From<Fault> for OAuthError {
     }
 }
 
+impl From<Unwritten> for OAuthError {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::TooLong { .. } => Self::token_too_large(),
+            Unwritten::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl From<Denial> for OAuthError {
     fn from(denial: Denial) -> Self {
         let description = match denial {
             Denial::UnknownSession | Denial::ForeignToken => return Self::invalid_grant(),
             Denial::ClientDisabled => {
-                "The client is switched off; its sessions renew once it is on again."
+                "The client is switched off; nothing of it renews until it is on again."
             }
             Denial::Ended(_) => "The session is over; sign in again.",
             Denial::Replayed => "This refresh token was used before and its window is closed.",

@@ -101,7 +101,7 @@ impl DeviceRequest {
 fn granted(client: &Client, asked: Option<&str>) -> Result<Arc<str>, Problem> {
     let beyond = "goes beyond the `scope` of this client's configuration, or is not words separated by \
                   single spaces";
-    scope::narrow(&client.scope, asked).ok_or_else(|| Problem::member("scope", beyond))
+    scope::narrow(&client.policy.scope, asked).ok_or_else(|| Problem::member("scope", beyond))
 }
 
 fn audience(client: &Client, asked: Option<Vec<String>>) -> Result<Arc<[Arc<str>]>, Problem> {

@@ -177,17 +177,14 @@ impl Starting<'_> {
         let recipients = self.app.recipients(self.client, &session.audience, None);
         let recipients = recipients.ok_or_else(no_audience)?;
         let writing = Writing { app: self.app, client: self.client, at: self.at };
-        TokenAnswer::new(&writing, grant, &recipients, &session.scope).map_err(
-            |error| match error {
-                Unwritten::TooLong { bytes } => {
-                    let why = format!(
-                        "and roles make an access token of {bytes} bytes; 4096 is the most"
-                    );
-                    Problem::member("claims", why)
-                }
-                Unwritten::Fault(fault) => fault.into(),
-            },
-        )
+        TokenAnswer::new(&writing, grant, &recipients, &grant.scope).map_err(|error| match error {
+            Unwritten::TooLong { bytes } => {
+                let why =
+                    format!("and roles make an access token of {bytes} bytes; 4096 is the most");
+                Problem::member("claims", why)
+            }
+            Unwritten::Fault(fault) => fault.into(),
+        })
     }
 }
 

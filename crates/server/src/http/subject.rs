@@ -106,7 +106,7 @@ pub async fn put(
         |now: LoadedSubject| Ok(now.replace_profile(&profile, expected.as_deref(), &act, at));
     let shard = app.keys.shards.shard(subject.as_str());
     let done = app.store.step_subject(&subject, shard, decide).await?;
-    done.reply.map(replaced).map_err(version::mismatch)
+    done.reply.map(replaced).map_err(|version| version::mismatch("subject", version))
 }
 
 /// The answer of a call that changes a subject and ends nothing.

@@ -1,12 +1,13 @@
-//! `POST /oauth2/token`: renewing (RFC 6749 §6).
+//! `POST /oauth2/token`: renewing (RFC 6749 §6). (Client credentials are in [`super::client_credentials`].)
 
 use super::auth;
 use super::body::Form;
+use super::client_credentials;
 use super::cors;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
-use super::tokens::{TokenAnswer, Unwritten, Writing};
+use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
 use crate::config::{Client, Preset};
 use axum::Extension;
@@ -46,8 +47,10 @@ async fn answer(
     let form = Form::read(headers, body).await?;
     let client = auth::client(app, context, headers, &form)?;
     cors::check(client, headers)?;
-    if form.require("grant_type")? != "refresh_token" {
-        return Err(OAuthError::unsupported_grant_type());
+    match form.require("grant_type")? {
+        "refresh_token" => {}
+        "client_credentials" => return client_credentials::answer(app, client, &form).await,
+        _ => return Err(OAuthError::unsupported_grant_type()),
     }
     if client.preset == Preset::Service {
         return Err(OAuthError::unauthorized_client("The preset `service` has no refresh tokens."));
@@ -125,13 +128,10 @@ impl Request<'_> {
         at: Timestamp,
     ) -> Result<TokenAnswer, OAuthError> {
         let recipients = recipients.ok_or_else(OAuthError::invalid_target)?;
-        let scope = scope::narrow(&grant.session.scope, self.scope);
+        let scope = scope::narrow(&grant.scope, self.scope);
         let scope = scope.ok_or_else(OAuthError::invalid_scope)?;
         let writing = Writing { app: self.app, client: self.client, at };
-        TokenAnswer::new(&writing, grant, &recipients, &scope).map_err(|error| match error {
-            Unwritten::TooLong { .. } => OAuthError::token_too_large(),
-            Unwritten::Fault(fault) => fault.into(),
-        })
+        Ok(TokenAnswer::new(&writing, grant, &recipients, &scope)?)
     }
 
     fn count(&self, outcomes: &Outcomes) {

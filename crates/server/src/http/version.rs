@@ -1,4 +1,4 @@
-//! The version of a subject, and `If-Match` (RFC 9110 §13.1.1).
+//! The version of a subject or client, and `If-Match` (RFC 9110 §13.1.1).
 
 use super::problem::Problem;
 use axum::http::header::IF_MATCH;
@@ -9,7 +9,7 @@ use symbolon_core::revocation::Below;
 /// The most versions that one `If-Match` may name. Inclusive.
 pub const VERSIONS_MAX: usize = 16;
 
-/// `<store>.<subject>`.
+/// `<store>.<subject>`, or `<store>.<client>`.
 pub fn text(version: Below) -> String {
     format!("{}.{}", version.epoch.0, version.counter)
 }
@@ -50,10 +50,10 @@ pub fn expected(headers: &HeaderMap) -> Result<Option<Vec<Below>>, Problem> {
     }
 }
 
-/// The subject is at another version than the caller has seen.
-pub fn mismatch(version: Below) -> Problem {
+/// The subject, or client, is at another version than the caller has seen.
+pub fn mismatch(what: &str, version: Below) -> Problem {
     let detail = format!(
-        "The subject is at version {}, not at one that `If-Match` names. Nothing was changed: read \
+        "The {what} is at version {}, not at one that `If-Match` names. Nothing was changed: read \
          it again.",
         text(version)
     );

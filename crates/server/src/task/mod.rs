@@ -1,3 +1,4 @@
 //! What the authority does on its own.
 
+pub mod reload;
 pub mod sweep;

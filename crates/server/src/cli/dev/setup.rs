@@ -3,7 +3,8 @@
 use super::directory::Directory;
 use crate::cli::config::load;
 use crate::cli::{ConfigArgs, DevArgs, Failure};
-use crate::config::{Config, MasterKeySource, Preset, Problem, duration_text};
+use crate::config::{Config, LoadError, MasterKeySource, Preset, Problem, duration_text};
+use crate::task::reload::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 use symbolon_core::{ClientId, ClientPolicy};
@@ -47,6 +48,20 @@ impl Setup {
         setup.config.metrics_listen = Some(ports.metrics);
         setup.config.master_key = MasterKeySource::File(directory.master_key());
         Ok(setup)
+    }
+
+    /// The same made again, for a reload: the file of `--config` as it is by then, and where `dev` listens and
+    /// keeps its key as it is now. Without `--config` there is nothing that could change.
+    pub fn read_again(&self, args: &DevArgs) -> Read {
+        let (now, args) = (self.config.clone(), args.clone());
+        Box::new(move || {
+            let Some(file) = &args.config else { return Ok(now.clone()) };
+            let mut config = Config::load(Some(file), &[])?;
+            let lives = config.override_lives(args.access_token_ttl, args.grace);
+            lives.map_err(LoadError::Refused)?;
+            let (listen, metrics_listen) = (now.listen, now.metrics_listen);
+            Ok(Config { listen, metrics_listen, master_key: now.master_key.clone(), ..config })
+        })
     }
 
     fn of_flags(args: &DevArgs, directory: &Directory, ports: &Ports) -> Result<Self, Failure> {

@@ -108,7 +108,11 @@ fn refuse_to_replace(args: &InitArgs) -> Result<(), Failure> {
     }
 }
 
-fn draw_secret(rng: &SystemRandom) -> Result<SecretText, Failure> {
+/// Draws a secret for a confidential client.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn draw_secret(rng: &SystemRandom) -> Result<SecretText, Failure> {
     let mut random = [0; 32];
     let filled = rng.fill(&mut random);
     filled.map(|()| client_secret(&random)).map_err(|_| no_randomness())

@@ -1,0 +1,106 @@
+//! What a configuration that is read again changes, and what of it cannot change while the authority runs.
+
+use super::{Audience, Client, Config, MasterKeySource, StoreUrl};
+use std::collections::BTreeMap;
+use symbolon_core::{ClientId, ClientPolicy};
+
+/// The settings that differ and take effect at a start alone. No `..`: a new setting belongs on one side.
+pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
+    let Config {
+        issuer,
+        listen,
+        metrics_listen,
+        store,
+        master_key,
+        audiences: _,
+        clients: _,
+        log,
+        log_level,
+    } = old;
+    let StoreUrl::Sqlite(path) = store;
+    let StoreUrl::Sqlite(other) = &new.store;
+    let differs = [
+        ("issuer", *issuer != new.issuer),
+        ("listen", *listen != new.listen),
+        ("metrics_listen", *metrics_listen != new.metrics_listen),
+        ("store", path != other),
+        ("master_key", !same_source(master_key, &new.master_key)),
+        ("log", *log != new.log),
+        ("log_level", *log_level != new.log_level),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn same_source(one: &MasterKeySource, other: &MasterKeySource) -> bool {
+    use MasterKeySource::{Credential, Env, File, None};
+    match (one, other) {
+        (File(one), File(other)) | (Credential(one), Credential(other)) => one == other,
+        (Env(one), Env(other)) => one.matches(other.expose()),
+        (None, None) => true,
+        (File(_) | Credential(_) | Env(_) | None, _) => false,
+    }
+}
+
+/// What is new, gone or different, one a line, such as `client web: scope, origins`.
+pub fn changes(old: &Config, new: &Config) -> Vec<String> {
+    let by_name = |config: &Config| -> BTreeMap<String, Audience> {
+        config.audiences.iter().map(|own| (own.name.to_string(), own.clone())).collect()
+    };
+    let by_id = |clients: &BTreeMap<ClientId, Client>| -> BTreeMap<String, Client> {
+        clients.iter().map(|(id, client)| (id.as_str().to_owned(), client.clone())).collect()
+    };
+    let mut lines = compare("audience", &by_name(old), &by_name(new), of_audience);
+    lines.extend(compare("client", &by_id(&old.clients), &by_id(&new.clients), of_client));
+    lines
+}
+
+fn compare<T>(
+    kind: &str,
+    old: &BTreeMap<String, T>,
+    new: &BTreeMap<String, T>,
+    differences: fn(&T, &T) -> Vec<&'static str>,
+) -> Vec<String> {
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    let mut lines: Vec<_> = gone.map(|name| format!("{kind} {name}: gone")).collect();
+    for (name, now) in new {
+        let Some(before) = old.get(name) else {
+            lines.push(format!("{kind} {name}: new"));
+            continue;
+        };
+        let differing = differences(before, now);
+        if !differing.is_empty() {
+            lines.push(format!("{kind} {name}: {}", differing.join(", ")));
+        }
+    }
+    lines
+}
+
+fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
+    let Audience { name: _, alg, typ } = old;
+    named([("alg", *alg != new.alg), ("typ", *typ != new.typ)])
+}
+
+fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
+    let Client { id: _, preset, secret_hashes, origins, audience, policy } = old;
+    let ClientPolicy { scope, access_ttl, idle, absolute, grace, replay, binding, devices } =
+        policy;
+    let now = &new.policy;
+    named([
+        ("preset", *preset != new.preset),
+        ("secrets", *secret_hashes != new.secret_hashes),
+        ("origins", *origins != new.origins),
+        ("audience", *audience != new.audience),
+        ("scope", *scope != now.scope),
+        ("access_token.ttl", *access_ttl != now.access_ttl),
+        ("refresh.idle", *idle != now.idle),
+        ("refresh.absolute", *absolute != now.absolute),
+        ("refresh.grace", *grace != now.grace),
+        ("refresh.replay", *replay != now.replay),
+        ("binding", *binding != now.binding),
+        ("devices", *devices != now.devices),
+    ])
+}
+
+fn named<const N: usize>(differs: [(&'static str, bool); N]) -> Vec<&'static str> {
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}

@@ -1,0 +1,102 @@
+//! Reading the configuration again on SIGHUP: whole, or not at all. Requests under way keep what they saw.
+
+use crate::app::{App, Live};
+use crate::authority::{keys_for, needed_algorithms};
+use crate::config::change::{changes, fixed};
+use crate::config::{Config, LoadError};
+use crate::http::Stop;
+use std::fmt;
+use symbolon_wire::MasterKey;
+use tokio::signal::unix::Signal;
+
+/// Reads the configuration with the flags and the environment that the process was started with.
+pub type Read = Box<dyn Fn() -> Result<Config, LoadError> + Send + Sync>;
+
+/// What a reload works with.
+pub struct Reload {
+    /// The authority.
+    pub live: Live,
+    /// The configuration, as it is now.
+    pub read: Read,
+    /// For a key that a new audience needs.
+    pub master: MasterKey,
+}
+
+/// Why the old configuration stays.
+enum Refused {
+    /// It is wrong, or could not be read.
+    Wrong(LoadError),
+    /// It changes what takes effect at a start alone.
+    Fixed(Vec<&'static str>),
+    /// A key that it needs cannot be made.
+    Keys(String),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(error) => error.fmt(f),
+            Self::Fixed(names) => write!(
+                f,
+                "{} cannot change while the authority runs; put it back, or restart",
+                names.join(", ")
+            ),
+            Self::Keys(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Reload {
+    /// Reloads at each SIGHUP until told to stop.
+    pub async fn run(self, mut hangups: Signal, mut stop: Stop) {
+        loop {
+            tokio::select! {
+                hangup = hangups.recv() => if hangup.is_none() { return },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let metrics = self.live.now().metrics.clone();
+            match self.once().await {
+                Ok(changes) if changes.is_empty() => {
+                    metrics.reloaded("applied");
+                    tracing::info!("configuration reloaded: nothing changed");
+                }
+                Ok(changes) => {
+                    metrics.reloaded("applied");
+                    tracing::info!(changes = changes.join("; "), "configuration reloaded");
+                }
+                Err(why) => {
+                    metrics.reloaded("refused");
+                    tracing::error!(%why, "configuration not reloaded: the old one stays");
+                }
+            }
+        }
+    }
+
+    /// Puts the configuration in place as it is now, and answers what it changed.
+    async fn once(&self) -> Result<Vec<String>, Refused> {
+        let new = (self.read)().map_err(Refused::Wrong)?;
+        let app = self.live.now();
+        let differing = fixed(&app.config, &new);
+        if !differing.is_empty() {
+            return Err(Refused::Fixed(differing));
+        }
+        let changes = changes(&app.config, &new);
+        self.make_keys(&app, &new).await?;
+        // Certificates are read again here, once there are any: before the configuration is put in place,
+        // so that a wrong one refuses the whole.
+        self.live.change(|app| app.under(new));
+        Ok(changes)
+    }
+
+    /// Before an audience is offered there is a key that signs for it.
+    async fn make_keys(&self, app: &App, new: &Config) -> Result<(), Refused> {
+        let has = |alg| app.keys.algorithms().any(|own| own == alg);
+        if needed_algorithms(new).into_iter().all(has) {
+            return Ok(());
+        }
+        let keys = keys_for(new, &self.master, &app.store).await;
+        let keys = keys.map_err(|why| Refused::Keys(why.to_string()))?;
+        self.live.change(|app| app.with_keys(keys));
+        Ok(())
+    }
+}
