@@ -116,6 +116,23 @@ fn equal_claims_make_equal_bytes_and_any_other_claim_another_name() {
 }
 
 #[test]
+fn a_token_without_a_session_is_named_by_what_was_drawn_for_it() {
+    let (key, jti_key) = (SigningKey::generate(Algorithm::EdDsa).unwrap(), master().jti_key());
+    let extra = ExtraClaims::NONE;
+    let issue = |drawn: u8| {
+        let own = Claims { sid: None, ..claims(&extra) };
+        own.issue_once(&key, Type::AccessTokenJwt, &jti_key, &[drawn; 16]).ok().unwrap()
+    };
+    let (one, other) = (issue(1), issue(2));
+    assert_ne!(one.jti, other.jti, "two of one second are two tokens");
+    assert_eq!(issue(1).token.expose(), one.token.expose());
+    let keys = KeySet::from_keys(vec![key.verifying_key()]).ok().unwrap();
+    let payload = verify(&keys, Algorithm::EdDsa, one.token.expose()).ok().unwrap();
+    let read = ParsedClaims::of(&payload).unwrap();
+    assert_eq!((read.sid, &*read.jti), (None, &*one.jti.to_text()));
+}
+
+#[test]
 fn a_token_over_4_kib_is_not_issued() {
     let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
     let scope = |len| "s".repeat(len);

@@ -1,9 +1,10 @@
 //! The deterministic grant of DESIGN.md §4.1: equal questions earn equal answers.
 
-use crate::common::{DAY, Family, HOUR, KEY, LATER_KEY, ms, s, secs};
+use crate::common::{DAY, Family, HOUR, KEY, LATER_KEY, ms, s, secs, start};
 use std::sync::Arc;
 use symbolon_core::{
-    Denial, Effect, Grant, Loaded, Outcome, Reason, StoreEpoch, Terms, Timestamp, Ver,
+    ClientPolicy, Denial, Effect, Grant, Loaded, Outcome, Reason, Start, StoreEpoch, Terms,
+    Timestamp, Ver,
 };
 
 fn repeat(family: &Family, at: Timestamp) -> Result<Grant, Denial> {
@@ -161,4 +162,20 @@ fn a_repeated_sign_in_under_a_clock_that_stepped_back_is_never_dated_before_the_
     family.refresh(0, s(1000)).unwrap();
     family.keys = vec![LATER_KEY];
     assert_eq!(repeat(&family, s(990)).unwrap().issued_at, s(1000));
+}
+
+#[test]
+fn a_scope_that_the_client_lost_is_granted_no_more_and_one_that_it_gained_is_not() {
+    let policy = ClientPolicy { scope: "a b".into(), ..ClientPolicy::default() };
+    let mut family = Family::with(&Start { scope: "a b".into(), ..start(1) }, &policy);
+    for (allowed, granted) in [("a b", "a b"), ("b", "b"), ("b c", "b"), ("", ""), ("a b", "a b")] {
+        family.policy.scope = allowed.into();
+        let generation = family.loaded.session.generation.0;
+        let at = s(u64::from(generation) * 60 + 1);
+        let renewed = family.refresh(generation, at).unwrap();
+        assert_eq!(&*renewed.scope, granted, "renewed with {allowed:?}");
+        let repeated = family.refresh(generation, at).unwrap();
+        assert_eq!(repeated.scope, renewed.scope, "answered again with {allowed:?}");
+        assert_eq!(&*renewed.session.scope, "a b", "what was granted is remembered");
+    }
 }

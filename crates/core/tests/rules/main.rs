@@ -8,6 +8,8 @@ mod by_name;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod ends;
@@ -21,3 +23,5 @@ mod person;
 mod refresh_table;
 #[cfg(test)]
 mod sign_in;
+#[cfg(test)]
+mod switches;

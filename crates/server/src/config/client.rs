@@ -208,7 +208,8 @@ fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     if client.preset.has_refresh_tokens() {
         return;
     }
-    if !client.is_confidential() && row.sound {
+    let given = row.has("secret_hash") || !row.texts("secret_hashes").is_empty();
+    if !given && row.sound {
         let what = "is missing: a service signs in with a secret; \
                     `symbolon config init --service NAME` draws one";
         problems.add(row.place_of("secret_hash"), row.path_of("secret_hash"), what);

@@ -215,8 +215,7 @@ fn a_secret_is_never_repeated() {
     assert_eq!(
         in_file,
         "symbolon.toml:10:15: clients.web.secret_hash: must be sha256: and 43 characters of \
-         base64url, never the secret itself; `symbolon config init --service NAME` draws a secret \
-         and prints both"
+         base64url, never the secret itself; `symbolon config secret` draws a secret and prints both"
     );
     let key = format!("master_key = \"{secret}\"\n{GOOD}");
     assert_eq!(
@@ -230,6 +229,34 @@ fn a_secret_is_never_repeated() {
         ["--set master_key: master_key: is a secret: it may stand in the environment alone; \
           use `master_key_file` here"]
     );
+}
+
+#[test]
+fn two_secrets_are_the_most_and_stand_in_one_place() {
+    let hash = |secret: &str| format!("{:?}", symbolon_wire::SecretHash::of(secret).to_text());
+    let (one_hash, other) = (hash("a"), hash("b"));
+    for (lines, wrong) in [
+        (
+            format!("secret_hash = {one_hash}\nsecret_hashes = [{other}]"),
+            "11:17: clients.web.secret_hashes: `secret_hash` is given as well; put both hashes into \
+             this list, and leave it out",
+        ),
+        (
+            format!("secret_hashes = [{one_hash}, {one_hash}]"),
+            "10:69: clients.web.secret_hashes[1]: is the same as the one before; keep one",
+        ),
+        (
+            format!("secret_hashes = [{one_hash}, \"hunter2hunter2\"]"),
+            "10:69: clients.web.secret_hashes[1]: must be sha256: and 43 characters of base64url, \
+             never the secret itself; `symbolon config secret` draws a secret and prints both",
+        ),
+        (
+            format!("secret_hashes = [{one_hash}, {other}, {}]", hash("c")),
+            "10:17: clients.web.secret_hashes: a list of 3 is not a list of at most 2 texts",
+        ),
+    ] {
+        assert_eq!(one(&client(&lines)), format!("symbolon.toml:{wrong}"));
+    }
 }
 
 #[test]

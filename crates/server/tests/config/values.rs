@@ -71,7 +71,7 @@ fn the_file_of_the_interface_is_read_as_it_says() {
     assert!(!web.is_confidential());
     assert_eq!(*web.origins, ["https://app.example.com".into()]);
     assert_eq!(*web.audience, ["demo-api".into()]);
-    assert_eq!(&*web.scope, "orders:read");
+    assert_eq!(&*web.policy.scope, "orders:read");
     assert_eq!(web.policy.devices.per_class[&DeviceClass::Web], 3);
     let audience = config.audience("demo-api").unwrap();
     assert_eq!((audience.alg, audience.typ), (Algorithm::EdDsa, Type::AccessTokenJwt));
@@ -119,7 +119,7 @@ fn clients_are_addressed_by_their_id_however_it_is_spelled_there() {
     let config =
         read(SHORT, &variables, &["clients.\"com.example.app\".origins=https://a.example.com"]);
     let app = client(&config, "com.example.app");
-    assert_eq!(&*app.scope, "a b");
+    assert_eq!(&*app.policy.scope, "a b");
     assert_eq!(*app.origins, ["https://a.example.com".into()]);
     let config = read(SHORT, &[], &["clients.1.devices.overflow=refuse"]);
     assert_eq!(client(&config, "com.example.app").policy.devices.overflow, Overflow::Refuse);
@@ -176,6 +176,21 @@ fn a_service_has_no_window_and_knows_its_secret() {
     assert!(jobs.has_secret("s3cr3t") && !jobs.has_secret("S3cr3t") && !jobs.has_secret(""));
     assert_eq!(jobs.policy.grace, Duration::ZERO);
     assert!(!client(&config, "web").has_secret(""));
+}
+
+#[test]
+fn while_a_secret_is_changed_the_old_and_the_new_one_hold() {
+    let [old, new] = ["old-s3cr3t", "new-s3cr3t"].map(|secret| SecretHash::of(secret).to_text());
+    let text = format!(
+        "{SHORT}[[clients]]\nclient_id = \"jobs\"\npreset = \"service\"\n\
+         secret_hashes = [\"{old}\", \"{new}\"]\naudience = [\"demo-api\"]\n"
+    );
+    let both = read(&text, &[], &[]);
+    let one = read(&text, &[("SYMBOLON_CLIENTS__JOBS__SECRET_HASHES", &*new)], &[]);
+    let (both, one) = (client(&both, "jobs"), client(&one, "jobs"));
+    assert!(both.has_secret("old-s3cr3t") && both.has_secret("new-s3cr3t"));
+    assert!(!one.has_secret("old-s3cr3t") && one.has_secret("new-s3cr3t"));
+    assert!(both.is_confidential() && !both.has_secret("") && !both.has_secret(&new));
 }
 
 #[test]

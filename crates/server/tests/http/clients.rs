@@ -69,7 +69,7 @@ async fn parameters_that_are_missing_empty_or_repeated_are_invalid_requests() {
         let refused = form(&server, "/oauth2/token", wrong).await;
         refused.expect_oauth(400, "invalid_request", None);
     }
-    for grant in ["password", "authorization_code", "client_credentials", "Refresh_Token"] {
+    for grant in ["password", "authorization_code", "Client_Credentials", "Refresh_Token"] {
         let asked = [("grant_type", grant), client, token];
         let refused = form(&server, "/oauth2/token", &asked).await;
         refused.expect_oauth(400, "unsupported_grant_type", None);

@@ -4,6 +4,8 @@
 //! `CRASH_ROUNDS=50 cargo test -p symbolon --test http crash` kills the server fifty times.
 
 #[cfg(test)]
+mod advisories;
+#[cfg(test)]
 mod api_keys;
 #[cfg(test)]
 mod bad_bodies;
@@ -18,6 +20,8 @@ mod crash;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod disabled;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod ending;
@@ -30,10 +34,16 @@ mod idempotency;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod services;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod subject_races;
 #[cfg(test)]
 mod subjects;
+#[cfg(test)]
+mod switches;
 #[cfg(test)]
 mod tokens;

@@ -40,7 +40,7 @@ async fn metadata_and_key_set_are_consistent_with_what_is_offered() {
         let there = server.ask(Ask::get(path)).await;
         assert_ne!(there.status, 404, "{path}");
     }
-    assert_eq!(metadata["grant_types_supported"], json!(["refresh_token"]));
+    assert_eq!(metadata["grant_types_supported"], json!(["refresh_token", "client_credentials"]));
     assert_eq!(metadata["scopes_supported"], json!(["orders:read", "orders:write"]));
     let jwks: Value = serde_json::from_str(&server.jwks().await).unwrap();
     for key in jwks["keys"].as_array().unwrap() {

@@ -12,6 +12,8 @@ pub(crate) const SERVICE_SECRET: &str = "sym_cs_of_the_tests_which_is_long_enoug
 /// What the clients of a test are like.
 #[derive(Clone, Default)]
 pub(crate) struct Configuration {
+    head: String,
+    audiences: String,
     clients: String,
 }
 
@@ -23,22 +25,43 @@ impl Configuration {
         Self::default().client("service", &service)
     }
 
-    /// One more client; `settings` are lines of TOML.
-    pub(crate) fn client(mut self, id: &str, settings: &str) -> Self {
-        self.clients.push_str(&format!(
-            "\n[[clients]]\nclient_id = \"{id}\"\naudience = [\"demo-api\", \"billing\"]\n\
-             scope = \"orders:read orders:write\"\n{settings}\n"
-        ));
+    /// No client yet.
+    pub(crate) fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Lines of TOML before everything else.
+    pub(crate) fn head(mut self, lines: &str) -> Self {
+        self.head.push_str(&format!("{lines}\n"));
         self
+    }
+
+    /// One more audience; `settings` are lines of TOML.
+    pub(crate) fn audience(mut self, name: &str, settings: &str) -> Self {
+        self.audiences.push_str(&format!("\n[[audiences]]\nname = \"{name}\"\n{settings}\n"));
+        self
+    }
+
+    /// One more client, with audience, scope and all as these lines of TOML say.
+    pub(crate) fn bare_client(mut self, id: &str, settings: &str) -> Self {
+        self.clients.push_str(&format!("\n[[clients]]\nclient_id = \"{id}\"\n{settings}\n"));
+        self
+    }
+
+    /// One more client; `settings` are lines of TOML.
+    pub(crate) fn client(self, id: &str, settings: &str) -> Self {
+        let usual = "audience = [\"demo-api\", \"billing\"]\nscope = \"orders:read orders:write\"";
+        self.bare_client(id, &format!("{usual}\n{settings}"))
     }
 
     /// Writes it into a folder, for a data directory.
     pub(crate) fn write(&self, folder: &Path, data: &Path) -> PathBuf {
-        let (clients, data) = (&self.clients, data.display());
+        let Self { head, audiences, clients } = self;
+        let data = data.display();
         let text = format!(
-            "issuer = \"{ISSUER}\"\nstore = \"sqlite:{data}/symbolon.db\"\n\
+            "{head}issuer = \"{ISSUER}\"\nstore = \"sqlite:{data}/symbolon.db\"\n\
              master_key_file = \"{data}/master.key\"\n\n\
-             [[audiences]]\nname = \"demo-api\"\n\n[[audiences]]\nname = \"billing\"\n{clients}"
+             [[audiences]]\nname = \"demo-api\"\n\n[[audiences]]\nname = \"billing\"\n{audiences}{clients}"
         );
         let path = folder.join("symbolon.toml");
         std::fs::write(&path, text).unwrap();

@@ -1,7 +1,7 @@
 //! The process: started for one test, killed at its end, its log shown when the test fails.
 
 use super::secrets::suspicious;
-use super::{Answer, Ask, Claims, Configuration, SOON, Tokens, encoded, until};
+use super::{Answer, Ask, Claims, Configuration, SERVICE_SECRET, SOON, Tokens, encoded, until};
 use http::Uri;
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -50,6 +50,11 @@ impl Home {
     /// A file beside the data directory.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Replaces the file of `dev --config`.
+    pub(crate) fn reconfigure(&self, configuration: &Configuration) {
+        configuration.write(self.folder.path(), &self.data());
     }
 
     /// Everything that any server of this place has logged.
@@ -152,6 +157,35 @@ impl Server {
     /// Tells it to stop, without waiting for that.
     pub(crate) fn tell_to_stop(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Has it read its configuration again, and waits until it says what became of that: the line.
+    pub(crate) async fn reload(&self) -> String {
+        let said = || {
+            let log = self.home.log();
+            let lines = log
+                .lines()
+                .filter(|line| line.contains("configuration") && line.contains("reloaded"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = said().len();
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+        until("the reload is told", || {
+            let line = said().get(before).cloned();
+            async move { line }
+        })
+        .await
+    }
+
+    /// A token of the client `service` itself.
+    pub(crate) async fn service_token(&self, more: &[(&str, &str)]) -> Answer {
+        let parameters = [&[("grant_type", "client_credentials")], more].concat();
+        self.ask(Ask::form("/oauth2/token", &parameters).basic("service", SERVICE_SECRET)).await
+    }
+
+    /// `PUT /v1/clients/{client_id}`.
+    pub(crate) async fn switch(&self, client: &str, body: &Value) -> Answer {
+        self.ask_as_back_end(Ask::put(&format!("/v1/clients/{client}"), body)).await
     }
 
     /// Waits until it has stopped.
