@@ -161,3 +161,29 @@ fn every_link_in_the_documents_leads_somewhere() {
         }
     }
 }
+
+/// The page has every advisory by its number, each with tests that are there or with a word of why not.
+#[test]
+fn every_advisory_is_held_by_a_test_that_is_there() {
+    let page = read(&root().join("docs/advisories.md"));
+    let code: String = files(&root().join("crates"), ".rs").iter().map(|path| read(path)).collect();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let mut named = BTreeSet::new();
+    for (at, row) in rows.iter().enumerate() {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells[0].trim(), (at + 1).to_string(), "{row}");
+        let tests: Vec<_> = cells[3].split('`').skip(1).step_by(2).collect();
+        let why_not = cells[3].contains("not ") || cells[3].contains("no ");
+        assert!(!tests.is_empty() || why_not, "{row}");
+        for test in tests {
+            assert!(code.contains(&format!("fn {test}(")), "{test} is not there");
+            named.insert(test);
+        }
+    }
+    assert_eq!(rows.len(), 30);
+    let own = read(&root().join("crates/server/tests/http/advisories.rs"));
+    for test in own.split("#[tokio::test]\nasync fn ").skip(1) {
+        let name = test.split('(').next().unwrap();
+        assert!(named.contains(name), "docs/advisories.md does not name {name}");
+    }
+}

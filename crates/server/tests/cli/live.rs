@@ -195,3 +195,55 @@ fn the_log_shows_what_ended_and_counts_it() {
     assert_eq!(dev.run(&["log", "--reason", "because"]).code, 1);
     assert_eq!(dev.run(&["log", "--since", "soon"]).code, 2);
 }
+
+#[test]
+fn a_client_is_listed_switched_off_and_on_and_treated_leniently_for_a_while() {
+    let dev = Dev::start(&[]);
+    let table = dev.run(&["clients", "list"]).ok().out;
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("CLIENT"), "{table}");
+    assert!(lines[2].starts_with("service") && lines[2].contains("confidential"), "{table}");
+    assert!(lines[3].contains("enabled  enforce"), "{table}");
+    let shown = dev.run(&["clients", "show", "web"]).ok().out;
+    assert!(shown.contains("state            enabled\n"), "{shown}");
+    assert!(shown.contains("grace            10s\n"), "{shown}");
+
+    let off = ["clients", "disable", "web", "--note", "leaked"];
+    assert_eq!(dev.run(&off).ok().out, "disabled: refused in every grant\n");
+    assert_eq!(dev.run(&off).ok().out, "nothing changed: it was disabled\n");
+    let raced = dev.run(&["demo", "race"]);
+    assert!(raced.code == 1 && raced.err.contains("client_disabled"), "{}", raced.err);
+    let history = dev.run(&["log", "--json"]).ok().out;
+    assert!(history.contains("\"note\":\"leaked\""), "{history}");
+
+    let replay = ["clients", "replay", "web", "report", "--for", "30min"];
+    let said = dev.run(&replay).ok().out;
+    assert!(said.starts_with("replays are treated as `report` until 20"), "{said}");
+    let shown = dev.run(&["clients", "show", "web", "--json"]).ok().json();
+    assert_eq!((&shown["disabled"], &shown["replay"]["mode"]), (&true.into(), &"report".into()));
+    assert_eq!(dev.run(&["clients", "enable", "web"]).ok().out, "enabled: its sessions go on\n");
+    let shown = dev.run(&["clients", "show", "web", "--json"]).ok().json();
+    assert_eq!((&shown["disabled"], &shown["replay"]["mode"]), (&false.into(), &"report".into()));
+    let said = dev.run(&["clients", "replay", "web", "configured"]).ok().out;
+    assert_eq!(said, "replays are treated as configured\n");
+    let unchanged = dev.run(&["clients", "enable", "web", "--json"]).ok().json();
+    assert_eq!(unchanged["changed"], false);
+
+    let unknown = dev.run(&["clients", "disable", "nobody"]);
+    assert_eq!(unknown.code, 1, "{}", unknown.err);
+    let wrong = dev.run(&["clients", "replay", "web", "sometimes"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
+    let long = dev.run(&["clients", "replay", "web", "off", "--for", "31d"]);
+    assert_eq!(long.code, 1, "{}", long.err);
+}
+
+#[test]
+fn a_drawn_secret_fits_the_hash_that_is_shown_beside_it() {
+    let drawn = symbolon_with(Path::new("."), &["config", "secret", "--json"], &[]).ok().json();
+    let (secret, hash) = (drawn["client_secret"].as_str().unwrap(), &drawn["secret_hash"]);
+    assert!(secret.starts_with("sym_cs_") && 40 < secret.len());
+    assert_eq!(*hash, symbolon_wire::SecretHash::of(secret).to_text());
+    let shown = symbolon_with(Path::new("."), &["config", "secret"], &[]).ok().out;
+    assert!(shown.contains("  sym_cs_") && shown.contains("  \"sha256:"), "two lines to copy");
+    assert!(!shown.contains(secret), "each run draws another");
+}

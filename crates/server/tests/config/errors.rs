@@ -243,11 +243,11 @@ fn two_secrets_are_the_most_and_stand_in_one_place() {
         ),
         (
             format!("secret_hashes = [{one_hash}, {one_hash}]"),
-            "10:69: clients.web.secret_hashes[1]: is the same as the one before; keep one",
+            "10:72: clients.web.secret_hashes[1]: is the same as the one before; keep one",
         ),
         (
             format!("secret_hashes = [{one_hash}, \"hunter2hunter2\"]"),
-            "10:69: clients.web.secret_hashes[1]: must be sha256: and 43 characters of base64url, \
+            "10:72: clients.web.secret_hashes[1]: must be sha256: and 43 characters of base64url, \
              never the secret itself; `symbolon config secret` draws a secret and prints both",
         ),
         (
