@@ -296,7 +296,9 @@ pub(crate) fn quoted(words: &[&str]) -> String {
 
 fn expected(kind: &Kind, value: &Value) -> String {
     let what = value.what();
+    let many = if let Value::List(list) = value { list.len() } else { 0 };
     match kind {
+        Kind::Texts(max) if *max < many => format!("has {many} texts; {max} is the most"),
         Kind::Text | Kind::Required => format!("{what} is not a text; put it in quotes"),
         Kind::Secret => "is a secret: it may stand in the environment alone; \
                          use `master_key_file` here"

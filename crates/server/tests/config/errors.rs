@@ -252,7 +252,7 @@ fn two_secrets_are_the_most_and_stand_in_one_place() {
         ),
         (
             format!("secret_hashes = [{one_hash}, {other}, {}]", hash("c")),
-            "10:17: clients.web.secret_hashes: a list of 3 is not a list of at most 2 texts",
+            "10:17: clients.web.secret_hashes: has 3 texts; 2 is the most",
         ),
     ] {
         assert_eq!(one(&client(&lines)), format!("symbolon.toml:{wrong}"));
