@@ -6,6 +6,7 @@ use crate::config::{Config, StoreUrl};
 use crate::http::{self, Stop};
 use crate::keys::{Keys, KeysUnavailable};
 use crate::task::sweep;
+use crate::tls::{Certificate, TlsError};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub enum StartError {
     Fault(Fault),
     /// An address cannot be listened on.
     Listen(SocketAddr, std::io::Error),
+    /// The certificate cannot be used.
+    Tls(TlsError),
     /// The process cannot be told to stop.
     Signals(std::io::Error),
 }
@@ -41,6 +44,7 @@ impl fmt::Display for StartError {
                 f,
                 "cannot listen on {address}: {why}; stop what listens there, or choose another address"
             ),
+            Self::Tls(error) => error.fmt(f),
             Self::Signals(why) => write!(f, "cannot watch for signals: {why}"),
         }
     }
@@ -95,13 +99,17 @@ pub fn take_descriptors() -> u64 {
 /// # Errors
 /// The store or the keys cannot be used, and why.
 pub async fn open(config: Config, master: &MasterKey) -> Result<Live, StartError> {
+    let certificate = config.tls.as_ref().map(Certificate::read).transpose();
+    let certificate = certificate.map_err(StartError::Tls)?;
     let StoreUrl::Sqlite(path) = &config.store;
     let store = Store::open_sqlite(path, Role::Serve)?;
     let mut needed: BTreeSet<Algorithm> = config.audiences.iter().map(|a| a.alg).collect();
     needed.insert(Algorithm::EdDsa);
     let keys = Keys::open(master, &store, &needed).await?;
     let clock = Clock::start(store.latest_instant());
-    Ok(Live::new(App::new(config, store, keys, clock)?))
+    let mut app = App::new(config, store, keys, clock)?;
+    app.certificate = certificate;
+    Ok(Live::new(app))
 }
 
 /// Answers until told to stop, then lets the requests under way finish.
@@ -109,9 +117,10 @@ pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, sto
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
     let counting = metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
-        tokio::spawn(http::serve(listener, router, stop.clone()))
+        tokio::spawn(http::serve(listener, None, router, stop.clone()))
     });
-    http::serve(api, http::router(live), stop).await;
+    let tls = live.now().certificate.as_ref().map(Certificate::acceptor);
+    http::serve(api, tls, http::router(live), stop).await;
     // Both end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     if let Some(counting) = counting {

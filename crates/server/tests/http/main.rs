@@ -36,4 +36,6 @@ mod subject_races;
 #[cfg(test)]
 mod subjects;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod tokens;

@@ -44,6 +44,8 @@ impl Setup {
             None => Self::of_flags(args, directory, ports)?,
         };
         setup.config.listen = ports.api;
+        // It listens to this machine alone, and says `http` when it is ready.
+        setup.config.tls = None;
         setup.config.metrics_listen = Some(ports.metrics);
         setup.config.master_key = MasterKeySource::File(directory.master_key());
         Ok(setup)
