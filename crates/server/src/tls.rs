@@ -136,12 +136,16 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn refused(path: &Path, why: pem::Error) -> TlsError {
+    let malformed = |what| TlsError::Malformed(path.to_owned(), what);
+    if let pem::Error::Io(why) = why {
+        return TlsError::Unreadable(path.to_owned(), why);
+    }
     match why {
-        pem::Error::Io(why) => TlsError::Unreadable(path.to_owned(), why),
-        pem::Error::NoItemsFound => TlsError::Malformed(
-            path.to_owned(),
-            "holds no private key (-----BEGIN PRIVATE KEY-----)",
-        ),
-        _ => TlsError::Malformed(path.to_owned(), "is not PEM"),
+        pem::Error::NoItemsFound => malformed("holds no private key (-----BEGIN PRIVATE KEY-----)"),
+        pem::Error::MissingSectionEnd { .. }
+        | pem::Error::IllegalSectionStart { .. }
+        | pem::Error::Base64Decode(_)
+        | pem::Error::SectionTooLarge
+        | _ => malformed("is not PEM"),
     }
 }
