@@ -9,6 +9,7 @@ pub mod bench;
 pub mod config;
 pub mod demo;
 pub mod dev;
+pub mod explain;
 pub mod failure;
 pub mod init;
 pub mod log;
@@ -54,6 +55,8 @@ enum Command {
     Subjects(subjects::Command),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
+    /// What a token is, why somebody was signed out, what a client's settings cost
+    Explain(explain::ExplainArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -83,6 +86,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Sessions(command) => sessions::run(command).await,
         Command::Subjects(command) => subjects::run(command).await,
         Command::Log(args) => log::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
     }
@@ -98,6 +102,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Sessions(_)
         | Command::Subjects(_)
         | Command::Log(_)
+        | Command::Explain(_)
         | Command::Bench(_)
         | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),
     };

@@ -65,6 +65,18 @@ impl Setup {
     }
 }
 
+/// The configuration of `dev` without flags, for commands that explain and start nothing.
+///
+/// # Errors
+/// There is no place for a directory.
+pub fn usual() -> Result<Config, Failure> {
+    let args = DevArgs::default();
+    let directory = Directory::open(None)?;
+    let local = |port| SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
+    let ports = Ports { api: local(8620), demo: local(8621), metrics: local(8629) };
+    Setup::of_flags(&args, &directory, &ports).map(|setup| setup.config)
+}
+
 /// A configuration file that says what the flags ask for.
 fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str) -> String {
     let Ports { api, demo, metrics } = ports;
