@@ -94,6 +94,11 @@ impl App {
         Self { config: Arc::new(config), policies, ..self.clone() }
     }
 
+    /// The same authority by another clock.
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self.clone() }
+    }
+
     /// The same authority with other keys.
     pub fn with_keys(&self, keys: Keys) -> Self {
         Self { keys: Arc::new(keys), ..self.clone() }

@@ -1,7 +1,7 @@
 //! Opening the authority and running it: what `serve` and `dev` share.
 
 use crate::app::{App, Live};
-use crate::clock::Clock;
+use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
 use crate::http::{self, Stop};
 use crate::keys::{Keys, KeysUnavailable};
@@ -106,7 +106,7 @@ pub async fn open(config: Config, master: &MasterKey) -> Result<Live, StartError
     let mut needed: BTreeSet<Algorithm> = config.audiences.iter().map(|a| a.alg).collect();
     needed.insert(Algorithm::EdDsa);
     let keys = Keys::open(master, &store, &needed).await?;
-    let clock = Clock::start(store.latest_instant());
+    let clock = Clock::start(store.latest_instant(), accepted(&store).await?);
     let mut app = App::new(config, store, keys, clock)?;
     app.certificate = certificate;
     Ok(Live::new(app))

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod config;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod explain;
 pub mod failure;
 pub mod init;
@@ -57,6 +58,8 @@ enum Command {
     Log(log::LogArgs),
     /// What a token is, why somebody was signed out, what a client's settings cost
     Explain(explain::ExplainArgs),
+    /// Look at everything that an authority stands on, and say what is wrong with it
+    Doctor(doctor::DoctorArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -87,6 +90,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Subjects(command) => subjects::run(command).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
     }
@@ -103,6 +107,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Subjects(_)
         | Command::Log(_)
         | Command::Explain(_)
+        | Command::Doctor(_)
         | Command::Bench(_)
         | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),
     };

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod ban;
 pub mod body;
+pub mod clock;
 pub mod cors;
 pub mod edge;
 pub mod ending;
@@ -50,6 +51,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/subjects/{sub}/ban", put(ban::put).delete(ban::delete))
         .route("/v1/subjects/{sub}/erase", post(erase::post))
         .route("/v1/events", get(events::get))
+        .route("/v1/clock", post(clock::post))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))
         .route("/oauth2/introspect", post(introspect::post))

@@ -28,7 +28,7 @@ impl Dev {
         Self { process, ready: serde_json::from_str(&line).unwrap() }
     }
 
-    fn text(&self, member: &str) -> &str {
+    pub(crate) fn text(&self, member: &str) -> &str {
         self.ready[member].as_str().unwrap()
     }
 
