@@ -76,7 +76,7 @@ impl fmt::Display for Fault {
             ),
             Self::Clock => f.write_str(
                 "the wall clock left the boot clock or the store's clock by more than 60 s; \
-                 correct it, or restart once it is right",
+                 correct it; if it is right: symbolon doctor --accept-clock",
             ),
             Self::Store(said) => write!(f, "the store could not answer: {said}"),
             Self::Contention => f.write_str("too many callers changed the same session at once"),

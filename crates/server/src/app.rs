@@ -5,6 +5,7 @@ use crate::config::{Client, Config};
 use crate::http::failures::Failures;
 use crate::keys::{Keys, Recipients};
 use crate::metrics::Metrics;
+use crate::tls::Certificate;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,6 +30,8 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// Its clocks.
     pub clock: Arc<Clock>,
+    /// What its own TLS shows; `None`: it speaks plain HTTP.
+    pub certificate: Option<Arc<Certificate>>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// Who failed to authenticate lately.
@@ -82,6 +85,7 @@ impl App {
             config: Arc::new(config),
             keys: Arc::new(keys),
             clock: Arc::new(clock),
+            certificate: None,
             store,
         })
     }
@@ -90,6 +94,11 @@ impl App {
     pub fn under(&self, config: Config) -> Self {
         let policies = Arc::new(config.policies());
         Self { config: Arc::new(config), policies, ..self.clone() }
+    }
+
+    /// The same authority by another clock.
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self.clone() }
     }
 
     /// The same authority with other keys.

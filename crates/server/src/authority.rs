@@ -1,11 +1,12 @@
 //! Opening the authority and running it: what `serve` and `dev` share.
 
 use crate::app::{App, Live};
-use crate::clock::Clock;
+use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
 use crate::http::{self, Stop};
 use crate::keys::{Keys, KeysUnavailable};
 use crate::task::sweep;
+use crate::tls::{Certificate, TlsError};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub enum StartError {
     Fault(Fault),
     /// An address cannot be listened on.
     Listen(SocketAddr, std::io::Error),
+    /// The certificate cannot be used.
+    Tls(TlsError),
     /// The process cannot be told to stop.
     Signals(std::io::Error),
 }
@@ -41,6 +44,7 @@ impl fmt::Display for StartError {
                 f,
                 "cannot listen on {address}: {why}; stop what listens there, or choose another address"
             ),
+            Self::Tls(error) => error.fmt(f),
             Self::Signals(why) => write!(f, "cannot watch for signals: {why}"),
         }
     }
@@ -95,11 +99,15 @@ pub fn take_descriptors() -> u64 {
 /// # Errors
 /// The store or the keys cannot be used, and why.
 pub async fn open(config: Config, master: &MasterKey) -> Result<Live, StartError> {
+    let certificate = config.tls.as_ref().map(Certificate::read).transpose();
+    let certificate = certificate.map_err(StartError::Tls)?;
     let StoreUrl::Sqlite(path) = &config.store;
     let store = Store::open_sqlite(path, Role::Serve)?;
     let keys = keys_for(&config, master, &store).await?;
-    let clock = Clock::start(store.latest_instant());
-    Ok(Live::new(App::new(config, store, keys, clock)?))
+    let clock = Clock::start(store.latest_instant(), accepted(&store).await?);
+    let mut app = App::new(config, store, keys, clock)?;
+    app.certificate = certificate;
+    Ok(Live::new(app))
 }
 
 /// The keys that a configuration needs: those of the store, and new ones for what is missing.
@@ -125,9 +133,10 @@ pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, sto
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
     let counting = metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
-        tokio::spawn(http::serve(listener, router, stop.clone()))
+        tokio::spawn(http::serve(listener, None, router, stop.clone()))
     });
-    http::serve(api, http::router(live), stop).await;
+    let tls = live.now().certificate.as_ref().map(Certificate::acceptor);
+    http::serve(api, tls, http::router(live), stop).await;
     // Both end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     if let Some(counting) = counting {

@@ -6,6 +6,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use symbolon_core::{Duration, Fault, Timestamp};
+use symbolon_store::{Kind, Store};
 
 /// The clocks of this process.
 pub struct Clock {
@@ -15,8 +16,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts to watch both clocks; `store_latest` is the newest instant that the store has seen.
-    pub fn start(store_latest: Timestamp) -> Self {
+    /// Starts to watch both clocks. `store_latest` is the newest instant that the store has seen; what it
+    /// saw up to `accepted` is known to have been seen by a wrong clock.
+    pub fn start(store_latest: Timestamp, accepted: Timestamp) -> Self {
+        let store_latest =
+            if store_latest <= accepted { Timestamp::default() } else { store_latest };
         Self { started_wall: wall(), started_boot: boot(), store_latest }
     }
 
@@ -37,6 +41,32 @@ impl Clock {
         wall()
     }
 }
+
+/// Up to which instant what the store has seen was said to be wrong.
+///
+/// # Errors
+/// The store could not be read.
+pub async fn accepted(store: &Store) -> Result<Timestamp, Fault> {
+    let record = store.record(Kind::Meta, ACCEPTED).await?;
+    let bytes = record.and_then(|record| record.value.try_into().ok());
+    Ok(Timestamp::from_millis(bytes.map(u64::from_be_bytes).unwrap_or_default()))
+}
+
+/// Remembers that what the store has seen up to `seen` was seen by a wrong clock.
+///
+/// # Errors
+/// The store could not be written.
+pub async fn accept(store: &Store, seen: Timestamp) -> Result<(), Fault> {
+    let before = store.record(Kind::Meta, ACCEPTED).await?.map(|record| record.version);
+    let value = seen.as_millis().to_be_bytes();
+    match store.put_record(Kind::Meta, ACCEPTED, &value, before).await? {
+        true => Ok(()),
+        false => Err(Fault::Contention),
+    }
+}
+
+/// The record that remembers it.
+const ACCEPTED: &str = "accepted-clock";
 
 /// What the wall clock of a command says; no rule sees it.
 pub fn civil_now() -> Timestamp {
@@ -68,22 +98,34 @@ pub fn monotonic() -> Duration {
 mod tests {
     use super::*;
 
+    fn start(store_latest: Timestamp) -> Clock {
+        Clock::start(store_latest, Timestamp::default())
+    }
+
+    #[test]
+    fn what_was_accepted_is_held_against_nobody_and_what_came_later_is() {
+        let ahead = wall().after(Duration::from_secs(3_600));
+        assert!(Clock::start(ahead, ahead).now().is_ok());
+        let later = ahead.after(Duration::from_secs(1));
+        assert_eq!(Clock::start(later, ahead).now(), Err(Fault::Clock));
+    }
+
     #[test]
     fn a_clock_that_agrees_is_believed() {
-        assert!(Clock::start(Timestamp::default()).now().is_ok());
+        assert!(start(Timestamp::default()).now().is_ok());
     }
 
     #[test]
     fn a_wall_clock_far_behind_the_store_is_a_fault() {
         let ahead = wall().after(Duration::from_secs(3_600));
-        assert_eq!(Clock::start(ahead).now(), Err(Fault::Clock));
+        assert_eq!(start(ahead).now(), Err(Fault::Clock));
         let near = wall().after(Duration::from_secs(30));
-        assert!(Clock::start(near).now().is_ok());
+        assert!(start(near).now().is_ok());
     }
 
     #[test]
     fn a_wall_clock_that_left_the_boot_clock_is_a_fault() {
-        let mut clock = Clock::start(Timestamp::default());
+        let mut clock = start(Timestamp::default());
         clock.started_wall = wall().after(Duration::from_secs(120));
         assert_eq!(clock.now(), Err(Fault::Clock));
     }

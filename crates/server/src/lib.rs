@@ -14,3 +14,4 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod task;
+pub mod tls;

@@ -105,7 +105,12 @@ const SIGNATURE_BYTES_MAX: usize = crate::jwk::RSA_BITS_MAX / 8;
 
 /// The longest header segment that is parsed, in bytes: it is parsed before anything is verified.
 /// Inclusive.
-const HEADER_BYTES_MAX: usize = 2048;
+pub(crate) const HEADER_BYTES_MAX: usize = 2048;
+
+/// The header and payload segments of a token, not looked into.
+pub(crate) fn split(token: &str) -> Result<(&str, &str), Malformed> {
+    Compact::split(token).map(|parts| (parts.header, parts.payload))
+}
 
 /// The three segments of a token.
 struct Compact<'t> {

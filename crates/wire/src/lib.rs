@@ -27,6 +27,7 @@ pub mod sealer;
 pub mod secret;
 pub mod shard;
 pub mod signing_key;
+pub mod unverified;
 pub mod verifying_key;
 
 pub use access_token::{Claims, ISSUED_BYTES_WARN, IssueError, Issued, Jti, JtiKey};
@@ -47,4 +48,5 @@ pub use sealer::Sealer;
 pub use secret::SecretText;
 pub use shard::{ShardKey, parse_session_id, session_id_text};
 pub use signing_key::{CryptoFailed, SigningKey};
+pub use unverified::{UnverifiedAccessToken, UnverifiedRefreshToken, unverified_api_key_id};
 pub use verifying_key::VerifyingKey;

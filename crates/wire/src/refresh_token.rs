@@ -74,15 +74,15 @@ impl RefreshTokenKeys {
 }
 
 /// One answer to every text that is not ours: what is wrong with it would help a forger alone.
-const FORGED: Malformed =
+pub(crate) const FORGED: Malformed =
     Malformed::new("refresh_token", "is not a refresh token of this authority");
 
-const BODY_BYTES: usize = 34;
+pub(crate) const BODY_BYTES: usize = 34;
 const TAG_BYTES: usize = 16;
 const TOKEN_BYTES: usize = BODY_BYTES + TAG_BYTES;
 const TEXT_BYTES: usize = PREFIX.len() + base64url::encoded_len(TOKEN_BYTES);
 
-fn decode(text: &str) -> Result<[u8; TOKEN_BYTES], Malformed> {
+pub(crate) fn decode(text: &str) -> Result<[u8; TOKEN_BYTES], Malformed> {
     let encoded = text.strip_prefix(PREFIX).ok_or(FORGED)?;
     base64url::decode_exact(encoded, "refresh_token").map_err(|_| FORGED)
 }
@@ -94,11 +94,11 @@ fn tag(key: &hmac::Key, body: &[u8]) -> [u8; TAG_BYTES] {
 }
 
 /// What stands before the tag.
-struct Body {
+pub(crate) struct Body {
     number: u16,
-    epoch: StoreEpoch,
-    sid: SessionId,
-    generation: Generation,
+    pub(crate) epoch: StoreEpoch,
+    pub(crate) sid: SessionId,
+    pub(crate) generation: Generation,
     salt: Salt,
 }
 
@@ -113,7 +113,7 @@ impl Body {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         let (epoch, rest) = rest.split_first_chunk()?;
         let (sid, rest) = rest.split_first_chunk()?;

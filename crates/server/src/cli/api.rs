@@ -8,6 +8,7 @@ use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// Which authority to ask, and as whom.
 #[derive(Args, Clone)]
@@ -24,6 +25,9 @@ pub struct ApiArgs {
     /// An API key; better in the environment, where the list of processes does not show it
     #[arg(long, value_name = "KEY", env = "SYMBOLON_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
+    /// Trust the certificates in this PEM file too, beside the public authorities
+    #[arg(long, value_name = "FILE", env = "SYMBOLON_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A running authority that is asked as one API key.
@@ -48,7 +52,8 @@ impl Api {
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Failure::wrong_usage("the API key has characters that no API key has"));
         }
-        Ok(Self { net: Net::new()?, base: args.url, key, connection: None })
+        let net = Net::new(args.ca_file.as_deref())?;
+        Ok(Self { net, base: args.url, key, connection: None })
     }
 
     /// Opens connections to the same authority.

@@ -2,8 +2,9 @@
 //! while an authority serves from it; it sees a new key within a second.
 
 use crate::api_keys::{self, ApiKeyRecord, ApiScope, NewApiKey};
+use crate::authority::keep_files_private;
 use crate::cli::{ConfigArgs, Failure, config, out};
-use crate::clock::Clock;
+use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use clap::{Args, Subcommand};
@@ -88,7 +89,7 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     let master = config.master_key.read().map_err(Failure::could_not)?.ok_or_else(no_master_key)?;
     let random = random()?;
     let store = open(&config)?;
-    let at = now(&store)?;
+    let at = now(&store).await?;
     let created = api_keys::create(&store, &master.api_key_digests(), new, &random, at).await;
     let (text, key) = created.map_err(|fault| could_not("make an API key", &fault))?;
     if args.json {
@@ -149,7 +150,7 @@ async fn revoke(args: RevokeArgs) -> Result<(), Failure> {
     };
     let id = ApiKeyId::parse(&args.id).map_err(|_| not_found())?;
     let store = open(&config::load(&args.config)?)?;
-    let revoked = api_keys::revoke(&store, id, now(&store)?).await;
+    let revoked = api_keys::revoke(&store, id, now(&store).await?).await;
     let key = revoked.map_err(|fault| could_not("revoke", &fault))?.ok_or_else(not_found)?;
     if args.json {
         out::json(&shown(&key));
@@ -159,15 +160,17 @@ async fn revoke(args: RevokeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A key may be made before the first start, and then this makes the store.
 fn open(config: &Config) -> Result<Store, Failure> {
+    keep_files_private();
     let StoreUrl::Sqlite(path) = &config.store;
     Store::open_sqlite(path, Role::Operate)
         .map_err(|refusal| Failure::could_not(format!("the store was not opened: {refusal}")))
 }
 
-fn now(store: &Store) -> Result<Timestamp, Failure> {
-    let now = Clock::start(store.latest_instant()).now();
-    now.map_err(|fault| could_not("tell the time", &fault))
+async fn now(store: &Store) -> Result<Timestamp, Failure> {
+    let told = async { Clock::start(store.latest_instant(), accepted(store).await?).now() };
+    told.await.map_err(|fault| could_not("tell the time", &fault))
 }
 
 fn could_not(what: &str, fault: &Fault) -> Failure {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// An authority to try things with: nothing to configure, nothing to lose.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct DevArgs {
     /// Print one line of JSON when ready, and nothing else
     #[arg(long)]

@@ -84,20 +84,30 @@ pub async fn run(args: LogArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All events that are asked for, page by page, and whether there are more.
+/// All events that are asked for, and whether there are more.
 async fn read(args: &LogArgs) -> Result<(Vec<Value>, bool), Failure> {
     let since = civil_now().before(args.since).as_seconds().to_string();
-    let (mut api, mut events, mut cursor) = (Api::new(args.api.clone())?, Vec::new(), None);
+    let members = [
+        ("subject", args.subject.as_deref()),
+        ("sid", args.sid.as_deref()),
+        ("reason", args.reason.as_deref()),
+        ("since", Some(&*since)),
+    ];
+    events(&mut Api::new(args.api.clone())?, &members).await
+}
+
+/// All events with these members, page by page, and whether there are more than are read for one answer.
+///
+/// # Errors
+/// It was refused, or the authority did not answer.
+pub async fn events(
+    api: &mut Api,
+    members: &[(&str, Option<&str>)],
+) -> Result<(Vec<Value>, bool), Failure> {
+    let (mut events, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let members = [
-            ("subject", args.subject.as_deref()),
-            ("sid", args.sid.as_deref()),
-            ("reason", args.reason.as_deref()),
-            ("since", Some(&*since)),
-            ("limit", Some("200")),
-            ("cursor", cursor.as_deref()),
-        ];
-        let path = with_query("/v1/events".to_owned(), &members);
+        let paging = [("limit", Some("200")), ("cursor", cursor.as_deref())];
+        let path = with_query("/v1/events".to_owned(), &[members, &paging].concat());
         let mut page = api.call(Method::GET, &path, None).await?;
         if let Value::Array(items) = page["items"].take() {
             events.extend(items);

@@ -10,6 +10,8 @@ pub mod clients;
 pub mod config;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
+pub mod explain;
 pub mod failure;
 pub mod init;
 pub mod log;
@@ -58,6 +60,10 @@ enum Command {
     Clients(clients::Command),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
+    /// What a token is, why somebody was signed out, what a client's settings cost
+    Explain(explain::ExplainArgs),
+    /// Look at everything that an authority stands on, and say what is wrong with it
+    Doctor(doctor::DoctorArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -88,6 +94,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Subjects(command) => subjects::run(command).await,
         Command::Clients(command) => clients::run(command).await,
         Command::Log(args) => log::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
     }
@@ -104,6 +112,8 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Subjects(_)
         | Command::Clients(_)
         | Command::Log(_)
+        | Command::Explain(_)
+        | Command::Doctor(_)
         | Command::Bench(_)
         | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),
     };

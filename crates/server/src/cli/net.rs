@@ -3,13 +3,18 @@
 //! A connection is explicit, and no pool hides it: what measures must know which one it uses.
 
 use crate::cli::Failure;
+use crate::tls::read_chain;
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tower::Service;
 
@@ -49,18 +54,21 @@ pub struct Answer {
 pub struct Net(HttpsConnector<HttpConnector>);
 
 impl Net {
-    /// Prepares TLS with the public certificate authorities.
+    /// Prepares TLS with the public certificate authorities, and those in a PEM file.
     ///
     /// # Errors
-    /// The library offers no TLS version.
-    pub fn new() -> Result<Self, Failure> {
+    /// The file cannot be used.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, Failure> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(|why| Failure::could_not("TLS is not available").because(why))?;
+        let no_tls = |why: rustls::Error| Failure::could_not("TLS is not available").because(why);
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(no_tls)?
+            .with_root_certificates(roots(ca_file)?)
+            .with_no_client_auth();
+        let builder = HttpsConnectorBuilder::new().with_tls_config(config);
         Ok(Self(builder.https_or_http().enable_http1().wrap_connector(tcp)))
     }
 
@@ -79,6 +87,19 @@ impl Net {
         };
         tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(NoAnswer::Timeout))
     }
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    if let Some(path) = ca_file {
+        let chain = read_chain(path).map_err(|why| Failure::could_not(why.to_string()))?;
+        for certificate in chain {
+            roots.add(certificate).map_err(|why| {
+                Failure::could_not(format!("{} cannot be trusted", path.display())).because(why)
+            })?;
+        }
+    }
+    Ok(roots)
 }
 
 /// A connection that is kept alive between requests.

@@ -72,7 +72,9 @@ fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Store(_) | StartError::Keys(_) => Self::refused(error.to_string()),
+            StartError::Store(_) | StartError::Keys(_) | StartError::Tls(_) => {
+                Self::refused(error.to_string())
+            }
             StartError::Fault(_) | StartError::Listen(..) | StartError::Signals(_) => {
                 Self::could_not(error.to_string())
             }

@@ -6,6 +6,7 @@ use crate::config::url::{StoreUrl, issuer};
 use crate::config::{
     Audience, Client, Config, LogFormat, LogLevel, MasterKeySource, client, environment,
 };
+use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
     let metrics_listen = read(root, "metrics_listen", problems, address_or_off);
     let store_base = base_of(root, "store", base);
     let store = read(root, "store", problems, |text| StoreUrl::parse(text, store_base));
+    let tls = root.table("tls").and_then(|table| tls(table, base, problems));
     let master_key = master_key(root, base, problems);
     let audiences = audiences(root, issuer.as_deref(), problems);
     let clients = clients(root, &audiences, problems);
@@ -34,6 +36,7 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
         issuer: issuer?,
         listen,
         metrics_listen: metrics_listen.unwrap_or(Some(METRICS_LISTEN)),
+        tls,
         store: store?,
         master_key,
         audiences,
@@ -105,6 +108,15 @@ fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
         "" => Err("is empty; name a file".to_owned()),
         text => Ok(base.join(text)),
     }
+}
+
+fn tls(table: &Members, base: &Path, problems: &mut Problems) -> Option<TlsFiles> {
+    let mut file = |name| {
+        let base = base_of(table, name, base);
+        read(table, name, problems, |text| path(text, base))
+    };
+    let (certificate, key) = (file("certificate_file"), file("key_file"));
+    Some(TlsFiles { certificate: certificate?, key: key? })
 }
 
 fn credential(name: &str) -> Result<PathBuf, String> {

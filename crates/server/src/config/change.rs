@@ -9,6 +9,7 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
     let Config {
         issuer,
         listen,
+        tls,
         metrics_listen,
         store,
         master_key,
@@ -22,6 +23,8 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
         ("issuer", *issuer != new.issuer),
         ("listen", *listen != new.listen),
+        // The files are read again, and may be others; whether there are any is the listener's nature.
+        ("tls", tls.is_some() != new.tls.is_some()),
         ("metrics_listen", *metrics_listen != new.metrics_listen),
         ("store", path != other),
         ("master_key", !same_source(master_key, &new.master_key)),

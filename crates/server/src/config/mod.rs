@@ -25,6 +25,7 @@ pub use schema::schema;
 pub use settings::setting_paths;
 pub use url::{StoreUrl, is_loopback};
 
+use crate::tls::TlsFiles;
 use place::Problems;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +51,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` answers; `None` for nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// The certificate of the authority's own TLS; `None`: it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Where state lives.
     pub store: StoreUrl,
     /// Where the master key comes from.

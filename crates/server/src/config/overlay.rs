@@ -11,7 +11,8 @@ pub(crate) const PREFIX: &str = "SYMBOLON_";
 
 /// Variables of that prefix that are not settings: those of the command line, and those that
 /// Kubernetes sets for a service named `symbolon`.
-const NOT_SETTINGS: [&str; 3] = ["SYMBOLON_URL", "SYMBOLON_API_KEY", "SYMBOLON_CONFIG"];
+const NOT_SETTINGS: [&str; 4] =
+    ["SYMBOLON_URL", "SYMBOLON_API_KEY", "SYMBOLON_CA_FILE", "SYMBOLON_CONFIG"];
 const KUBERNETES: [&str; 2] = ["SYMBOLON_SERVICE_", "SYMBOLON_PORT"];
 
 /// Lays the environment over the file.

@@ -104,6 +104,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The systemd credential (LoadCredential=) that holds the master key.",
     ),
     setting("master_key", Kind::Secret, "", "The master key itself; in the environment alone."),
+    setting(
+        "tls",
+        Kind::Table(TLS),
+        "",
+        "The authority's own TLS; without it plain HTTP is spoken, to a proxy that has TLS.",
+    ),
     setting("log", Kind::Word(&["human", "json"], &[]), "human", "How log lines look."),
     setting(
         "log_level",
@@ -123,6 +129,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "[]",
         "The applications that ask for tokens.",
     ),
+];
+
+const TLS: &[Setting] = &[
+    setting("certificate_file", Kind::Required, "", "The certificate and those above it, in PEM."),
+    setting("key_file", Kind::Required, "", "Its private key, in PEM."),
 ];
 
 const AUDIENCE: &[Setting] = &[

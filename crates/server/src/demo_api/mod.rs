@@ -84,7 +84,7 @@ impl DemoApi {
     /// Serves until told to stop; open WebSockets are closed then.
     pub async fn serve(self, listener: TcpListener, stop: Stop) {
         let router = self.router(stop.clone());
-        http::serve(listener, router, stop).await;
+        http::serve(listener, None, router, stop).await;
     }
 
     fn router(self, stop: Stop) -> Router {

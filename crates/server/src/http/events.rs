@@ -15,6 +15,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
 use symbolon_core::{Event, Reason, Session, SessionId, Subject, Target, Timestamp};
+use symbolon_wire::Jti;
 
 /// Which events are asked for. Every condition that is set must hold.
 struct Wanted {
@@ -22,7 +23,9 @@ struct Wanted {
     sid: Option<SessionId>,
     /// The session of `sid`, while it is remembered: the bounds that hit it are told too.
     session: Option<Session>,
+    jti: Option<[u8; 16]>,
     reason: Option<Reason>,
+    request_id: Option<String>,
     since: Timestamp,
 }
 
@@ -48,7 +51,7 @@ pub async fn get(
     if wants_a_stream(&headers) {
         return Err(stream_unavailable());
     }
-    let known = ["subject", "sid", "reason", "since", "limit", "cursor"];
+    let known = ["subject", "sid", "jti", "reason", "request_id", "since", "limit", "cursor"];
     let query = Query::read(&uri, &known)?;
     let number = |text: &str| text.parse::<u64>().ok();
     let after = query.parse("cursor", "a position: a number", number)?.unwrap_or(0);
@@ -74,6 +77,8 @@ impl Wanted {
                 .parse("subject", "1 to 255 bytes of text", |text| Subject::parse(text).ok())?,
             sid,
             session,
+            jti: query.parse("jti", "a jti: 22 characters of base64url", jti)?,
+            request_id: query.get("request_id").map(str::to_owned),
             reason: query.parse("reason", "one of the stable reasons", Reason::parse)?,
             since: since.unwrap_or_default(),
         })
@@ -84,12 +89,18 @@ impl Wanted {
             && self.reason.is_none_or(|reason| reason == event.reason)
             && self.subject.as_ref().is_none_or(|subject| event.subject() == Some(subject))
             && self.sid.is_none_or(|sid| self.hits(sid, event))
+            && self.jti.is_none_or(|jti| event.target == Target::Token(jti))
+            && self.request_id.as_ref().is_none_or(|id| **id == *event.act.request_id)
     }
 
     fn hits(&self, sid: SessionId, event: &Event) -> bool {
         event.target == Target::Session(sid)
             || self.session.as_ref().is_some_and(|session| event.hits(session))
     }
+}
+
+fn jti(text: &str) -> Option<[u8; 16]> {
+    Jti::parse(text).ok().map(|jti| jti.0)
 }
 
 fn reaches(caller: &Caller, event: &Event) -> bool {

@@ -7,6 +7,7 @@ pub mod client;
 pub mod client_credentials;
 pub mod client_view;
 pub mod clients;
+pub mod clock;
 pub mod cors;
 pub mod edge;
 pub mod ending;
@@ -56,6 +57,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/clients", get(clients::get))
         .route("/v1/clients/{client_id}", get(client::get).put(client::put))
         .route("/v1/events", get(events::get))
+        .route("/v1/clock", post(clock::post))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))
         .route("/oauth2/introspect", post(introspect::post))

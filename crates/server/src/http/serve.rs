@@ -8,13 +8,16 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Duration, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 /// How many connections are served at once; further ones wait in the kernel's queue.
@@ -55,7 +58,12 @@ pub fn connections_max(descriptors: u64) -> usize {
 }
 
 /// Serves until told to stop, then lets the requests under way finish.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut stop: Stop,
+) {
     let slots = Arc::new(Semaphore::new(connections_max(take_descriptors())));
     let server = Arc::new(builder());
     let draining = GracefulShutdown::new();
@@ -65,14 +73,18 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let spoken = Arc::new(Notify::new());
-        let connection = server.serve_connection_with_upgrades(
-            TokioIo::new(stream),
-            service_fn(answer(router.clone(), peer, Arc::clone(&spoken))),
-        );
-        let watched = draining.watch(connection.into_owned());
+        let connection =
+            Connection { server: Arc::clone(&server), router: router.clone(), peer: peer.ip() };
+        let (watcher, tls) = (draining.watcher(), tls.clone());
         tokio::spawn(async move {
-            see_through(watched, &spoken).await;
+            match tls {
+                None => connection.run(stream, watcher).await,
+                Some(tls) => {
+                    if let Some(stream) = shake_hands(&tls, stream).await {
+                        connection.run(stream, watcher).await;
+                    }
+                }
+            }
             drop(slot);
         });
     }
@@ -80,6 +92,39 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
     drop(listener);
     if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the time to drain was over");
+    }
+}
+
+/// `None`: whoever connected does not speak TLS, or took too long.
+async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    match timeout(HEADER_TIME_MAX, tls.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// A connection that was accepted, and what answers on it.
+struct Connection {
+    server: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    peer: IpAddr,
+}
+
+impl Connection {
+    async fn run<S>(self, stream: S, draining: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let spoken = Arc::new(Notify::new());
+        let connection = self.server.serve_connection_with_upgrades(
+            TokioIo::new(stream),
+            service_fn(answer(self.router, self.peer, Arc::clone(&spoken))),
+        );
+        see_through(draining.watch(connection.into_owned()), &spoken).await;
     }
 }
 
@@ -142,13 +187,13 @@ fn builder() -> Builder<TokioExecutor> {
 
 fn answer(
     router: Router,
-    peer: SocketAddr,
+    peer: IpAddr,
     spoken: Arc<Notify>,
 ) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<Router, Request<Body>> {
     move |request| {
         spoken.notify_one();
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request)
     }
 }

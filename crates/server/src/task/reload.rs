@@ -5,6 +5,7 @@ use crate::authority::{keys_for, needed_algorithms};
 use crate::config::change::{changes, fixed};
 use crate::config::{Config, LoadError};
 use crate::http::Stop;
+use crate::tls::TlsError;
 use std::fmt;
 use symbolon_wire::MasterKey;
 use tokio::signal::unix::Signal;
@@ -28,6 +29,8 @@ enum Refused {
     Wrong(LoadError),
     /// It changes what takes effect at a start alone.
     Fixed(Vec<&'static str>),
+    /// Its certificate cannot be used.
+    Certificate(TlsError),
     /// A key that it needs cannot be made.
     Keys(String),
 }
@@ -41,6 +44,7 @@ impl fmt::Display for Refused {
                 "{} cannot change while the authority runs; put it back, or restart",
                 names.join(", ")
             ),
+            Self::Certificate(error) => error.fmt(f),
             Self::Keys(why) => f.write_str(why),
         }
     }
@@ -80,10 +84,9 @@ impl Reload {
         if !differing.is_empty() {
             return Err(Refused::Fixed(differing));
         }
-        let changes = changes(&app.config, &new);
+        let mut changes = changes(&app.config, &new);
         self.make_keys(&app, &new).await?;
-        // Certificates are read again here, once there are any: before the configuration is put in place,
-        // so that a wrong one refuses the whole.
+        changes.extend(read_certificate(&app, &new).map_err(Refused::Certificate)?);
         self.live.change(|app| app.under(new));
         Ok(changes)
     }
@@ -99,4 +102,12 @@ impl Reload {
         self.live.change(|app| app.with_keys(keys));
         Ok(())
     }
+}
+
+/// The certificate as its files are now; the last thing that can refuse. Answers whether it is another.
+fn read_certificate(app: &App, new: &Config) -> Result<Option<String>, TlsError> {
+    let (Some(certificate), Some(files)) = (&app.certificate, &new.tls) else { return Ok(None) };
+    let before = certificate.chain();
+    certificate.read_again(files)?;
+    Ok((certificate.chain() != before).then(|| "tls: certificate".to_owned()))
 }

@@ -2,18 +2,19 @@
 
 use crate::common::{Ran, symbolon_with};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A running `symbolon dev`; it ends with the test.
-struct Dev {
+pub(crate) struct Dev {
     process: Child,
     ready: Value,
 }
 
 impl Dev {
-    fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
             .args(["dev", "--json", "--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"])
             .args(flags)
@@ -27,11 +28,42 @@ impl Dev {
         Self { process, ready: serde_json::from_str(&line).unwrap() }
     }
 
-    fn text(&self, member: &str) -> &str {
+    pub(crate) fn text(&self, member: &str) -> &str {
         self.ready[member].as_str().unwrap()
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    /// Posts JSON as the operator.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let key = format!(
+            "Authorization: Bearer {}\r\nContent-Type: application/json",
+            self.text("api_key")
+        );
+        self.send(path, &key, &body.to_string())
+    }
+
+    /// Renews.
+    pub(crate) fn refresh(&self, client: &str, token: &str) -> Value {
+        let form = format!("grant_type=refresh_token&client_id={client}&refresh_token={token}");
+        self.send("/oauth2/token", "Content-Type: application/x-www-form-urlencoded", &form)
+    }
+
+    fn send(&self, path: &str, headers: &str, body: &str) -> Value {
+        let host = self.text("authority").strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let variables =
             [("SYMBOLON_URL", self.text("authority")), ("SYMBOLON_API_KEY", self.text("api_key"))];
         symbolon_with(Path::new("."), arguments, &variables)

@@ -5,6 +5,10 @@ mod common;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod usage;

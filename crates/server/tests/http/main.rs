@@ -46,4 +46,6 @@ mod subjects;
 #[cfg(test)]
 mod switches;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod tokens;

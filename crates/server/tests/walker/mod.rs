@@ -64,7 +64,7 @@ fn steps(page: &str) -> Vec<Step> {
         } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
             steps.push(Step { command: command.to_owned(), shown: Vec::new() });
             goes_on = command.ends_with('\\');
-        } else if inside {
+        } else if inside && !line.is_empty() {
             steps.last_mut().unwrap().shown.push(line.to_owned());
         }
     }

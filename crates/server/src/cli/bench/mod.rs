@@ -68,7 +68,7 @@ const FLOOR: Duration = Duration::from_secs(2);
 /// There are no sessions to renew, or nothing answers.
 pub async fn run(command: Command) -> Result<(), Failure> {
     let Command::Refresh(args) = command;
-    let net = Arc::new(Net::new()?);
+    let net = Arc::new(Net::new(None)?);
     let secret = args.client_secret.as_deref();
     let endpoint = Arc::new(TokenEndpoint::new(&args.url, &args.client_id, secret));
     let connections = usize::from(args.connections);

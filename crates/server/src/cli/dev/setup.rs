@@ -45,6 +45,8 @@ impl Setup {
             None => Self::of_flags(args, directory, ports)?,
         };
         setup.config.listen = ports.api;
+        // It listens to this machine alone, and says `http` when it is ready.
+        setup.config.tls = None;
         setup.config.metrics_listen = Some(ports.metrics);
         setup.config.master_key = MasterKeySource::File(directory.master_key());
         Ok(setup)
@@ -60,7 +62,8 @@ impl Setup {
             let lives = config.override_lives(args.access_token_ttl, args.grace);
             lives.map_err(LoadError::Refused)?;
             let (listen, metrics_listen) = (now.listen, now.metrics_listen);
-            Ok(Config { listen, metrics_listen, master_key: now.master_key.clone(), ..config })
+            let (tls, master_key) = (now.tls.clone(), now.master_key.clone());
+            Ok(Config { listen, metrics_listen, tls, master_key, ..config })
         })
     }
 
@@ -76,6 +79,18 @@ impl Setup {
         }
         Ok(Self { config, service_secret: Some(secret) })
     }
+}
+
+/// The configuration of `dev` without flags, for commands that explain and start nothing.
+///
+/// # Errors
+/// There is no place for a directory.
+pub fn usual() -> Result<Config, Failure> {
+    let args = DevArgs::default();
+    let directory = Directory::open(None)?;
+    let local = |port| SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
+    let ports = Ports { api: local(8620), demo: local(8621), metrics: local(8629) };
+    Setup::of_flags(&args, &directory, &ports).map(|setup| setup.config)
 }
 
 /// A configuration file that says what the flags ask for.

@@ -1,0 +1,165 @@
+//! What a token says, and what the authority says of it.
+
+use super::Explanation;
+use super::story::{self, Asking};
+use crate::cli::Failure;
+use crate::clock::civil_now;
+use serde_json::{Value, json};
+use symbolon_core::Ver;
+use symbolon_wire::{
+    Algorithm, KeySet, ParsedClaims, UnverifiedAccessToken, UnverifiedRefreshToken,
+    session_id_text, unverified_api_key_id, verify,
+};
+
+/// Explains a token; the text itself is never repeated.
+///
+/// # Errors
+/// It is no token that this house reads.
+pub(super) async fn explain(text: &str, asking: Option<Asking>) -> Result<Explanation, Failure> {
+    match text {
+        text if text.starts_with("sym_rt_") => refresh_token(text, asking).await,
+        text if text.starts_with("sym_ak_") => api_key(text),
+        text if text.starts_with("sym_cs_") => {
+            let mut told = Explanation::new("a client secret");
+            told.so("It names nobody; the client whose configuration has its hash may use it.");
+            Ok(told)
+        }
+        text => access_token(text, asking).await,
+    }
+}
+
+fn api_key(text: &str) -> Result<Explanation, Failure> {
+    let id = unverified_api_key_id(text).map_err(|_| no_token("it is cut off or changed"))?;
+    let mut told = Explanation::new("an API key");
+    told.fact("id", id.to_text());
+    told.so("symbolon apikey list says whose it is and whether it was revoked; if it was seen by \
+         others: symbolon apikey revoke");
+    Ok(told)
+}
+
+async fn refresh_token(text: &str, asking: Option<Asking>) -> Result<Explanation, Failure> {
+    let token = UnverifiedRefreshToken::read(text);
+    let token = token.map_err(|_| no_token("it is cut off or changed"))?;
+    let mut told = Explanation::new("a refresh token; whether it is genuine was not checked");
+    let sid = session_id_text(token.sid);
+    told.fact("session_id", &*sid);
+    told.fact("generation", token.generation.0);
+    told.fact("store_epoch", token.epoch.0);
+    let Some(mut asking) = asking else {
+        told.so(ASK_TOO);
+        return Ok(told);
+    };
+    let session = story::of_session(&mut asking, &sid, &mut told).await?;
+    if session["state"] == "active" {
+        let newest = session["generation"].as_u64().unwrap_or_default();
+        told.so(generations(u64::from(token.generation.0), newest));
+    }
+    Ok(told)
+}
+
+fn generations(own: u64, newest: u64) -> String {
+    match own.cmp(&newest) {
+        std::cmp::Ordering::Equal => {
+            format!("It is the newest of its family, generation {own}: it renews.")
+        }
+        std::cmp::Ordering::Less => format!(
+            "It was used: the family is at generation {newest}. Within the grace window after its \
+             first use it earns the newest again; after it, it is a replay and ends the session."
+        ),
+        std::cmp::Ordering::Greater => format!(
+            "It is ahead of the store, which knows generation {newest}: the store was restored or \
+             lost writes. If no restore opened a new epoch: symbolon restore --in-place"
+        ),
+    }
+}
+
+async fn access_token(text: &str, asking: Option<Asking>) -> Result<Explanation, Failure> {
+    let token = UnverifiedAccessToken::read(text).map_err(|why| no_token(&why.to_string()))?;
+    let claims = token.claims().map_err(|why| no_token(&why.to_string()))?;
+    let mut told = Explanation::new("an access token (RFC 9068); its signature was not checked");
+    facts(&mut told, &token, &claims);
+    let (now, expires) = (civil_now(), claims.exp);
+    if expires <= now {
+        told.so("It has expired: the client renews it, and nothing is wrong with that.");
+    }
+    let Some(mut asking) = asking else {
+        told.so(ASK_TOO);
+        return Ok(told);
+    };
+    told.what = signature(text, &token.alg, &mut asking).await?;
+    match claims.sid {
+        Some(sid) => of_session(&mut asking, &session_id_text(sid), &claims, &mut told).await?,
+        None => told.so("It belongs to no session: a service got it with its own credentials."),
+    }
+    Ok(told)
+}
+
+fn facts(told: &mut Explanation, token: &UnverifiedAccessToken, claims: &ParsedClaims<'_>) {
+    told.fact("issuer", &*claims.iss);
+    told.fact("subject", &*claims.sub);
+    told.fact("client_id", &*claims.client_id);
+    told.fact("audience", claims.aud.iter().collect::<Vec<_>>().join(" "));
+    told.fact("issued_at", claims.iat.as_seconds());
+    told.fact("expires_at", claims.exp.as_seconds());
+    told.fact("jti", &*claims.jti);
+    told.fact("scope", claims.scope.as_deref());
+    told.fact("roles", claims.roles.join(" "));
+    told.fact("alg", &*token.alg);
+    told.fact("typ", token.typ.as_deref());
+    told.fact("kid", token.kid.as_deref());
+    let Ver { store, subject, client, everything } = claims.ver;
+    told.fact("ver", json!([store.0, subject, client, everything]));
+    told.fact("session_id", claims.sid.map(session_id_text));
+}
+
+/// Checks the signature against the keys that the authority publishes.
+async fn signature(text: &str, alg: &str, asking: &mut Asking) -> Result<String, Failure> {
+    let keys = asking.get("/.well-known/jwks.json").await?;
+    let genuine = KeySet::parse(&keys.to_string()).ok().zip(Algorithm::from_name(alg));
+    Ok(match genuine.is_some_and(|(keys, alg)| verify(&keys, alg, text).is_ok()) {
+        true => "an access token (RFC 9068) that this authority signed".to_owned(),
+        false => {
+            "an access token (RFC 9068) that no key of this authority's JWKS signed".to_owned()
+        }
+    })
+}
+
+async fn of_session(
+    asking: &mut Asking,
+    sid: &str,
+    claims: &ParsedClaims<'_>,
+    told: &mut Explanation,
+) -> Result<(), Failure> {
+    let session = story::of_session(asking, sid, told).await?;
+    let mut events = asking.events("jti", &claims.jti).await?;
+    events.extend(told.events.iter().filter(|event| outdates(event, &claims.ver)).cloned());
+    if session["state"] == "active"
+        && let Some(event) = events.last()
+    {
+        let must = if event["effect"] == "stale" { "renew" } else { "sign in" };
+        told.so(format!("The token must {must}: {}", story::sentence(event)));
+    }
+    Ok(())
+}
+
+/// Whether an event is a bound above the token's counters.
+fn outdates(event: &Value, ver: &Ver) -> bool {
+    let counter = match event["kind"].as_str() {
+        Some("subject") => ver.subject,
+        Some("client") => ver.client,
+        Some("everything") => ver.everything,
+        Some(_) | None => return false,
+    };
+    let below = event["below"].as_str().and_then(|text| text.split_once('.'));
+    let below = below.and_then(|(e, c)| Some((e.parse::<u32>().ok()?, c.parse::<u64>().ok()?)));
+    below.is_some_and(|below| (ver.store.0, counter) < below)
+}
+
+const ASK_TOO: &str = "Whether its session is alive only the authority knows: set SYMBOLON_URL and \
+                       SYMBOLON_API_KEY (scopes sessions:read, events:read) and ask again.";
+
+fn no_token(why: &str) -> Failure {
+    Failure::refused("this is no token that can be read")
+        .because(why)
+        .next("give a whole access token (JWT), sym_rt_\u{2026} or sym_ak_\u{2026}")
+}

@@ -1,0 +1,118 @@
+//! `symbolon explain`, against a real authority and without one.
+
+use crate::common::{symbolon, symbolon_with};
+use crate::live::Dev;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A session as its start answered it.
+fn start(dev: &Dev, subject: &str) -> Value {
+    let body = json!({"subject": subject, "client_id": "web", "device": {"class": "web"}});
+    dev.post("/v1/sessions", &body)
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value[member].as_str().unwrap()
+}
+
+#[test]
+fn a_token_is_read_without_any_authority_and_is_never_repeated() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    for member in ["access_token", "refresh_token"] {
+        let token = text(&session, member);
+        let ran = symbolon(Path::new("."), &["explain", token]).ok();
+        assert!(ran.out.contains(text(&session, "session_id")), "{}", ran.out);
+        assert!(ran.out.contains("was not checked"), "{}", ran.out);
+        let (_, tail) = token.split_at(token.len() - 20);
+        assert!(!ran.out.contains(tail) && !ran.err.contains(tail), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_kicked_person_s_token_says_who_kicked_them_when_and_from_where() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    let (token, sid) = (text(&session, "access_token"), text(&session, "session_id"));
+    let before = dev.run(&["explain", token, "--json"]).ok().json();
+    assert_eq!(before["what"], "an access token (RFC 9068) that this authority signed");
+    assert!(before["so"][0].as_str().unwrap().starts_with("The session is active"), "{before}");
+
+    dev.run(&["sessions", "kick", sid, "--note", "ticket 4711"]).ok();
+    for about in [vec![token], vec!["--sid", sid], vec!["--subject", "10086"]] {
+        let ran = dev.run(&[&["explain"], &about[..]].concat()).ok();
+        let told = ran.out.lines().last().unwrap();
+        for part in ["kicked at 2", "by api_key:dev", "from 127.0.0.1", "ticket 4711", "request "] {
+            assert!(told.contains(part), "{part}: {}", ran.out);
+        }
+    }
+    let events = dev.run(&["explain", "--sid", sid, "--json"]).ok().json();
+    let request = text(&events["events"][0], "request_id").to_owned();
+    let told = dev.run(&["explain", "--request-id", &request]).ok().out;
+    assert!(told.contains("It had this effect: kicked"), "{told}");
+}
+
+#[test]
+fn a_changed_permission_is_told_as_renew_and_not_as_sign_in() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    dev.run(&["subjects", "roles", "10086", "admin"]).ok();
+    let told = dev.run(&["explain", text(&session, "access_token")]).ok().out;
+    assert!(told.contains("The token must renew: permissions_changed"), "{told}");
+    assert!(told.contains("The session is active"), "{told}");
+}
+
+#[test]
+fn a_refresh_token_says_where_its_family_is() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    let token = text(&session, "refresh_token");
+    let told = dev.run(&["explain", token]).ok().out;
+    assert!(told.contains("It is the newest of its family, generation 0"), "{told}");
+    dev.refresh("web", token);
+    let told = dev.run(&["explain", token]).ok().out;
+    assert!(told.contains("the family is at generation 1"), "{told}");
+}
+
+#[test]
+fn a_ban_is_told_with_its_end() {
+    let dev = Dev::start(&[]);
+    start(&dev, "10086");
+    dev.run(&["subjects", "ban", "10086", "--for", "7d"]).ok();
+    let told = dev.run(&["explain", "--subject", "10086"]).ok().out;
+    assert!(told.contains("It is banned (banned) since") && told.contains("until 2"), "{told}");
+    assert!(told.contains("Last signed out: banned"), "{told}");
+}
+
+#[test]
+fn a_token_of_another_authority_is_told_to_be_one() {
+    let (dev, other) = (Dev::start(&[]), Dev::start(&[]));
+    let session = start(&other, "10086");
+    let ran = dev.run(&["explain", text(&session, "access_token")]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.err.contains("no session"), "{}", ran.err);
+}
+
+#[test]
+fn a_client_s_settings_are_explained_without_an_authority() {
+    let told = symbolon(Path::new("."), &["explain", "client", "web", "--json"]).ok().json();
+    let settings: Vec<_> = told.as_array().unwrap().iter().map(|l| text(l, "setting")).collect();
+    assert!(settings.contains(&"refresh.grace") && settings.contains(&"access_token.ttl"));
+    let service = symbolon(Path::new("."), &["explain", "client", "web", "--preset", "service"]);
+    assert!(!service.ok().out.contains("refresh.grace"));
+    let unknown = symbolon(Path::new("."), &["explain", "client", "wbe"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("app, service, web"), "{}", unknown.err);
+}
+
+#[test]
+fn what_is_no_token_is_refused_and_not_repeated() {
+    for text in ["nonsense-of-mine", "sym_rt_nonsense-of-mine", "sym_ak_nonsense-of-mine", "a.b.c"]
+    {
+        let ran = symbolon(Path::new("."), &["explain", text]);
+        assert_eq!(ran.code, 1, "{text}");
+        assert!(!ran.err.contains("nonsense") && ran.err.contains("no token"), "{}", ran.err);
+    }
+    let none = symbolon_with(Path::new("."), &["explain"], &[]);
+    assert_eq!(none.code, 2);
+}
