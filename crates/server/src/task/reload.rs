@@ -38,7 +38,8 @@ enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Wrong(error) => error.fmt(f),
+            // One line of the log, however many mistakes there are.
+            Self::Wrong(error) => f.write_str(&error.to_string().replace('\n', "; ")),
             Self::Fixed(names) => write!(
                 f,
                 "{} cannot change while the authority runs; put it back, or restart",
