@@ -28,6 +28,8 @@ mod hostile;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod stopping;
