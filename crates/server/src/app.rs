@@ -28,6 +28,8 @@ pub struct App {
     pub store: Store,
     /// Its keys.
     pub keys: Arc<Keys>,
+    /// When the process started.
+    pub started: Timestamp,
     /// Its clocks.
     pub clock: Arc<Clock>,
     /// What its own TLS shows; `None`: it speaks plain HTTP.
@@ -84,6 +86,7 @@ impl App {
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),
+            started: clock.wall(),
             clock: Arc::new(clock),
             certificate: None,
             store,

@@ -10,12 +10,14 @@
 
 mod codec;
 mod crc;
+pub mod latency;
 mod refusal;
 pub mod sqlite;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use latency::Waits;
 pub use refusal::Refusal;
 pub use sqlite::{Role, Sqlite};
 
@@ -208,6 +210,20 @@ impl Store {
     ) -> Result<Committed<R>, Fault> {
         match self {
             Self::Sqlite(store) => store.step_subject(subject, shard, Rows::All, decide).await,
+        }
+    }
+
+    /// How long callers waited until their commit was durable, since the store was opened.
+    pub fn waits(&self) -> Waits {
+        match self {
+            Self::Sqlite(store) => store.waits(),
+        }
+    }
+
+    /// How much work waits for its commit now.
+    pub fn waiting(&self) -> usize {
+        match self {
+            Self::Sqlite(store) => store.waiting(),
         }
     }
 

@@ -16,6 +16,7 @@ mod step;
 mod tests;
 mod write;
 
+use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};
 use change::{Change, Done, Put, Seen, Spend, Task, Work};
 use queue::Queue;
@@ -64,6 +65,7 @@ struct Shared {
     moves: AtomicU64,
     latest: AtomicU64,
     commits: AtomicU64,
+    latency: Latency,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
     hasher: std::hash::RandomState,
@@ -76,6 +78,7 @@ impl Shared {
             moves: AtomicU64::new(0),
             latest: AtomicU64::new(latest.as_millis()),
             commits: AtomicU64::new(0),
+            latency: Latency::default(),
             ends_behind: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
@@ -124,6 +127,14 @@ impl Sqlite {
         self.0.shared.commits.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn waits(&self) -> Waits {
+        self.0.shared.latency.waits()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.queue.waiting()
+    }
+
     pub(crate) async fn spend(
         &self,
         digest: [u8; 32],
@@ -165,7 +176,7 @@ impl Sqlite {
     async fn submit(&self, task: Task) -> Result<Done, Fault> {
         let (reply, done) = oneshot::channel();
         self.0.queue.push([Work { task, reply }].into_iter())?;
-        answered(done).await
+        self.0.shared.latency.of(answered(done)).await
     }
 
     /// Hands several changes to the writer at once, so that they share a commit.

@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use crate::app::App;
+use crate::metrics::Scrape;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -25,5 +26,13 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
 /// All counters, in OpenMetrics.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], app.metrics.render()).into_response()
+    let scrape = Scrape {
+        at: app.clock.wall(),
+        clients: app.config.clients.values().collect(),
+        waits: app.store.waits(),
+        waiting: app.store.waiting(),
+        store_epoch: app.store.cutoffs().epoch.0,
+        started: app.started,
+    };
+    ([(CONTENT_TYPE, kind)], app.metrics.render(&scrape)).into_response()
 }

@@ -96,7 +96,7 @@ impl Request<'_> {
             self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
             return Err(OAuthError::invalid_grant());
         };
-        self.count(&done.reply);
+        self.count(&done.reply, at);
         done.reply.answer.map(|tokens| tokens.into_answer(StatusCode::OK))
     }
 
@@ -134,10 +134,10 @@ impl Request<'_> {
         Ok(TokenAnswer::new(&writing, grant, &recipients, &scope)?)
     }
 
-    fn count(&self, outcomes: &Outcomes) {
+    fn count(&self, outcomes: &Outcomes, at: Timestamp) {
         let (metrics, client) = (&self.app.metrics, &self.client.id);
         if let Some((outcome, alert)) = outcomes.granted {
-            metrics.granted(client, outcome, alert);
+            metrics.granted(client, outcome, alert, at);
             self.alert(outcome, alert);
         }
         if let Some(denial) = outcomes.denied {

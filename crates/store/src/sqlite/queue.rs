@@ -61,6 +61,11 @@ impl Queue {
         true
     }
 
+    /// How much waits now.
+    pub(super) fn waiting(&self) -> usize {
+        locked(&self.state).waiting.len()
+    }
+
     /// Takes no more work; what waits is still done.
     pub(super) fn close(&self) {
         locked(&self.state).closed = true;

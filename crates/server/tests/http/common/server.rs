@@ -281,6 +281,14 @@ impl Server {
         answer.json()
     }
 
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let uri = self.told["metrics"].as_str().unwrap().parse().unwrap();
+        let answer = timeout(SOON, self.client.get(uri)).await.unwrap().unwrap();
+        let answer = Answer::read(answer).await.unwrap().expect(200);
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
     /// The published key set.
     pub(crate) async fn jwks(&self) -> String {
         let answer = self.ask(Ask::get("/.well-known/jwks.json")).await.expect(200);

@@ -1,11 +1,18 @@
 //! What is counted, in OpenMetrics' words; served on a listener of its own.
 
+mod gauges;
+mod windows;
+
+pub use gauges::Scrape;
+
+use windows::Windows;
+
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use symbolon_core::{ClientId, Denial, Outcome, Reason};
+use symbolon_core::{ClientId, Denial, Outcome, Reason, Timestamp};
 
 /// A client and a stable word: both bounded by the configuration and the code.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -30,6 +37,7 @@ pub struct Metrics {
     reloads: Family<What, Counter>,
     unanswered: Counter,
     credentials: Counter,
+    windows: Windows,
 }
 
 impl Default for Metrics {
@@ -43,6 +51,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
+            windows: Windows::default(),
         };
         let registry = &mut this.registry;
         registry.register("grants", "Answers with tokens, by outcome", this.grants.clone());
@@ -62,14 +71,23 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Tokens were answered.
-    pub fn granted(&self, client: &ClientId, outcome: Outcome, alert: Option<Reason>) {
+    /// Tokens were answered at `at`.
+    pub fn granted(
+        &self,
+        client: &ClientId,
+        outcome: Outcome,
+        alert: Option<Reason>,
+        at: Timestamp,
+    ) {
         let what = match outcome {
             Outcome::Started => "started",
             Outcome::Advanced => "advanced",
             Outcome::Repeated => "repeated",
             Outcome::FastForwarded => "fast_forwarded",
         };
+        if matches!(outcome, Outcome::Advanced | Outcome::FastForwarded) {
+            self.windows.opened(client, at);
+        }
         self.grants.get_or_create(&label(client, what)).inc();
         if let Some(reason) = alert {
             self.alerts.get_or_create(&label(client, reason.as_str())).inc();
@@ -116,11 +134,14 @@ impl Metrics {
         self.credentials.inc();
     }
 
-    /// All counters as text.
-    pub fn render(&self) -> String {
+    /// Everything as text: what was counted, and what is measured for this answer alone.
+    pub fn render(&self, scrape: &Scrape<'_>) -> String {
         let mut text = String::new();
+        let written = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &scrape.registry(&self.windows)))
+            .and_then(|()| encode_eof(&mut text));
         // Writing to a String cannot fail; an empty answer would show if it ever did.
-        if encode(&mut text, &self.registry).is_err() {
+        if written.is_err() {
             text.clear();
         }
         text

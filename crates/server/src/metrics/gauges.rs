@@ -1,0 +1,95 @@
+//! What is measured at the moment of an answer: the store, open windows, the process.
+
+use super::windows::Windows;
+use crate::config::Client;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use symbolon_core::Timestamp;
+use symbolon_store::Waits;
+use symbolon_store::latency::BOUNDS_MICROS;
+
+/// What is known at the moment of an answer.
+pub struct Scrape<'a> {
+    /// Now.
+    pub at: Timestamp,
+    /// The configured clients.
+    pub clients: Vec<&'a Client>,
+    /// How long commits took.
+    pub waits: Waits,
+    /// How much waits for its commit.
+    pub waiting: usize,
+    /// The store epoch in force.
+    pub store_epoch: u32,
+    /// When the process started.
+    pub started: Timestamp,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Of {
+    client: String,
+}
+
+impl Scrape<'_> {
+    /// All of it as metrics of their own.
+    pub(super) fn registry(&self, windows: &Windows) -> Registry {
+        let mut registry = Registry::with_prefix("symbolon");
+        let open = Family::<Of, Gauge>::default();
+        for client in self.clients.iter().filter(|client| client.preset.has_refresh_tokens()) {
+            let count = windows.open(&client.id, client.policy.grace, self.at);
+            let of = Of { client: client.id.as_str().to_owned() };
+            open.get_or_create(&of).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register("windows_open", "Refresh tokens within grace after their use", open);
+        let gauge = |value: u64| {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge
+        };
+        let waiting = gauge(self.waiting as u64);
+        registry.register("store_waiting", "Work that waits for its commit", waiting);
+        let epoch = gauge(self.store_epoch.into());
+        registry.register("store_epoch", "The store epoch in force", epoch);
+        registry.register_with_unit(
+            "start_time",
+            "When the process started, since 1970",
+            Unit::Seconds,
+            gauge(self.started.as_seconds()),
+        );
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What is running", version);
+        registry.register_collector(Box::new(Commits(self.waits)));
+        registry
+    }
+}
+
+/// How long callers waited for their commits, as a histogram.
+#[derive(Debug)]
+struct Commits(Waits);
+
+impl Collector for Commits {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Waits { buckets, micros } = self.0;
+        let bounds = BOUNDS_MICROS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(buckets).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let help = "How long callers waited until their commit was durable";
+        let mut metric = encoder.encode_descriptor(
+            "store_commit",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        metric.encode_histogram::<NoLabelSet>(seconds(micros), count, &buckets, None)
+    }
+}
+
+/// Exact up to 285 years.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
