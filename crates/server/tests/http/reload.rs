@@ -87,7 +87,8 @@ async fn a_wrong_file_is_refused_with_its_place_and_the_old_one_stays() {
     );
     let two = web(&format!("{USUAL}\nscoep = \"a\"\norigin = []"));
     let said = refuse(&server, &two).await;
-    assert!(said.contains("; symbolon.toml:23:1: clients.web: there is no setting"), "{said}");
+    let second = "symbolon.toml:23:1: clients.web: there is no setting `origin`";
+    assert!(said.contains("`scope`?; ") && said.contains(second), "{said}");
     std::fs::write(server.home.beside("symbolon.toml"), "issuer = ").unwrap();
     let said = server.reload().await;
     assert!(said.contains("not reloaded") && said.contains("symbolon.toml:1:"), "{said}");
