@@ -21,19 +21,13 @@ struct ClientAnd {
     what: &'static str,
 }
 
-/// A stable word.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct What {
-    what: &'static str,
-}
-
 /// The counters of this process.
 pub struct Metrics {
     registry: Registry,
     grants: Family<ClientAnd, Counter>,
     refusals: Family<ClientAnd, Counter>,
     alerts: Family<ClientAnd, Counter>,
-    ended: Family<What, Counter>,
+    ended: Family<ClientAnd, Counter>,
     unanswered: Counter,
     credentials: Counter,
     windows: Windows,
@@ -55,7 +49,11 @@ impl Default for Metrics {
         registry.register("grants", "Answers with tokens, by outcome", this.grants.clone());
         registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
         registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
-        registry.register("sessions_ended", "Sessions ended, by reason", this.ended.clone());
+        registry.register(
+            "sessions_ended",
+            "Sessions ended, by client and reason",
+            this.ended.clone(),
+        );
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
@@ -106,8 +104,8 @@ impl Metrics {
     }
 
     /// A session ended.
-    pub fn ended(&self, reason: Reason) {
-        self.ended.get_or_create(&What { what: reason.as_str() }).inc();
+    pub fn ended(&self, client: &ClientId, reason: Reason) {
+        self.ended.get_or_create(&label(client, reason.as_str())).inc();
     }
 
     /// A request was answered 503.
