@@ -2,7 +2,7 @@
 
 use crate::client::Policies;
 use crate::epoch::Bump;
-use crate::id::SessionId;
+use crate::id::{ClientId, SessionId};
 use crate::loaded::Loaded;
 use crate::revocation::{Act, Below, Effect, Event, Reason};
 use crate::session::{End, Session, Standing};
@@ -29,8 +29,25 @@ pub struct Replaced {
     pub changed: bool,
 }
 
+/// A session that an act ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gone {
+    /// Which.
+    pub sid: SessionId,
+    /// Through which client it was started.
+    pub client: ClientId,
+    /// Why it ended.
+    pub reason: Reason,
+}
+
 /// The sessions that a call ended, and why.
-pub type Ended = Vec<(SessionId, Reason)>;
+pub type Ended = Vec<Gone>;
+
+impl Gone {
+    pub(crate) fn new(session: &Session, reason: Reason) -> Self {
+        Self { sid: session.sid, client: session.client.clone(), reason }
+    }
+}
 
 impl LoadedSubject {
     /// The subject's version: see [`crate::SubjectState::version`].
@@ -81,7 +98,7 @@ impl LoadedSubject {
         }
         let bump = self.bump(ban.reason, act, at);
         let (settled, mut events) = self.settle(policies, at);
-        let ended = self.sessions.iter().map(|session| (session.sid, bump.reason)).collect();
+        let ended = self.sessions.iter().map(|own| Gone::new(own, bump.reason)).collect();
         events.push(self.subject.set_ban(ban, &bump));
         self.decided(settled, events, ended)
     }
@@ -106,7 +123,7 @@ impl LoadedSubject {
         let (reason, act) = ending;
         let bump = self.bump(reason, act, at);
         let (mut changed, mut events) = self.settle(policies, at);
-        let ended: Ended = self.sessions.iter().map(|session| (session.sid, reason)).collect();
+        let ended: Ended = self.sessions.iter().map(|own| Gone::new(own, reason)).collect();
         for session in &mut changed {
             session.forget_person();
         }

@@ -8,6 +8,7 @@ use crate::epoch::{Bump, Cutoffs};
 use crate::grant::{Grant, Outcome, Terms};
 use crate::id::{ClientId, Digest, Generation, Salt, SessionId, Subject};
 use crate::loaded::Loaded;
+use crate::person::{Ended, Gone};
 use crate::revocation::{Act, Event, LEEWAY_MAX, Reason};
 use crate::session::{Session, SessionState, Standing};
 use crate::subject::SubjectState;
@@ -178,7 +179,7 @@ impl LoadedSubject {
         ending: (Reason, &Act),
         policies: &Policies,
         at: Timestamp,
-    ) -> SubjectDecision<Vec<(SessionId, Reason)>> {
+    ) -> SubjectDecision<Ended> {
         let mut decision = SubjectDecision::unchanged(Vec::new());
         for session in self.sessions.drain(..).filter(|session| which.holds(session)) {
             let policy = policies.of(&session.client);
@@ -189,7 +190,7 @@ impl LoadedSubject {
             };
             let one = loaded.end(ending.0, ending.1, &policy, at);
             let ended = one.session.as_ref().filter(|_| one.reply);
-            decision.reply.extend(ended.map(|session| (session.sid, ending.0)));
+            decision.reply.extend(ended.map(|session| Gone::new(session, ending.0)));
             decision.changed.extend(one.session);
             decision.events.extend(one.events);
         }

@@ -92,6 +92,7 @@ fn proofs_are_made_only_where_they_are_checked() {
 fn only_the_rim_asks_for_the_time_or_for_randomness() {
     let rim = [
         "crates/server/src/clock.rs",
+        "crates/store/src/latency.rs",
         "crates/server/src/app.rs",
         "crates/server/src/cli/",
         "crates/server/src/api_keys.rs",

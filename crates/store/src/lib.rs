@@ -102,12 +102,12 @@ pub struct History {
 }
 
 /// What a chunk of the sweep did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Swept {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Swept<R> {
     /// Where to go on; `None`: the end was reached.
     pub next: Option<SessionId>,
-    /// Sessions whose end was written.
-    pub ended: usize,
+    /// What was decided of the sessions whose end was written.
+    pub ended: Vec<R>,
     /// Rows of long-ended sessions, old events and spent things that left.
     pub forgotten: usize,
 }
@@ -338,7 +338,7 @@ impl Store {
         limit: usize,
         forget_before: Timestamp,
         decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
-    ) -> Result<Swept, Fault> {
+    ) -> Result<Swept<R>, Fault> {
         match self {
             Self::Sqlite(store) => store.expire(after, limit, forget_before, decide).await,
         }

@@ -178,7 +178,8 @@ fn end(house: &mut LoadedSubject, which: &Which, policies: &Policies, at: Timest
     let decision = house.clone().end_sessions(which, (Reason::SignedOut, &act), policies, at);
     assert!(decision.created.is_none() && decision.subject.is_none(), "never a bump");
     assert_eq!(decision.events.len(), decision.reply.len());
-    for (event, (sid, reason)) in decision.events.iter().zip(&decision.reply) {
+    for (event, gone) in decision.events.iter().zip(&decision.reply) {
+        let (sid, reason) = (&gone.sid, &gone.reason);
         assert_eq!(event.target, Target::Session(*sid));
         assert_eq!(
             (event.effect, event.reason, *reason),
@@ -186,7 +187,7 @@ fn end(house: &mut LoadedSubject, which: &Which, policies: &Policies, at: Timest
         );
     }
     commit(house, &decision);
-    decision.reply.iter().map(|(sid, _)| sid.as_bytes()[0]).collect()
+    decision.reply.iter().map(|gone| gone.sid.as_bytes()[0]).collect()
 }
 
 #[test]
@@ -224,7 +225,7 @@ fn a_sign_out_of_many_answers_only_those_that_it_ended() {
     let act = Act::authority();
     let decision =
         house.clone().end_sessions(&Which::default(), (Reason::Kicked, &act), &policies, s(61));
-    let ended: Vec<u8> = decision.reply.iter().map(|(sid, _)| sid.as_bytes()[0]).collect();
+    let ended: Vec<u8> = decision.reply.iter().map(|gone| gone.sid.as_bytes()[0]).collect();
     assert_eq!(ended, [1, 2, 4], "3 was over by its own client's rules");
     assert_eq!(decision.changed.len(), 4);
     let reasons: Vec<_> = decision.events.iter().map(|event| event.reason).collect();

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
-use symbolon_core::person::Ended;
+use symbolon_core::Reason;
+use symbolon_core::person::{Ended, Gone};
 use symbolon_core::revocation::{Act, Actor};
-use symbolon_core::{Reason, SessionId};
 use symbolon_store::Committed;
 use symbolon_wire::session_id_text;
 
@@ -73,19 +73,19 @@ pub fn note_of(note: Option<&str>) -> Result<Option<Arc<str>>, Problem> {
 
 /// Counts the sessions that a call ended, and answers it.
 pub fn ended_by(app: &App, context: &Context, done: Committed<Ended>) -> Response {
-    done.reply.iter().for_each(|(sid, reason)| note(app, context, *sid, *reason));
+    done.reply.iter().for_each(|gone| note(app, context, gone));
     ended(done.reply, done.position)
 }
 
 /// Counts a session that ended, and says so in the log.
-pub fn note(app: &App, context: &Context, sid: SessionId, reason: Reason) {
-    app.metrics.ended(reason);
-    let (request_id, reason) = (&*context.request_id, reason.as_str());
-    tracing::info!(request_id, sid = session_id_text(sid), reason, "session ended");
+pub fn note(app: &App, context: &Context, gone: &Gone) {
+    app.metrics.ended(&gone.client, gone.reason);
+    let (request_id, reason) = (&*context.request_id, gone.reason.as_str());
+    tracing::info!(request_id, sid = session_id_text(gone.sid), reason, "session ended");
 }
 
 /// The answer of an ending call.
-pub fn ended(sessions: Vec<(SessionId, Reason)>, position: u64) -> Response {
+pub fn ended(sessions: Ended, position: u64) -> Response {
     let ended = sessions.into_iter().map(EndedSession::from).collect();
     Json(Answer { ended, position }).into_response()
 }

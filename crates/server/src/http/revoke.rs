@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+use symbolon_core::person::Gone;
 use symbolon_core::revocation::Actor;
 use symbolon_core::{Loaded, Reason};
 
@@ -48,7 +49,8 @@ async fn answer(
     let decide = |now: Loaded| Ok(now.sign_out(&token, &client.id, ending, at));
     let done = app.store.step(token.sid(), decide).await?;
     if done.is_some_and(|done| done.reply) {
-        ending::note(app, context, token.sid(), Reason::SignedOut);
+        let (sid, client) = (token.sid(), client.id.clone());
+        ending::note(app, context, &Gone { sid, client, reason: Reason::SignedOut });
     }
     Ok(StatusCode::OK.into_response())
 }

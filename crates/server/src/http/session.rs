@@ -14,7 +14,9 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use std::sync::Arc;
+use symbolon_core::person::Gone;
 use symbolon_core::{Decision, Loaded, SessionId};
+use symbolon_store::Committed;
 use symbolon_wire::parse_session_id;
 
 /// Shows a session.
@@ -56,14 +58,13 @@ pub async fn delete(
             return Ok(Decision::unchanged(None));
         }
         let policy = app.policies.of(&now.session.client);
-        Ok(now.end(reason, &act, &policy, at).map(Some))
+        let gone = Gone { sid, client: now.session.client.clone(), reason };
+        Ok(now.end(reason, &act, &policy, at).map(|by_this| Some(by_this.then_some(gone))))
     };
     let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
-    let by_this = done.reply.ok_or_else(no_such_session)?;
-    if by_this {
-        ending::note(&app, &context, sid, reason);
-    }
-    Ok(ending::ended(by_this.then_some((sid, reason)).into_iter().collect(), done.position))
+    let gone = done.reply.ok_or_else(no_such_session)?;
+    let done = Committed { reply: gone.into_iter().collect(), position: done.position };
+    Ok(ending::ended_by(&app, &context, done))
 }
 
 fn read(path: Result<Path<String>, PathRejection>) -> Result<SessionId, Problem> {

@@ -148,7 +148,7 @@ impl Starting<'_> {
         let done = self.app.store.step_subject(&start.subject, shard, decide).await?;
         let (tokens, sid, outcome, displaced) = done.reply?;
         self.app.metrics.granted(&self.client.id, outcome, None, self.at);
-        (0..displaced).for_each(|_| self.app.metrics.ended(Reason::Displaced));
+        (0..displaced).for_each(|_| self.app.metrics.ended(&self.client.id, Reason::Displaced));
         Ok(created(tokens, sid))
     }
 

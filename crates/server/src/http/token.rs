@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use std::sync::Arc;
 use symbolon_core::binding::Proof;
+use symbolon_core::person::Gone;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{
     Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp,
@@ -144,7 +145,8 @@ impl Request<'_> {
             metrics.refused(client, denial);
         }
         if let Some(reason) = outcomes.ended {
-            ending::note(self.app, self.context, self.token.sid(), reason);
+            let (sid, client) = (self.token.sid(), client.clone());
+            ending::note(self.app, self.context, &Gone { sid, client, reason });
         }
     }
 

@@ -8,6 +8,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use symbolon_core::person::Gone;
 use symbolon_core::{Fault, Grant, Reason, SessionId, Timestamp};
 use symbolon_wire::{ISSUED_BYTES_WARN, IssueError, Issued, session_id_text};
 
@@ -31,6 +32,12 @@ pub struct TokenAnswer {
 pub struct EndedSession {
     session_id: String,
     reason: &'static str,
+}
+
+impl From<Gone> for EndedSession {
+    fn from(gone: Gone) -> Self {
+        Self::from((gone.sid, gone.reason))
+    }
 }
 
 impl From<(SessionId, Reason)> for EndedSession {

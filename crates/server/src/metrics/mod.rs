@@ -33,7 +33,7 @@ pub struct Metrics {
     grants: Family<ClientAnd, Counter>,
     refusals: Family<ClientAnd, Counter>,
     alerts: Family<ClientAnd, Counter>,
-    ended: Family<What, Counter>,
+    ended: Family<ClientAnd, Counter>,
     reloads: Family<What, Counter>,
     unanswered: Counter,
     credentials: Counter,
@@ -57,7 +57,11 @@ impl Default for Metrics {
         registry.register("grants", "Answers with tokens, by outcome", this.grants.clone());
         registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
         registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
-        registry.register("sessions_ended", "Sessions ended, by reason", this.ended.clone());
+        registry.register(
+            "sessions_ended",
+            "Sessions ended, by client and reason",
+            this.ended.clone(),
+        );
         let about = "Configurations read again while running, by what became of them";
         registry.register("config_reloads", about, this.reloads.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
@@ -120,8 +124,8 @@ impl Metrics {
     }
 
     /// A session ended.
-    pub fn ended(&self, reason: Reason) {
-        self.ended.get_or_create(&What { what: reason.as_str() }).inc();
+    pub fn ended(&self, client: &ClientId, reason: Reason) {
+        self.ended.get_or_create(&label(client, reason.as_str())).inc();
     }
 
     /// A request was answered 503.

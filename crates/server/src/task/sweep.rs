@@ -2,7 +2,7 @@
 
 use crate::app::{App, Live};
 use crate::http::Stop;
-use symbolon_core::{Decision, Duration, Fault, Loaded, SessionId};
+use symbolon_core::{ClientId, Decision, Duration, Fault, Loaded, Reason, SessionId};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a chunk of the sessions is looked at.
@@ -35,13 +35,17 @@ pub async fn run(live: Live, mut stop: Stop) {
 async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>, Fault> {
     let at = app.now()?;
     let forget_before = at.before(REMEMBERED);
-    let decide = |now: Loaded| -> Decision<()> {
-        let policy = app.policies.of(&now.session.client);
-        now.expire(&policy, at).map(|_| ())
+    let decide = |now: Loaded| -> Decision<(ClientId, Option<Reason>)> {
+        let client = now.session.client.clone();
+        let policy = app.policies.of(&client);
+        now.expire(&policy, at).map(|reason| (client, reason))
     };
     let swept = app.store.expire(after, CHUNK, forget_before, decide).await?;
-    if 0 < swept.ended + swept.forgotten {
-        tracing::debug!(ended = swept.ended, forgotten = swept.forgotten, "swept");
+    for (client, reason) in &swept.ended {
+        reason.iter().for_each(|reason| app.metrics.ended(client, *reason));
+    }
+    if 0 < swept.ended.len() + swept.forgotten {
+        tracing::debug!(ended = swept.ended.len(), forgotten = swept.forgotten, "swept");
     }
     Ok(swept.next)
 }

@@ -22,6 +22,7 @@ async fn what_happens_is_counted() {
         (r#"symbolon_grants_total{client="web",what="advanced"}"#, 1.0),
         (r#"symbolon_grants_total{client="web",what="repeated"}"#, 1.0),
         (r#"symbolon_refusals_total{client="web",what="kicked"}"#, 1.0),
+        (r#"symbolon_sessions_ended_total{client="web",what="kicked"}"#, 1.0),
         (r#"symbolon_windows_open{client="web"}"#, 1.0),
         ("symbolon_store_epoch", 0.0),
         ("symbolon_store_waiting", 0.0),

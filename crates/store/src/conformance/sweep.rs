@@ -2,18 +2,27 @@
 
 use super::Open;
 use super::fixture::{AT, events, kick, must, policy, sign_in};
-use crate::{Store, Swept};
+use crate::Store;
 use core::time::Duration;
-use symbolon_core::{Reason, Target, Timestamp};
+use symbolon_core::{Reason, SessionId, Target, Timestamp};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn sweep(store: &Store, forget_before: Timestamp, at: Timestamp) -> Swept {
-    let mut total = Swept::default();
+/// How many ends were written and rows forgotten, in all.
+#[derive(Default)]
+struct Total {
+    next: Option<SessionId>,
+    ended: usize,
+    forgotten: usize,
+}
+
+async fn sweep(store: &Store, forget_before: Timestamp, at: Timestamp) -> Total {
+    let mut total = Total::default();
     loop {
         let decide = |loaded: symbolon_core::Loaded| loaded.expire(&policy(), at);
         let chunk = must(store.expire(total.next, 4, forget_before, decide).await);
-        total.ended += chunk.ended;
+        assert!(chunk.ended.iter().all(Option::is_some), "each end has its reason");
+        total.ended += chunk.ended.len();
         total.forgotten += chunk.forgotten;
         total.next = chunk.next;
         if chunk.next.is_none() {

@@ -98,26 +98,29 @@ impl Sqlite {
         limit: usize,
         forget_before: Timestamp,
         decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
-    ) -> Result<Swept, Fault> {
+    ) -> Result<Swept<R>, Fault> {
         self.serving()?;
         let limit = limit.clamp(1, SWEEP_MAX);
         let seen = self.0.shared.seen();
         let rows = self.swath(after, limit).await?;
         let whole = rows.len() == limit;
         let next = rows.last().map(|stored| stored.session.sid).filter(|_| whole);
-        let mut changes = Vec::new();
+        let (mut changes, mut replies) = (Vec::new(), Vec::new());
         for stored in rows {
             let seen = self.about(seen.clone(), &stored.session.subject);
-            changes.extend(sweep(seen, stored, forget_before, &decide)?);
+            if let Some((change, reply)) = sweep(seen, stored, forget_before, &decide)? {
+                changes.push(change);
+                replies.push(reply);
+            }
         }
-        let forgets: Vec<bool> = changes.iter().map(forgets_one).collect();
         let done = self.submit_all(changes).await?;
-        let mut swept = Swept { next, ..Swept::default() };
-        let applied = done.iter().zip(forgets).filter(|(done, _)| done.applied);
-        applied.for_each(|(_, forgets)| match forgets {
-            true => swept.forgotten += 1,
-            false => swept.ended += 1,
-        });
+        let mut swept = Swept { next, ended: Vec::new(), forgotten: 0 };
+        for (_, reply) in done.iter().zip(replies).filter(|(done, _)| done.applied) {
+            match reply {
+                None => swept.forgotten += 1,
+                Some(reply) => swept.ended.push(reply),
+            }
+        }
         swept.forgotten += self.forget(forget_before, limit).await?.forgotten;
         Ok(swept)
     }
@@ -146,24 +149,20 @@ impl Sqlite {
     }
 }
 
-/// What becomes of one row; a race that is lost is left to the next sweep.
+/// What becomes of one row: it is forgotten, or an end is written and something said of it; a race that is lost is left to the next sweep.
 fn sweep<R>(
     seen: super::change::Seen,
     stored: Stored,
     forget_before: Timestamp,
     decide: impl Fn(Loaded) -> Decision<R>,
-) -> Result<Option<Change>, Fault> {
+) -> Result<Option<(Change, Option<R>)>, Fault> {
     let (sid, version) = (stored.session.sid, stored.version);
     if let Some(end) = &stored.session.end {
         let mut change = Change::new(seen);
         change.sessions.push(SessionWrite::Forget { sid, version });
-        return Ok((end.at < forget_before).then_some(change));
+        return Ok((end.at < forget_before).then_some((change, None)));
     }
     let decision = decide(stored.under(&seen.cutoffs));
     let change = change_of(seen, sid, version, &decision)?;
-    Ok((!change.is_empty()).then_some(change))
-}
-
-fn forgets_one(change: &Change) -> bool {
-    change.sessions.iter().any(|write| matches!(write, SessionWrite::Forget { .. }))
+    Ok((!change.is_empty()).then_some((change, Some(decision.reply))))
 }

@@ -44,6 +44,16 @@ fn a_good_token_shows_its_claims() {
 }
 
 #[test]
+fn a_clients_own_token_has_no_session_and_is_accepted() {
+    let own =
+        [("sid", ""), ("sub", "\"client:billing\""), ("client_id", "\"billing\""), ("roles", "")];
+    let verified = with(&own).unwrap();
+    let claims = verified.claims();
+    assert_eq!((&*claims.sub, claims.session_id()), ("client:billing", None));
+    assert_eq!(claims.roles().count(), 0);
+}
+
+#[test]
 fn check_lends_the_same_claims_that_verify_gives() {
     let key = key(Algorithm::EdDsa);
     let (verifier, token) = (verifier(&key), token(&key, &[("x", "[1]")]));
