@@ -49,7 +49,7 @@ fn a_clients_own_token_has_no_session_and_is_accepted() {
         [("sid", ""), ("sub", "\"client:billing\""), ("client_id", "\"billing\""), ("roles", "")];
     let verified = with(&own).unwrap();
     let claims = verified.claims();
-    assert_eq!((&*claims.sub, claims.session_id()), ("client:billing", None));
+    assert_eq!((claims.sub, claims.session_id()), ("client:billing", None));
     assert_eq!(claims.roles().count(), 0);
 }
 
