@@ -5,12 +5,14 @@ use crate::api_keys::{self, ApiKeyRecord, ApiScope, NewApiKey};
 use crate::cli::{ConfigArgs, Failure, config, out};
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
+use crate::keys::Keys;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use symbolon_core::{ClientId, Fault, Timestamp};
-use symbolon_store::{Role, Store};
-use symbolon_wire::ApiKeyId;
+use symbolon_store::{Kind, Role, Store};
+use symbolon_wire::{ApiKeyId, MasterKey};
 
 /// What may be done with API keys.
 #[derive(Subcommand)]
@@ -88,6 +90,7 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     let master = config.master_key.read().map_err(Failure::could_not)?.ok_or_else(no_master_key)?;
     let random = random()?;
     let store = open(&config)?;
+    same_master_key(&store, &master).await?;
     let at = now(&store)?;
     let created = api_keys::create(&store, &master.api_key_digests(), new, &random, at).await;
     let (text, key) = created.map_err(|fault| could_not("make an API key", &fault))?;
@@ -117,6 +120,16 @@ fn new_key(args: &CreateArgs, config: &Config) -> Result<NewApiKey, Failure> {
     scopes.sort_unstable();
     scopes.dedup();
     Ok(NewApiKey { name: name.to_string(), scopes, clients: args.clients.clone() })
+}
+
+/// A key that is digested under another master key than the authority's would never be accepted.
+async fn same_master_key(store: &Store, master: &MasterKey) -> Result<(), Failure> {
+    let sealed = store.records(Kind::SigningKey).await;
+    if sealed.map_err(|fault| could_not("read the signing keys", &fault))?.is_empty() {
+        return Ok(());
+    }
+    let opened = Keys::open(master, store, &BTreeSet::new()).await;
+    opened.map(|_| ()).map_err(|why| Failure::could_not("no API key was made").because(why))
 }
 
 fn no_master_key() -> Failure {

@@ -2,9 +2,12 @@
 
 use crate::cli::init::{self, InitArgs};
 use crate::cli::{ConfigArgs, Failure, out};
-use crate::config::{self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text};
+use crate::config::{
+    self, Config, DEFAULT_FILE, LoadError, MasterKeySource, Preset, StoreUrl, duration_text,
+};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::path::Path;
 
 /// What may be done with a configuration.
 #[derive(Subcommand)]
@@ -51,7 +54,14 @@ pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
     if let Err(LoadError::Refused(problems)) = &loaded {
         problems.iter().for_each(|problem| out::note(problem.to_string()));
     }
-    loaded.map_err(|why| failure(&why))
+    let nowhere = args.file.is_none() && !Path::new(DEFAULT_FILE).exists();
+    loaded.map_err(|why| match nowhere {
+        true => failure(&why).next(format!(
+            "there is no {DEFAULT_FILE} here: write one with `symbolon config init`, or name yours \
+             with --config FILE"
+        )),
+        false => failure(&why),
+    })
 }
 
 fn failure(error: &LoadError) -> Failure {
@@ -135,6 +145,7 @@ fn notes(config: &Config) -> Vec<String> {
         }
         MasterKeySource::File(_) | MasterKeySource::Credential(_) | MasterKeySource::Env(_) => {}
     }
+    notes.extend(config.master_key.warning());
     if config.clients.is_empty() {
         notes.push("there are no [[clients]]: nobody can be signed in".to_owned());
     }
