@@ -180,6 +180,24 @@ async fn what_is_here_is_told_to_everyone() {
 }
 
 #[tokio::test]
+async fn every_answer_has_a_request_id_of_its_own() {
+    let stage = Stage::set().await;
+    let mut ids = std::collections::BTreeSet::new();
+    let preflight = [("origin", ORIGIN), ("access-control-request-method", "GET")];
+    for (method, path, headers) in [
+        (Method::GET, "/", &[][..]),
+        (Method::GET, "/me", &[]),
+        (Method::GET, "/nothing", &[]),
+        (Method::DELETE, "/me", &[]),
+        (Method::OPTIONS, "/me", &preflight),
+    ] {
+        let answer = stage.ask(method, path, headers).await;
+        let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
+        assert!(ids.insert(id), "{path}: {ids:?}");
+    }
+}
+
+#[tokio::test]
 async fn me_shows_the_claims_of_the_token() {
     let stage = Stage::set().await;
     let answer = stage.get("/me", &stage.token("orders:read")).await;
@@ -290,7 +308,7 @@ async fn only_pages_of_listed_origins_may_call() {
     let refused = stage.ask(Method::GET, "/me", &[("origin", ORIGIN)]).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(refused.header("access-control-expose-headers"), "www-authenticate");
+    assert_eq!(refused.header("access-control-expose-headers"), "www-authenticate, x-request-id");
     assert_eq!(refused.header("vary"), "Origin");
 }
 

@@ -6,12 +6,14 @@ use crate::authority::keep_files_private;
 use crate::cli::{ConfigArgs, Failure, config, out};
 use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
+use crate::keys::Keys;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use symbolon_core::{ClientId, Fault, Timestamp};
-use symbolon_store::{Role, Store};
-use symbolon_wire::ApiKeyId;
+use symbolon_store::{Kind, Role, Store};
+use symbolon_wire::{ApiKeyId, MasterKey};
 
 /// What may be done with API keys.
 #[derive(Subcommand)]
@@ -89,6 +91,7 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     let master = config.master_key.read().map_err(Failure::could_not)?.ok_or_else(no_master_key)?;
     let random = random()?;
     let store = open(&config)?;
+    same_master_key(&store, &master).await?;
     let at = now(&store).await?;
     let created = api_keys::create(&store, &master.api_key_digests(), new, &random, at).await;
     let (text, key) = created.map_err(|fault| could_not("make an API key", &fault))?;
@@ -118,6 +121,16 @@ fn new_key(args: &CreateArgs, config: &Config) -> Result<NewApiKey, Failure> {
     scopes.sort_unstable();
     scopes.dedup();
     Ok(NewApiKey { name: name.to_string(), scopes, clients: args.clients.clone() })
+}
+
+/// A key that is digested under another master key than the authority's would never be accepted.
+async fn same_master_key(store: &Store, master: &MasterKey) -> Result<(), Failure> {
+    let sealed = store.records(Kind::SigningKey).await;
+    if sealed.map_err(|fault| could_not("read the signing keys", &fault))?.is_empty() {
+        return Ok(());
+    }
+    let opened = Keys::open(master, store, &BTreeSet::new()).await;
+    opened.map(|_| ()).map_err(|why| Failure::could_not("no API key was made").because(why))
 }
 
 fn no_master_key() -> Failure {

@@ -2,10 +2,13 @@
 
 use crate::cli::init::{self, InitArgs};
 use crate::cli::{ConfigArgs, Failure, out};
-use crate::config::{self, Config, LoadError, MasterKeySource, Preset, StoreUrl, duration_text};
+use crate::config::{
+    self, Config, DEFAULT_FILE, LoadError, MasterKeySource, Preset, StoreUrl, duration_text,
+};
 use aws_lc_rs::rand::SystemRandom;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::path::Path;
 use symbolon_wire::SecretHash;
 
 /// What may be done with a configuration.
@@ -64,7 +67,14 @@ pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
     if let Err(LoadError::Refused(problems)) = &loaded {
         problems.iter().for_each(|problem| out::note(problem.to_string()));
     }
-    loaded.map_err(|why| failure(&why))
+    let nowhere = args.file.is_none() && !Path::new(DEFAULT_FILE).exists();
+    loaded.map_err(|why| match nowhere {
+        true => failure(&why).next(format!(
+            "there is no {DEFAULT_FILE} here: write one with `symbolon config init`, or name yours \
+             with --config FILE"
+        )),
+        false => failure(&why),
+    })
 }
 
 fn failure(error: &LoadError) -> Failure {
@@ -160,6 +170,7 @@ fn notes(config: &Config) -> Vec<String> {
         }
         MasterKeySource::File(_) | MasterKeySource::Credential(_) | MasterKeySource::Env(_) => {}
     }
+    notes.extend(config.master_key.warning());
     if config.clients.is_empty() {
         notes.push("there are no [[clients]]: nobody can be signed in".to_owned());
     }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::authority::{
     StartError, hangups, keep_files_private, listen, open, run as run_authority, stop_on_signals,
 };
-use crate::cli::serve::read_master_key;
+use crate::cli::serve::{local, read_master_key};
 use crate::cli::{DevArgs, Failure};
 use crate::demo_api::{self, DemoApi};
 use crate::log;
@@ -74,8 +74,4 @@ async fn listen_or_free(asked: Option<SocketAddr>, usual: u16) -> Result<TcpList
             Err(_) => listen(on(0)).await,
         },
     }
-}
-
-fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    listener.local_addr().map_err(|why| Failure::could_not("could not start").because(why))
 }

@@ -15,6 +15,7 @@ pub mod explain;
 pub mod failure;
 pub mod init;
 pub mod log;
+pub mod manual;
 pub mod net;
 pub mod out;
 pub mod serve;
@@ -26,7 +27,7 @@ pub mod subjects;
 pub use args::{ConfigArgs, DevArgs, ServeArgs};
 pub use failure::{Exit, Failure};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Sign in once. Renew unseen. End it everywhere, now.
@@ -70,6 +71,10 @@ enum Command {
     /// See it work
     #[command(subcommand)]
     Demo(demo::Command),
+    /// Print what a shell needs to complete commands
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(manual::ManArgs),
 }
 
 /// Runs the program.
@@ -98,6 +103,11 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
+        Command::Completions(args) => {
+            manual::completions(&args, Cli::command());
+            Ok(())
+        }
+        Command::Man(args) => manual::man(&args, Cli::command()),
     }
 }
 
@@ -115,7 +125,9 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Explain(_)
         | Command::Doctor(_)
         | Command::Bench(_)
-        | Command::Demo(_) => tokio::runtime::Builder::new_current_thread(),
+        | Command::Demo(_)
+        | Command::Completions(_)
+        | Command::Man(_) => tokio::runtime::Builder::new_current_thread(),
     };
     builder.enable_all().build().map_err(|why| Failure::could_not("could not start").because(why))
 }
@@ -123,7 +135,6 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

@@ -8,8 +8,10 @@ use crate::cli::{Failure, ServeArgs};
 use crate::config::{Config, MasterKeySource};
 use crate::log;
 use crate::task::reload::Reload;
+use std::net::SocketAddr;
 use std::path::Path;
 use symbolon_wire::MasterKey;
+use tokio::net::TcpListener;
 
 /// Runs until it is told to stop.
 ///
@@ -19,6 +21,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     keep_files_private();
     let config = load(&args.config)?;
     log::start(config.log, config.log_level);
+    if let Some(warning) = config.master_key.warning() {
+        tracing::warn!("{warning}");
+    }
     let master = master_key(&config)?;
     let (stop, hangups) = (stop_on_signals()?, hangups()?);
     let api = listen(config.listen).await?;
@@ -26,7 +31,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let (issuer, address) = (config.issuer.clone(), config.listen);
+    let (issuer, address) = (config.issuer.clone(), local(&api)?);
     let live = open(config, &master).await?;
     tracing::info!(issuer = &*issuer, %address, "ready");
     let read = Box::new(move || Config::load(args.config.file.as_deref(), &args.config.set));
@@ -50,6 +55,14 @@ fn master_key(config: &Config) -> Result<MasterKey, Failure> {
     }
 }
 
+/// Where a listener listens: the port that it got, if any would do.
+///
+/// # Errors
+/// The system does not say.
+pub fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|why| Failure::could_not("could not start").because(why))
+}
+
 /// The master key in a file.
 ///
 /// # Errors
@@ -63,7 +76,7 @@ pub fn read_master_key(path: &Path) -> Result<MasterKey, Failure> {
 
 fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
     MasterKey::parse(text.trim()).map_err(|why| {
-        Failure::refused(format!("{place} holds no usable master key"))
+        Failure::could_not(format!("{place} holds no usable master key"))
             .because(why)
             .next("make one with `symbolon config init`, or `openssl rand -base64 32`")
     })
@@ -72,12 +85,12 @@ fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Store(_) | StartError::Keys(_) | StartError::Tls(_) => {
-                Self::refused(error.to_string())
-            }
-            StartError::Fault(_) | StartError::Listen(..) | StartError::Signals(_) => {
-                Self::could_not(error.to_string())
-            }
+            StartError::Tls(_) => Self::refused(error.to_string()),
+            StartError::Store(_)
+            | StartError::Keys(_)
+            | StartError::Fault(_)
+            | StartError::Listen(..)
+            | StartError::Signals(_) => Self::could_not(error.to_string()),
         }
     }
 }

@@ -150,9 +150,12 @@ fn row(session: &Value) -> Vec<String> {
 }
 
 fn device(device: &Value) -> String {
-    match device["name"].as_str().or(device["id"].as_str()) {
-        Some(name) => format!("{} ({})", text(&device["class"]), printable(name)),
-        None => text(&device["class"]),
+    let name = device["name"].as_str().map(printable);
+    let id = device["id"].as_str().map(|id| format!("id {}", printable(id)));
+    let known: Vec<_> = name.into_iter().chain(id).collect();
+    match known.is_empty() {
+        true => text(&device["class"]),
+        false => format!("{} ({})", text(&device["class"]), known.join(", ")),
     }
 }
 
@@ -223,5 +226,21 @@ pub fn say_ended(answer: &Value) {
     {
         let elapsed = verifiers["elapsed_ms"].as_u64().unwrap_or_default();
         out::line(format!("refused at {applied} of {live} verifiers after {elapsed} ms"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_device_is_shown_with_its_name_and_its_id() {
+        let shown = |id, name| device(&json!({"class": "web", "id": id, "name": name}));
+        assert_eq!(shown(Some("d-1"), Some("Ann's phone")), "web (Ann's phone, id d-1)");
+        assert_eq!(shown(Some("d-1"), None), "web (id d-1)");
+        assert_eq!(shown(None, Some("Ann's phone")), "web (Ann's phone)");
+        assert_eq!(shown(None, None), "web");
+        assert!(!shown(Some("\u{1b}[2J"), None).contains('\u{1b}'));
     }
 }

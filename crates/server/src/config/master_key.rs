@@ -1,8 +1,12 @@
 //! Where the master key is read.
 
 use crate::config::MasterKeySource;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use symbolon_wire::MasterKey;
+
+/// Anything for others, and writing for the group.
+const OPEN_TO_OTHERS: u32 = 0o027;
 
 impl MasterKeySource {
     /// Reads the key; `None` if nothing says where it is.
@@ -18,6 +22,17 @@ impl MasterKeySource {
                 .map_err(|malformed| format!("SYMBOLON_MASTER_KEY {}", malformed.why())),
             Self::None => Ok(None),
         }
+    }
+
+    /// What to say when the key's file is open to others than its owner and a group that reads it.
+    /// (systemd keeps credentials to the service itself.)
+    pub fn warning(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        let (shown, open) = (path.display(), mode & OPEN_TO_OTHERS != 0);
+        open.then(|| {
+            format!("others can reach the master key: {shown} has mode {mode:04o}; chmod 600")
+        })
     }
 }
 

@@ -1,10 +1,14 @@
 //! How the demo API says no: `application/problem+json`, and a challenge where a token is at fault.
 
 use axum::Json;
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use symbolon_verify::{Reason, Rejected};
 
 /// A refusal.
@@ -61,5 +65,37 @@ impl IntoResponse for Problem {
 /// What one token may see is not for a cache (advisory CVE-2025-48947).
 pub(super) async fn never_kept(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The names that requests are given: a process's own, and a count.
+pub(super) struct Names {
+    process: String,
+    count: AtomicU64,
+}
+
+impl Names {
+    pub(super) fn new(process: [u8; 4]) -> Arc<Self> {
+        let process = format!("demo-{:08x}", u32::from_be_bytes(process));
+        Arc::new(Self { process, count: AtomicU64::new(0) })
+    }
+
+    fn next(&self) -> String {
+        format!("{}-{:x}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Names the request in its answer, as the authority does.
+pub(super) async fn named(
+    State(names): State<Arc<Names>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = names.next();
+    let mut response = next.run(request).await;
+    tracing::debug!(request_id = id, status = response.status().as_u16(), "the demo API answered");
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
     response
 }

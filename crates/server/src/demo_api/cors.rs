@@ -28,7 +28,7 @@ pub(super) async fn answer(
     headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = listed {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let exposed = HeaderValue::from_static("www-authenticate");
+        let exposed = HeaderValue::from_static("www-authenticate, x-request-id");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     response

@@ -10,7 +10,8 @@ mod live;
 
 use crate::config::Config;
 use crate::http::{self, Stop};
-use answer::Problem;
+use answer::{Names, Problem};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -63,6 +64,7 @@ pub struct DemoApi {
     verifier: Verifier,
     origins: Arc<[String]>,
     sockets: Arc<Semaphore>,
+    names: Arc<Names>,
 }
 
 impl DemoApi {
@@ -78,7 +80,11 @@ impl DemoApi {
             .introspection(&settings.introspection_api_key)
             .connect_lazily()?;
         let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
-        Ok(Self { verifier, origins: settings.origins.into(), sockets })
+        let mut process = [0; 4];
+        // Without randomness the names of two runs look alike, which harms nobody.
+        let _ = SystemRandom::new().fill(&mut process);
+        let names = Names::new(process);
+        Ok(Self { verifier, origins: settings.origins.into(), sockets, names })
     }
 
     /// Serves until told to stop; open WebSockets are closed then.
@@ -99,6 +105,7 @@ impl DemoApi {
             .method_not_allowed_fallback(wrong_method)
             .layer(middleware::from_fn_with_state(self.origins, cors::answer))
             .layer(middleware::map_response(answer::never_kept))
+            .layer(middleware::from_fn_with_state(self.names, answer::named))
     }
 
     fn guard(&self, policy: Policy) -> Guard {

@@ -11,4 +11,8 @@ mod explain;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod usage;

@@ -167,7 +167,7 @@ fn report(args: &InitArgs, key_path: &Path, new_key: bool, secret: Option<Secret
     out::line(format!("  symbolon config check --config {file}"));
     out::line(format!(
         "  symbolon apikey create --config {file} --name backend \
-         --scopes sessions:start,sessions:read,sessions:end"
+         --scopes sessions:start,sessions:read,sessions:end,revocations:read"
     ));
     out::line(format!("  symbolon serve --config {file}"));
 }
