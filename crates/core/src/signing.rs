@@ -91,6 +91,42 @@ pub fn due(all: &[KeyLife], plan: &KeyPlan, at: Timestamp) -> Option<Timestamp> 
     (!announced && ends.before(plan.announce) <= at).then(|| ends.max(at.after(plan.announce)))
 }
 
+/// What is wanted of an algorithm's keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// That they turn as planned.
+    Planned,
+    /// That a next key is announced, though none is due.
+    Announced,
+    /// That a new key signs at once.
+    Now,
+}
+
+/// What is to be done about an algorithm's keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Nothing.
+    Keep,
+    /// Make a key that signs from this instant on.
+    Make(Timestamp),
+    /// Let the key that is announced sign from this instant on.
+    Hasten(KeyId, Timestamp),
+}
+
+/// What is to be done about an algorithm's keys at `at`. The first key signs at once: nobody has cached
+/// another.
+pub fn turn(all: &[KeyLife], plan: &KeyPlan, wish: Wish, at: Timestamp) -> Turn {
+    let announced = all.iter().find(|key| state(key, all, at) == KeyState::Announced);
+    match (wish, announced) {
+        _ if all.is_empty() => Turn::Make(at),
+        (Wish::Now, Some(next)) => Turn::Hasten(next.kid, at),
+        (Wish::Now, None) => Turn::Make(at),
+        (Wish::Announced, None) => Turn::Make(at.after(plan.announce)),
+        (Wish::Announced, Some(_)) => Turn::Keep,
+        (Wish::Planned, _) => due(all, plan, at).map_or(Turn::Keep, Turn::Make),
+    }
+}
+
 /// Two keys of one instant have an order, too.
 fn order(key: &KeyLife) -> (Timestamp, KeyId) {
     (key.current_from, key.kid)

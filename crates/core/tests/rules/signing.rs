@@ -1,7 +1,9 @@
 //! Which key signs when: DESIGN.md §4.2 and issue "keys": announced, current, retiring, gone.
 
 use crate::common::{DAY, s, secs};
-use symbolon_core::signing::{KeyLife, KeyPlan, KeyState, RETIRING, due, retires_at, state};
+use symbolon_core::signing::{
+    KeyLife, KeyPlan, KeyState, RETIRING, Turn, Wish, due, retires_at, state, turn,
+};
 use symbolon_core::{KeyId, Timestamp};
 
 fn key(name: u8, current_from: Timestamp) -> KeyLife {
@@ -100,4 +102,27 @@ fn no_key_goes_backwards() {
             assert!(ranks.is_sorted(), "{key:?} of {ring:?}: {ranks:?}");
         }
     }
+}
+
+#[test]
+fn the_first_key_signs_at_once_whatever_is_wished() {
+    for wish in [Wish::Planned, Wish::Announced, Wish::Now] {
+        assert_eq!(turn(&[], &plan(), wish, s(7)), Turn::Make(s(7)));
+    }
+}
+
+#[test]
+fn a_next_key_can_be_wished_for_before_it_is_due_and_only_one() {
+    let one = [key(1, s(0))];
+    assert_eq!(turn(&one, &plan(), Wish::Planned, s(7)), Turn::Keep);
+    assert_eq!(turn(&one, &plan(), Wish::Announced, s(7)), Turn::Make(s(7 + DAY)));
+    let two = [key(1, s(0)), key(2, s(7 + DAY))];
+    assert_eq!(turn(&two, &plan(), Wish::Announced, s(8)), Turn::Keep);
+}
+
+#[test]
+fn a_key_that_must_sign_now_is_the_announced_one_if_there_is_one() {
+    let two = [key(1, s(0)), key(2, s(7 + DAY))];
+    assert_eq!(turn(&two, &plan(), Wish::Now, s(8)), Turn::Hasten(KeyId([2; 12]), s(8)));
+    assert_eq!(turn(&two[..1], &plan(), Wish::Now, s(8)), Turn::Make(s(8)));
 }

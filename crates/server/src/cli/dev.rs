@@ -36,7 +36,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args, &directory, &ports)?;
     log::start(setup.config.log, setup.config.log_level);
     let master = read_master_key(&directory.master_key())?;
-    let live = open(setup.config.clone(), &master).await?;
+    let live = open(setup.config.clone(), master).await?;
     let app = live.now();
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
     let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
@@ -46,7 +46,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let demo_api = tokio::spawn(demo_api.serve(demo, stop.clone()));
     Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
         .tell(args.json);
-    let reload = Reload { live: live.clone(), read: setup.read_again(&args), master };
+    let reload = Reload { live: live.clone(), read: setup.read_again(&args) };
     tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, api, Some(metrics), stop).await;
     // It ends with the same signal; how it ended changes nothing any more.

@@ -32,10 +32,10 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         None => None,
     };
     let (issuer, address) = (config.issuer.clone(), local(&api)?);
-    let live = open(config, &master).await?;
+    let live = open(config, master).await?;
     tracing::info!(issuer = &*issuer, %address, "ready");
     let read = Box::new(move || Config::load(args.config.file.as_deref(), &args.config.set));
-    let reload = Reload { live: live.clone(), read, master };
+    let reload = Reload { live: live.clone(), read };
     tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, api, metrics, stop).await;
     tracing::info!("stopped");

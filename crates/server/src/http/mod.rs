@@ -18,6 +18,8 @@ pub mod failures;
 pub mod health;
 pub mod introspect;
 pub mod jwks;
+pub mod key;
+pub mod keys;
 pub mod metadata;
 pub mod oauth_error;
 pub mod problem;
@@ -40,7 +42,7 @@ pub use serve::{Stop, serve};
 use crate::app::Live;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 /// Every path of the authority.
 pub fn router(live: Live) -> Router {
@@ -56,6 +58,9 @@ pub fn router(live: Live) -> Router {
         .route("/v1/subjects/{sub}/erase", post(erase::post))
         .route("/v1/clients", get(clients::get))
         .route("/v1/clients/{client_id}", get(client::get).put(client::put))
+        .route("/v1/keys", get(keys::get))
+        .route("/v1/keys/rotate", post(keys::rotate))
+        .route("/v1/keys/{kid}", delete(key::delete))
         .route("/v1/events", get(events::get))
         .route("/v1/clock", post(clock::post))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
