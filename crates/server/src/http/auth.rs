@@ -15,6 +15,7 @@ use symbolon_core::ClientId;
 use symbolon_core::revocation::Actor;
 
 /// A trusted back end or an operator.
+#[derive(Clone)]
 pub struct Caller(ApiKeyRecord);
 
 impl Caller {
@@ -31,6 +32,18 @@ impl Caller {
     /// Whether it may do what the scope names.
     pub fn may(&self, scope: ApiScope) -> bool {
         self.0.scopes.contains(&scope)
+    }
+
+    /// Refuses what it may not do.
+    ///
+    /// # Errors
+    /// 403, naming the scope that it lacks.
+    pub fn require(&self, scope: ApiScope) -> Result<(), Problem> {
+        let detail = format!("The API key lacks the scope `{}`.", scope.as_str());
+        match self.may(scope) {
+            true => Ok(()),
+            false => Err(Problem::forbidden("insufficient-scope", detail)),
+        }
     }
 
     /// Whether it may see and touch the sessions of a client.
@@ -64,18 +77,27 @@ pub async fn caller(
     headers: &HeaderMap,
     scope: ApiScope,
 ) -> Result<Caller, Problem> {
+    let caller = any_caller(app, context, headers).await?;
+    caller.require(scope)?;
+    Ok(caller)
+}
+
+/// Finds out which API key asks; what it may do is checked once it is known what it asks for.
+///
+/// # Errors
+/// 401 without a right key (429 after too many wrong ones).
+pub async fn any_caller(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+) -> Result<Caller, Problem> {
     let Some(text) = bearer(headers) else {
         return Err(Problem::unauthorized("Send `Authorization: Bearer sym_ak_…`."));
     };
     let Some(record) = find(app, text).await? else {
         return Err(wrong_key(app, context));
     };
-    let caller = Caller(record);
-    if !caller.may(scope) {
-        let detail = format!("The API key lacks the scope `{}`.", scope.as_str());
-        return Err(Problem::forbidden("insufficient-scope", detail));
-    }
-    Ok(caller)
+    Ok(Caller(record))
 }
 
 async fn find(app: &App, text: &str) -> Result<Option<ApiKeyRecord>, Problem> {

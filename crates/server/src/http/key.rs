@@ -2,7 +2,7 @@
 
 use super::auth;
 use super::edge::Context;
-use super::ending;
+use super::ending::{self, Why};
 use super::keys::{list, refused};
 use super::problem::Problem;
 use super::query::Query;
@@ -15,9 +15,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use std::collections::BTreeMap;
-use symbolon_core::client::ACCESS_TTL_MAX;
-use symbolon_core::epoch::Bump;
-use symbolon_core::revocation::{Effect, LEEWAY_MAX};
+use symbolon_core::by_name::Full;
+use symbolon_core::revocation::Effect;
 use symbolon_core::signing::Wish;
 use symbolon_core::{Cutoffs, KeyState, Reason};
 use symbolon_wire::{key_id_text, parse_key_id};
@@ -43,7 +42,21 @@ pub async fn delete(
     let reason = query.parse("reason", known, Reason::parse)?.unwrap_or(Reason::KeyCompromised);
     let act = context.act(caller.actor(), ending::note_of(query.get("note"))?);
     let at = app.now()?;
-    let key = own_key(&app, kid)?;
+    let Path(kid) = kid.map_err(|_| no_such_key())?;
+    let key = own_key(&app, &kid)?;
+    revoke(&live, &key, Effect::Stale, &Why { reason, act, at }).await?;
+    let (request_id, kid) = (&*context.request_id, key_id_text(key.kid));
+    tracing::warn!(request_id, kid, reason = reason.as_str(), "signing key revoked");
+    Ok(list(&live.now(), at))
+}
+
+/// Revokes a key, and answers where in the feed that stands.
+pub(super) async fn revoke(
+    live: &Live,
+    key: &KeyView,
+    effect: Effect,
+    why: &Why,
+) -> Result<u64, Problem> {
     if key.state == KeyState::Current {
         // Another key signs before this one counts no more: no refresh comes between.
         let wishes = BTreeMap::from([(key.alg, Wish::Now)]);
@@ -53,37 +66,34 @@ pub async fn delete(
             Err(why) => return Err(refused(why)),
         }
     }
-    let decide = |now: Cutoffs| {
-        let mut after = now;
-        let bump = Bump {
-            epoch: after.epoch,
-            reason,
-            at,
-            tokens_live_until: at.after(ACCESS_TTL_MAX).after(LEEWAY_MAX),
-            act: act.clone(),
-        };
-        Ok(match after.revoke_key(key.kid, Effect::Stale, &bump) {
-            Ok(event) => (after, vec![event], Ok(())),
-            Err(full) => (after, Vec::new(), Err(full)),
+    let decide = |mut now: Cutoffs| {
+        let bump = why.bump(now.epoch);
+        Ok(match now.revoke_key(key.kid, effect, &bump) {
+            Ok(event) => (now, vec![event], Ok(())),
+            Err(full) => (now, Vec::new(), Err(full)),
         })
     };
-    let done = app.store.bump(decide).await?;
-    done.reply.map_err(|full| {
-        let detail = full.to_string();
-        Problem::new(StatusCode::CONFLICT, "too-many-revoked", "Too many are revoked", detail)
-    })?;
+    let done = live.now().store.bump(decide).await?;
+    done.reply.map_err(full)?;
     live.turn_keys(None, BTreeMap::new()).await.map_err(refused)?;
-    let (request_id, kid) = (&*context.request_id, key_id_text(key.kid));
-    tracing::warn!(request_id, kid, reason = reason.as_str(), "signing key revoked");
-    Ok(list(&live.now(), at))
+    Ok(done.position)
 }
 
-fn own_key(app: &App, kid: Result<Path<String>, PathRejection>) -> Result<KeyView, Problem> {
-    let none = || Problem::not_found("There is no such signing key.");
-    let Path(text) = kid.map_err(|_| none())?;
-    let kid = parse_key_id(&text).map_err(|_| none())?;
+/// So much is revoked by name that no more can be.
+pub(super) fn full(full: Full) -> Problem {
+    let detail = full.to_string();
+    Problem::new(StatusCode::CONFLICT, "too-many-revoked", "Too many are revoked", detail)
+}
+
+fn no_such_key() -> Problem {
+    Problem::not_found("There is no such signing key.")
+}
+
+/// A key of the authority's own, by its name.
+pub(super) fn own_key(app: &App, kid: &str) -> Result<KeyView, Problem> {
+    let kid = parse_key_id(kid).map_err(|_| no_such_key())?;
     let views = app.keys.views(app.now()?);
-    let key = views.into_iter().find(|key| key.kid == kid).ok_or_else(none)?;
+    let key = views.into_iter().find(|key| key.kid == kid).ok_or_else(no_such_key)?;
     match key.source {
         Source::Own => Ok(key),
         Source::File => Err(Problem::new(

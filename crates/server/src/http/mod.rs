@@ -24,6 +24,9 @@ pub mod metadata;
 pub mod oauth_error;
 pub mod problem;
 pub mod query;
+pub mod revocation_batch;
+pub mod revocation_request;
+pub mod revocations;
 pub mod revoke;
 pub mod serve;
 pub mod session;
@@ -61,6 +64,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/keys", get(keys::get))
         .route("/v1/keys/rotate", post(keys::rotate))
         .route("/v1/keys/{kid}", delete(key::delete))
+        .route("/v1/revocations", post(revocations::post))
         .route("/v1/events", get(events::get))
         .route("/v1/clock", post(clock::post))
         .route("/oauth2/token", post(token::post).options(cors::preflight))

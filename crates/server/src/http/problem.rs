@@ -19,6 +19,7 @@ pub struct Problem {
     member: Option<String>,
     reason: Option<Reason>,
     retry_after: Option<u64>,
+    matched: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +35,8 @@ struct Body9457<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<u64>,
 }
 
 impl Problem {
@@ -45,7 +48,8 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        Self { status, code, title, detail, member: None, reason: None, retry_after: None }
+        let (member, reason, retry_after, matched) = (None, None, None, None);
+        Self { status, code, title, detail, member, reason, retry_after, matched }
     }
 
     /// The request is wrong in one member.
@@ -79,6 +83,16 @@ impl Problem {
     /// The same with the seconds after which a retry makes sense.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same, saying which line of the body is meant.
+    pub fn in_line(self, number: usize) -> Self {
+        Self { detail: format!("Line {number}: {}", self.detail), ..self }
+    }
+
+    /// The same with how many things it would have hit.
+    pub fn matching(self, matched: u64) -> Self {
+        Self { matched: Some(matched), ..self }
     }
 
     /// What a status without a body of its own is told: no such path, wrong method, too large.
@@ -115,6 +129,7 @@ impl Problem {
             reason: self.reason.map(Reason::as_str),
             request_id,
             retry_after: self.retry_after,
+            matched: self.matched,
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

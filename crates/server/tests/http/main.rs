@@ -40,6 +40,8 @@ mod refresh;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod revocations;
+#[cfg(test)]
 mod services;
 #[cfg(test)]
 mod stopping;
