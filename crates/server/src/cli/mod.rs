@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod dev;
 pub mod doctor;
+pub mod expire;
 pub mod explain;
 pub mod failure;
 pub mod init;
