@@ -120,7 +120,8 @@ fn wrong_key(app: &App, context: &Context) -> Problem {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What stands behind `Authorization: Bearer`, whatever it is.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme(headers, "bearer")
 }
 

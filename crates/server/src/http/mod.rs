@@ -20,8 +20,10 @@ pub mod introspect;
 pub mod jwks;
 pub mod key;
 pub mod keys;
+pub mod me;
 pub mod metadata;
 pub mod oauth_error;
+pub mod own_token;
 pub mod problem;
 pub mod query;
 pub mod revocation_batch;
@@ -67,6 +69,10 @@ pub fn router(live: Live) -> Router {
         .route("/v1/revocations", post(revocations::post))
         .route("/v1/events", get(events::get))
         .route("/v1/clock", post(clock::post))
+        .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))
+        .route("/v1/me/sessions/{sid}", delete(me::sessions::delete).options(cors::preflight))
+        .route("/v1/me/sign-out", post(me::sign_out::post).options(cors::preflight))
+        .route("/v1/me/events", get(me::events::get).options(cors::preflight))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))
         .route("/oauth2/introspect", post(introspect::post))

@@ -65,6 +65,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail)
     }
 
+    /// The access token that was shown is not, or no longer, one that counts (RFC 6750 §3.1).
+    pub fn invalid_token(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", detail)
+    }
+
     /// Somebody we know asks for what they may not.
     pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
@@ -134,7 +139,12 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"symbolon\""));
+            // RFC 6750 §3.1: who showed a token is told that it is the token.
+            let challenge = match self.code {
+                "invalid-token" => "Bearer realm=\"symbolon\", error=\"invalid_token\"",
+                _ => "Bearer realm=\"symbolon\"",
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -34,6 +34,8 @@ mod idempotency;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod me;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod refresh;
