@@ -1,19 +1,21 @@
 //! Opening the authority and running it: what `serve` and `dev` share.
 
+use crate::admin_socket::{self, AdminSocket};
 use crate::app::{App, Live};
 use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
-use crate::http::{self, Stop};
+use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
 use crate::task::{keys, sweep};
 use crate::tls::{Certificate, TlsError};
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use symbolon_core::Fault;
 use symbolon_store::{Refusal, Role, Store};
 use symbolon_wire::MasterKey;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -110,21 +112,55 @@ pub async fn open(config: Config, master: MasterKey) -> Result<Live, StartError>
     Ok(Live::new(app))
 }
 
+/// Where the authority is asked.
+pub struct Doors {
+    /// By everybody.
+    pub api: TcpListener,
+    /// For what it counts.
+    pub metrics: Option<TcpListener>,
+    /// By operators on this machine.
+    pub admin: Option<(UnixListener, AdminSocket)>,
+}
+
+/// Opens the admin socket; without one, the authority still answers everybody else.
+pub fn open_admin_socket(directory: &Path) -> Option<(UnixListener, AdminSocket)> {
+    let opened = admin_socket::open(directory);
+    let told = |why: &std::io::Error| {
+        let directory = directory.display();
+        tracing::warn!(%directory, %why, "no admin socket: commands need --url and an API key");
+    };
+    opened.inspect_err(told).ok()
+}
+
+/// The directory that a store and the admin socket share.
+pub fn data_directory(store: &StoreUrl) -> PathBuf {
+    let StoreUrl::Sqlite(path) = store;
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}
+
 /// Answers until told to stop, then lets the requests under way finish.
-pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, stop: Stop) {
+pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
     let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
-    let counting = metrics.map(|listener| {
+    let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
-        tokio::spawn(http::serve(listener, None, router, stop.clone()))
+        tokio::spawn(http::serve(Door::Address(listener, None), router, stop.clone()))
+    });
+    let (admin, _removed_at_the_end) = doors.admin.unzip();
+    let managing = admin.map(|listener| {
+        let router = http::router(live.clone());
+        tokio::spawn(http::serve(Door::Socket(listener), router, stop.clone()))
     });
     let tls = live.now().certificate.as_ref().map(Certificate::acceptor);
-    http::serve(api, tls, http::router(live), stop).await;
+    http::serve(Door::Address(doors.api, tls), http::router(live), stop).await;
     // All end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     let _ = turning.await;
-    if let Some(counting) = counting {
-        let _ = counting.await;
+    for other in [counting, managing].into_iter().flatten() {
+        let _ = other.await;
     }
 }
 

@@ -215,6 +215,15 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl Config {
+    /// Reads the configuration that a command finds when none is named: that of the environment, or of the
+    /// working directory.
+    ///
+    /// # Errors
+    /// There is none, or it is wrong.
+    pub fn found() -> Result<Self, LoadError> {
+        Self::load(environment::configuration_file().as_deref(), &[])
+    }
+
     /// Reads `file` (or [`DEFAULT_FILE`] where there is one), the environment and `--set` flags.
     ///
     /// # Errors

@@ -16,22 +16,36 @@ use symbolon_core::revocation::Actor;
 
 /// A trusted back end or an operator.
 #[derive(Clone)]
-pub struct Caller(ApiKeyRecord);
+pub enum Caller {
+    /// Who shows an API key.
+    Key(ApiKeyRecord),
+    /// Who may open the admin socket, by their user id: they could read the store itself.
+    Operator(u32),
+}
 
 impl Caller {
     /// Who acted, for the history.
     pub fn actor(&self) -> Actor {
-        Actor::ApiKey(self.0.name.as_str().into())
+        match self {
+            Self::Key(record) => Actor::ApiKey(record.name.as_str().into()),
+            Self::Operator(uid) => Actor::Operator(*uid),
+        }
     }
 
     /// What makes this caller's idempotency keys its own.
     pub fn id(&self) -> &str {
-        &self.0.id
+        match self {
+            Self::Key(record) => &record.id,
+            Self::Operator(_) => "operator",
+        }
     }
 
     /// Whether it may do what the scope names.
     pub fn may(&self, scope: ApiScope) -> bool {
-        self.0.scopes.contains(&scope)
+        match self {
+            Self::Key(record) => record.scopes.contains(&scope),
+            Self::Operator(_) => true,
+        }
     }
 
     /// Refuses what it may not do.
@@ -48,13 +62,21 @@ impl Caller {
 
     /// Whether it may see and touch the sessions of a client.
     pub fn reaches(&self, client: &ClientId) -> bool {
-        let named = |clients: &Vec<String>| clients.iter().any(|own| own == client.as_str());
-        self.0.clients.as_ref().is_none_or(named)
+        let named = |clients: &[String]| clients.iter().any(|own| own == client.as_str());
+        self.limits().is_none_or(named)
     }
 
     /// Whether it is limited to named clients.
     pub fn is_limited(&self) -> bool {
-        self.0.clients.is_some()
+        self.limits().is_some()
+    }
+
+    /// The clients that it is limited to.
+    fn limits(&self) -> Option<&[String]> {
+        match self {
+            Self::Key(record) => record.clients.as_deref(),
+            Self::Operator(_) => None,
+        }
     }
 
     /// Refuses a call that is about a subject at large to a key that is limited to named clients.
@@ -92,12 +114,13 @@ pub async fn any_caller(
     headers: &HeaderMap,
 ) -> Result<Caller, Problem> {
     let Some(text) = bearer(headers) else {
-        return Err(Problem::unauthorized("Send `Authorization: Bearer sym_ak_…`."));
+        let unknown = Problem::unauthorized("Send `Authorization: Bearer sym_ak_…`.");
+        return context.operator.map(Caller::Operator).ok_or(unknown);
     };
     let Some(record) = find(app, text).await? else {
         return Err(wrong_key(app, context));
     };
-    Ok(Caller(record))
+    Ok(Caller::Key(record))
 }
 
 async fn find(app: &App, text: &str) -> Result<Option<ApiKeyRecord>, Problem> {

@@ -75,9 +75,9 @@ impl EventView {
         let target = TargetView { below: None, ..view.target };
         match event.act.actor {
             Actor::Person(_) => Self { target, request_id: None, ..view },
-            Actor::Authority | Actor::ApiKey(_) | Actor::Client(_) => {
+            Actor::Authority | Actor::ApiKey(_) | Actor::Operator(_) | Actor::Client(_) => {
                 let by = match event.act.actor {
-                    Actor::ApiKey(_) => "service".to_owned(),
+                    Actor::ApiKey(_) | Actor::Operator(_) => "service".to_owned(),
                     Actor::Authority | Actor::Client(_) | Actor::Person(_) => view.by,
                 };
                 Self { target, by, note: None, ip: None, request_id: None, ..view }

@@ -42,7 +42,7 @@ pub mod token;
 pub mod tokens;
 pub mod version;
 
-pub use serve::{Stop, serve};
+pub use serve::{Door, Stop, serve};
 
 use crate::app::Live;
 use axum::Router;

@@ -90,6 +90,7 @@ pub fn by(actor: &Actor) -> String {
     match actor {
         Actor::Authority => "authority".to_owned(),
         Actor::ApiKey(name) => format!("api_key:{name}"),
+        Actor::Operator(uid) => format!("operator:{uid}"),
         Actor::Client(client) => format!("client:{}", client.as_str()),
         Actor::Person(_) => "person".to_owned(),
     }

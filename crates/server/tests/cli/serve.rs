@@ -11,14 +11,14 @@ use std::process::{Child, Command, Stdio};
 const ANY_PORT: [&str; 4] = ["--set", "listen=127.0.0.1:0", "--set", "metrics_listen=off"];
 
 /// A running `serve`; it ends with the test.
-struct Serving {
+pub(crate) struct Serving {
     process: Child,
     /// What it logged until it was ready.
     log: Vec<String>,
 }
 
 impl Serving {
-    fn start(home: &Path) -> Self {
+    pub(crate) fn start(home: &Path) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
             .arg("serve")
             .args(ANY_PORT)
@@ -46,7 +46,7 @@ impl Drop for Serving {
 }
 
 /// A directory with a configuration and a master key.
-fn home() -> tempfile::TempDir {
+pub(crate) fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     symbolon(home.path(), &["config", "init"]).ok();
     home
