@@ -1,5 +1,6 @@
 //! The suite on SQLite, and what is SQLite's alone.
 
+mod backup;
 mod conformance;
 mod damage;
 mod restore;
