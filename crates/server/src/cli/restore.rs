@@ -166,8 +166,8 @@ impl RestoreArgs {
                  hold are good until they expire.",
             );
             lines.push(
-                "Roles, claims, API keys and keys that signed, made or changed in the window, are as in the copy: \
-                 do it again.",
+                "Roles, claims, API keys and signing keys made or changed in the window are as in the \
+                 copy: do it again.",
             );
         }
         if self.file.is_some() && self.effect().is_none() {

@@ -11,14 +11,14 @@ use std::process::{Child, Command, Stdio};
 const ANY_PORT: [&str; 4] = ["--set", "listen=127.0.0.1:0", "--set", "metrics_listen=off"];
 
 /// A running `serve`; it ends with the test.
-struct Serving {
+pub(crate) struct Serving {
     process: Child,
     /// What it logged until it was ready.
     log: Vec<String>,
 }
 
 impl Serving {
-    fn start(home: &Path) -> Self {
+    pub(crate) fn start(home: &Path) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
             .arg("serve")
             .args(ANY_PORT)
@@ -35,6 +35,17 @@ impl Serving {
             }
         }
         panic!("it did not start: {:#?}", serving.log);
+    }
+
+    /// Whether it logged something before it was ready.
+    pub(crate) fn said(&self, part: &str) -> bool {
+        self.log.iter().any(|line| line.contains(part))
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let address = self.log.last().unwrap().rsplit("address=").next().unwrap();
+        address.trim().parse().unwrap()
     }
 }
 
@@ -64,11 +75,8 @@ fn create(home: &Path) -> Ran {
 fn the_log_says_which_port_was_taken() {
     let home = home();
     let serving = Serving::start(home.path());
-    let ready = serving.log.last().unwrap();
-    let address = ready.rsplit("address=").next().unwrap();
-    let address: SocketAddr = address.trim().parse().unwrap();
-    assert_ne!(address.port(), 0, "{ready}");
-    std::net::TcpStream::connect(address).unwrap();
+    assert_ne!(serving.address().port(), 0, "{:?}", serving.log);
+    std::net::TcpStream::connect(serving.address()).unwrap();
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod backup;
 mod conformance;
 mod damage;
 mod restore;
+mod story;
 
 use super::{Role, Sqlite};
 use crate::{Refusal, Store};

@@ -48,7 +48,7 @@ async fn why(store: &Store, session: &Session) -> Option<Denial> {
 }
 
 /// What `apikey` does, beside a serving process or alone.
-async fn put_api_key(places: &Places, value: &[u8], expected: Option<u64>) {
+pub(super) async fn put_api_key(places: &Places, value: &[u8], expected: Option<u64>) {
     let operator = Sqlite::open(&places.path("one"), Role::Operate).map(Store::Sqlite).unwrap();
     assert!(operator.put_record(Kind::ApiKey, "k", value, expected).await.unwrap());
 }
@@ -465,4 +465,39 @@ async fn a_database_remembers_that_it_had_an_ends_log() {
     assert!(had("one"));
     places.back_up("copy");
     assert!(had("copy"), "so does a copy");
+}
+
+#[tokio::test]
+async fn a_long_log_is_made_shorter_at_a_start_and_keeps_what_matters() {
+    let places = Places::new();
+    let store = places.open("one");
+    let [old, kicked] = [
+        sign_in(&store, "10086", 1).await.grant.session,
+        sign_in(&store, "10087", 2).await.grant.session,
+    ];
+    kick(&store, old.sid, AT).await;
+    places.back_up("copy");
+    kick(&store, kicked.sid, AT).await;
+    let much_later = |mut all: Cutoffs| {
+        let at = AT.after(Duration::from_secs(500 * 24 * 3600));
+        let why = Bump { at, ..bump(&all) };
+        let event = all.bump_everything(Effect::Stale, &why);
+        Ok((all, vec![event], ()))
+    };
+    store.bump(much_later).await.unwrap();
+    drop(store);
+    let log = std::fs::read(places.ends()).unwrap();
+    let first = 16 + u32::from_le_bytes(log[8..12].try_into().unwrap()) as usize;
+    let again = log[8..first].iter().copied().cycle().take((first - 8) * 30_000);
+    // The same end over and over stands for many that are as old.
+    std::fs::write(places.ends(), log[..8].iter().copied().chain(again).collect::<Vec<_>>())
+        .unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(places.ends()).unwrap();
+    std::io::Write::write_all(&mut file, &log[first..]).unwrap();
+    let long = file.metadata().unwrap().len();
+    drop(places.open("one"));
+    let short = std::fs::metadata(places.ends()).unwrap().len();
+    assert!(short < long / 1000, "{long} -> {short}");
+    assert_eq!(places.put_back("copy").replayed.sessions, 1);
+    assert_eq!(why(&places.open("one"), &kicked).await, Some(Denial::Ended(Reason::Kicked)));
 }
