@@ -130,6 +130,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::SigningKey, Self::ApiKey, Self::Client, Self::Verifier, Self::Lease, Self::Meta];
+
     /// The stored number: never reused, never reordered.
     const fn code(self) -> u8 {
         match self {

@@ -2,19 +2,28 @@
 //! beside it, and an ends log.
 
 mod again;
+mod backup;
+mod catch_up;
 mod change;
 mod checkpoint;
+mod compact;
 mod ends;
+mod files;
 mod list;
 mod moves;
 mod open;
 mod queue;
 mod read;
+mod restore;
 mod schema;
 mod step;
 #[cfg(test)]
 mod tests;
 mod write;
+
+pub use again::Replayed;
+pub use backup::{Copied, backup};
+pub use restore::{Restore, Restored, Source, restore};
 
 use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod apikey;
 pub mod args;
+pub mod backup;
 pub mod bench;
 pub mod clients;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod log;
 pub mod manual;
 pub mod net;
 pub mod out;
+pub mod restore;
 pub mod serve;
 pub mod sessions;
 pub mod show;
@@ -70,6 +72,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Look at everything that an authority stands on, and say what is wrong with it
     Doctor(doctor::DoctorArgs),
+    /// Copy the store into one file, also while an authority serves from it
+    Backup(backup::BackupArgs),
+    /// Put a copy in the store's place, and say what that means for whom
+    Restore(restore::RestoreArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -107,6 +113,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Completions(args) => {
@@ -131,6 +139,8 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Log(_)
         | Command::Explain(_)
         | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Bench(_)
         | Command::Demo(_)
         | Command::Completions(_)

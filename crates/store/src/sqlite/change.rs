@@ -145,7 +145,37 @@ impl EventWrite {
     }
 }
 
-/// The version that a new session's row has.
+impl Lost {
+    /// What the ends log must hold of a record that is written: that an API key's was replaced.
+    pub(super) fn of(kind: Kind, (name, version): (&str, u64), value: &[u8]) -> Option<Self> {
+        match kind {
+            Kind::ApiKey if FIRST_VERSION < version => {
+                Some(Self::ApiKey { name: name.to_owned(), version, value: value.to_vec() })
+            }
+            Kind::ApiKey
+            | Kind::SigningKey
+            | Kind::Client
+            | Kind::Verifier
+            | Kind::Lease
+            | Kind::Meta => None,
+        }
+    }
+}
+
+/// Which clients were switched off or on between two cut-offs.
+pub(super) fn switched<'a>(
+    before: &'a Cutoffs,
+    after: &'a Cutoffs,
+) -> impl Iterator<Item = Lost> + 'a {
+    let was = |client| before.clients.get(client).is_some_and(|state| state.disabled);
+    after
+        .clients
+        .iter()
+        .filter(move |(client, state)| was(client) != state.disabled)
+        .map(|(client, state)| Lost::Switch { client: client.clone(), disabled: state.disabled })
+}
+
+/// The version that a new session's row has, and a new record.
 pub(super) const FIRST_VERSION: u64 = 1;
 
 /// One use of something that has only one.

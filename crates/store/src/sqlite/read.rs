@@ -178,6 +178,13 @@ pub(super) fn head(connection: &Connection) -> Result<u64, Fault> {
     head.query_row([], |row| row.get(0).map(i64::cast_unsigned)).map_err(|error| fault(&error))
 }
 
+/// How many sessions there are whose end was not written.
+pub(super) fn alive(connection: &Connection) -> Result<u64, Fault> {
+    const ALIVE: &str = "SELECT count(*) FROM sessions INDEXED BY sessions_alive WHERE ended = 0";
+    let count = connection.query_row(ALIVE, [], |row| row.get(0).map(i64::cast_unsigned));
+    count.map_err(|error| fault(&error))
+}
+
 pub(super) fn events_after(
     connection: &Connection,
     position: u64,
@@ -215,10 +222,31 @@ pub(super) fn cutoffs(connection: &Connection) -> Result<Cutoffs, Fault> {
 
 pub(super) fn latest(connection: &Connection) -> Result<Timestamp, Fault> {
     let value = blob(connection, "SELECT value FROM single WHERE name = ?1", ["latest"])?;
-    let Some(value) = value else { return Ok(Timestamp::default()) };
-    let millis = codec::unseal(&value, &[b"latest"])?;
-    let millis = millis.try_into().map_err(|_| Damage("the latest instant is not of 8 bytes"))?;
+    value.map_or(Ok(Timestamp::default()), |value| instant(&value, "latest"))
+}
+
+fn instant(sealed: &[u8], name: &str) -> Result<Timestamp, Fault> {
+    let millis = codec::unseal(sealed, &[name.as_bytes()])?;
+    let millis = millis.try_into().map_err(|_| Damage("an instant is not of 8 bytes"))?;
     Ok(Timestamp::from_millis(u64::from_le_bytes(millis)))
+}
+
+/// The single value that says that a database has an ends log.
+pub(super) const ENDS: &str = "ends";
+
+/// The single value that says when a copy was made.
+pub(super) const COPIED: &str = "copied";
+
+/// Whether there was an ends log beside this database.
+pub(super) fn had_ends_log(connection: &Connection) -> Result<bool, Fault> {
+    let value = blob(connection, "SELECT value FROM single WHERE name = ?1", [ENDS])?;
+    Ok(value.is_some())
+}
+
+/// When a copy was made, if this is one.
+pub(super) fn copied_at(connection: &Connection) -> Result<Option<Timestamp>, Fault> {
+    let value = blob(connection, "SELECT value FROM single WHERE name = ?1", [COPIED])?;
+    value.map(|value| instant(&value, COPIED)).transpose()
 }
 
 /// What was spent and is not forgotten at `at`.

@@ -7,7 +7,7 @@ use super::checkpoint::Checkpointer;
 use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::moves::Moves;
 use super::queue::{BATCH_MAX, Queue};
-use super::{Shared, fault, open, read};
+use super::{Shared, change, fault, open, read};
 use crate::codec::{self, seal};
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) shared: Arc<Shared>,
     pub(super) checkpointer: Arc<Checkpointer>,
-    /// `None` where sessions are not written.
+    /// `None` where sessions are not written: it is opened for the seldom record then.
     pub(super) ends: Option<EndsLog>,
     pub(super) head: u64,
     pub(super) latest_stored: u64,
@@ -176,7 +176,12 @@ impl Writer {
     /// Appends what this commit ended, and whatever an earlier failure left behind; while that fails,
     /// nobody may be told that a session has ended.
     fn log(&mut self, framed: &[u8]) -> Result<(), Fault> {
-        let Some(ends) = &mut self.ends else { return Ok(()) };
+        let Some(ends) = &mut self.ends else {
+            return match framed {
+                [] => Ok(()),
+                framed => EndsLog::append_beside(&self.path, framed),
+            };
+        };
         if framed.is_empty() && ends.is_settled() {
             return Ok(());
         }
@@ -265,6 +270,10 @@ impl Writer {
             let (epoch, position) = (cutoffs.epoch, staged.head);
             staged.ends.extend(frame(&Entry { epoch, position, lost: Lost::Epoch }));
         }
+        let (epoch, position) = (cutoffs.epoch, staged.head);
+        for lost in change::switched(&staged.cutoffs, cutoffs) {
+            staged.ends.extend(frame(&Entry { epoch, position, lost }));
+        }
         staged.cutoffs = Arc::clone(cutoffs);
         staged.cutoffs_version += 1;
         Ok(())
@@ -307,11 +316,16 @@ impl Writer {
         const NEXT: &str = "UPDATE records SET version = version + 1, value = ?4 \
              WHERE kind = ?2 AND name = ?3 AND version = ?1";
         let (before, kind) = (put.expected.unwrap_or(0), put.kind.code());
-        let version = before.saturating_add(1).to_le_bytes();
-        let value = seal(put.value.clone(), &[&[kind], &version, put.name.as_bytes()]);
+        let version = before.saturating_add(1);
+        let value = codec::seal_record(kind, (&put.name, version), &put.value);
         let sql = if put.expected.is_some() { NEXT } else { FIRST };
         let changed = self.run_sql(sql, (before.cast_signed(), kind, &put.name, value))?;
         staged.rows += changed;
+        let lost = Lost::of(put.kind, (&put.name, version), &put.value);
+        if let Some(lost) = lost.filter(|_| changed == 1) {
+            let (epoch, position) = (staged.cutoffs.epoch, staged.head);
+            staged.ends.extend(frame(&Entry { epoch, position, lost }));
+        }
         Ok(Done { applied: changed == 1, position: staged.head, ..Done::default() })
     }
 
