@@ -17,7 +17,8 @@ pub struct BackupArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// The new file; one that exists is never overwritten
-    file: PathBuf,
+    #[arg(value_name = "FILE")]
+    copy: PathBuf,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,15 +36,15 @@ pub fn run(args: &BackupArgs) -> Result<(), Failure> {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let copied = sqlite::backup(&store, &args.file, civil_now(), told);
+    let copied = sqlite::backup(&store, &args.copy, civil_now(), told);
     bar.finish_and_clear();
     let copied = copied.map_err(|refusal| refused("no backup was made", &refusal))?;
     if args.json {
         let mut shown = shown(&copied);
-        shown["file"] = args.file.display().to_string().into();
+        shown["file"] = args.copy.display().to_string().into();
         out::json(&shown);
     } else {
-        out::line(format!("wrote {}: {}", args.file.display(), described(&copied)));
+        out::line(format!("wrote {}: {}", args.copy.display(), described(&copied)));
         out::note(
             "The master key is not in it, and neither is the ends log: keep the one apart, and leave \
              the other beside the store.",

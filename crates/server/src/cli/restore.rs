@@ -21,8 +21,8 @@ pub struct RestoreArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// The copy, as `symbolon backup` made it
-    #[arg(required_unless_present = "in_place", conflicts_with = "in_place")]
-    file: Option<PathBuf>,
+    #[arg(value_name = "FILE", required_unless_present = "in_place", conflicts_with = "in_place")]
+    copy: Option<PathBuf>,
     /// Keep the store as it is and open a new store epoch: for a store that was replaced by hand, or lost
     /// its last writes
     #[arg(long)]
@@ -54,7 +54,7 @@ pub fn run(args: &RestoreArgs) -> Result<(), Failure> {
     let StoreUrl::Sqlite(store) = config::load(&args.config)?.store;
     let at = civil_now();
     let what = Restore {
-        copy: args.file.as_deref(),
+        copy: args.copy.as_deref(),
         without_ends_log: args.without_ends_log,
         dry_run: args.dry_run,
         at,
@@ -128,12 +128,12 @@ impl RestoreArgs {
     fn print(&self, store: &Path, restored: &Restored, now: Timestamp) {
         let (done, store) =
             (if self.dry_run { "would restore" } else { "restored" }, store.display());
-        match &self.file {
-            Some(file) => out::line(format!("{done} {store} from {}", file.display())),
+        match &self.copy {
+            Some(copy) => out::line(format!("{done} {store} from {}", copy.display())),
             None => out::line(format!("{done} {store} in place")),
         }
         let row = |what: &str, found: String| out::line(format!("  {what:<12} {found}"));
-        if self.file.is_some() {
+        if self.copy.is_some() {
             row("the copy", described(&restored.from));
             row("the window", window(restored.from.at, now));
         }
@@ -160,7 +160,7 @@ impl RestoreArgs {
             }
         };
         let mut lines = vec![everybody];
-        if self.file.is_some() {
+        if self.copy.is_some() {
             lines.push(
                 "Sessions started in the window are unknown: those people sign in again. Access tokens they \
                  hold are good until they expire.",
@@ -170,7 +170,7 @@ impl RestoreArgs {
                  copy: do it again.",
             );
         }
-        if self.file.is_some() && self.effect().is_none() {
+        if self.copy.is_some() && self.effect().is_none() {
             lines.push(
                 "Access tokens keep the roles they were issued with; --stale has them renewed.",
             );

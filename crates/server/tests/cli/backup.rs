@@ -277,7 +277,7 @@ fn what_cannot_be_restored_is_refused_and_changes_nothing() {
         (&["restore", "none.db"], 1, "there is no database at none.db"),
         (&["restore", "text.db"], 3, "text.db is damaged"),
         (&["restore", "empty.db"], 3, "empty.db is damaged (it is empty)"),
-        (&["restore"], 2, "--in-place"),
+        (&["restore"], 2, "<FILE>"),
         (&["restore", "copy.db", "--in-place"], 2, "cannot be used with"),
         (&["restore", "copy.db", "--end-all", "--stale"], 2, "cannot be used with"),
     ] {

@@ -115,10 +115,14 @@ impl EndsLog {
             if !is_at(&path, &file).map_err(unwritten)? {
                 continue;
             }
-            let read = read(&path, &mut file).map_err(|why| Fault::Store(why.to_string()));
-            let (_, sound) = read?;
-            let pending = framed.to_vec();
-            let mut log = Self { path: path.clone(), file, synced: sound as u64, pending };
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(unwritten)?;
+            let sound = sound(&bytes, |_, _| Ok(())).map_err(|what| said(&path, &what))?;
+            if sound == 0 {
+                return Ok(());
+            }
+            let (synced, pending) = (sound as u64, framed.to_vec());
+            let mut log = Self { path: path.clone(), file, synced, pending };
             return log.flush_locked().map_err(unwritten);
         }
     }
@@ -235,7 +239,7 @@ fn is_at(path: &Path, file: &File) -> std::io::Result<bool> {
     Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
 }
 
-fn said(path: &Path, error: &std::io::Error) -> Fault {
+fn said(path: &Path, error: &dyn core::fmt::Display) -> Fault {
     Fault::Store(format!("the ends log {} was not written: {error}", path.display()))
 }
 
@@ -282,23 +286,39 @@ fn framed(epoch: StoreEpoch, position: u64, kind: u8, rest: impl FnOnce(&mut Enc
 
 /// All records, and how many bytes of the file are sound.
 fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Entry>, usize), Refusal> {
-    let damaged = |what: String| Refusal::Damaged { path: path.into(), what };
+    let mut entries = Vec::new();
+    let each = |at, body: &[u8]| {
+        let entry = entry(body).map_err(|damage| format!("at byte {at}: {}", damage.0))?;
+        entries.push(entry);
+        Ok(())
+    };
+    match sound(bytes, each) {
+        Ok(sound) => Ok((entries, sound)),
+        Err(what) => Err(Refusal::Damaged { path: path.into(), what }),
+    }
+}
+
+/// How many bytes of a log are sound; each record's place and body are told. Damage before sound records
+/// is an error, and so is what `each` refuses.
+fn sound(
+    bytes: &[u8],
+    mut each: impl FnMut(usize, &[u8]) -> Result<(), String>,
+) -> Result<usize, String> {
     if bytes.len() < MAGIC.len() {
-        return Ok((Vec::new(), 0));
+        return Ok(0);
     }
     if !bytes.starts_with(MAGIC) {
-        return Err(damaged("it does not begin as an ends log does".into()));
+        return Err("it does not begin as an ends log does".into());
     }
-    let (mut entries, mut at) = (Vec::new(), MAGIC.len());
+    let mut at = MAGIC.len();
     while let Some(body) = body_at(bytes, at) {
-        let entry = entry(body).map_err(|damage| damaged(format!("at byte {at}: {}", damage.0)))?;
-        entries.push(entry);
+        each(at, body)?;
         at += FRAME + body.len();
     }
     if (at + 1..bytes.len()).any(|later| body_at(bytes, later).is_some()) {
-        return Err(damaged(format!("a record at byte {at} is damaged and sound ones follow it")));
+        return Err(format!("a record at byte {at} is damaged and sound ones follow it"));
     }
-    Ok((entries, at))
+    Ok(at)
 }
 
 /// The body of a whole, sound record that begins there.
