@@ -7,9 +7,9 @@ use symbolon_core::credentials::ClientGrant;
 use symbolon_core::{ClientId, ClientPolicy, Fault, Grant, KeyId, Terms};
 use symbolon_store::{Kind, Store};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, IssueError, Issued,
-    JtiKey, KeySet, Malformed, MasterKey, RefreshTokenKeys, Sealer, SecretText, ShardKey,
-    SigningKey, Type, key_id_text, key_set_json, parse_key_id,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, ImportedTokens,
+    IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, RefreshTokenKeys, Sealer, SecretText,
+    ShardKey, SigningKey, Type, key_id_text, key_set_json, parse_key_id,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -27,6 +27,8 @@ pub struct Recipients {
 pub struct Keys {
     /// Mints and opens refresh tokens.
     pub refresh_tokens: RefreshTokenKeys,
+    /// Knows refresh tokens of other systems by a digest.
+    pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
     pub shards: ShardKey,
     /// Knows API keys by their digest.
@@ -74,6 +76,7 @@ impl Keys {
         };
         Ok(Self {
             refresh_tokens: master.refresh_token_keys(0, 0),
+            imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
             idempotency: master.idempotency_digest_key(),

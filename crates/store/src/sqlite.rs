@@ -5,6 +5,7 @@ mod again;
 mod change;
 mod checkpoint;
 mod ends;
+mod import;
 mod list;
 mod moves;
 mod open;
@@ -68,6 +69,8 @@ struct Shared {
     latency: Latency,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
+    /// Whether a token of another system may be known: only then is one ever looked for.
+    imported: AtomicBool,
     hasher: std::hash::RandomState,
 }
 
@@ -80,6 +83,7 @@ impl Shared {
             commits: AtomicU64::new(0),
             latency: Latency::default(),
             ends_behind: AtomicBool::new(false),
+            imported: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
     }

@@ -13,6 +13,7 @@ pub mod dev;
 pub mod doctor;
 pub mod explain;
 pub mod failure;
+pub mod import;
 pub mod init;
 pub mod log;
 pub mod manual;
@@ -59,6 +60,8 @@ enum Command {
     /// Look at clients, switch them off and on
     #[command(subcommand)]
     Clients(clients::Command),
+    /// Bring in the sessions of another system, so that nobody has to sign in again
+    Import(import::ImportArgs),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
     /// What a token is, why somebody was signed out, what a client's settings cost
@@ -98,6 +101,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Sessions(command) => sessions::run(command).await,
         Command::Subjects(command) => subjects::run(command).await,
         Command::Clients(command) => clients::run(command).await,
+        Command::Import(args) => import::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
@@ -121,6 +125,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Sessions(_)
         | Command::Subjects(_)
         | Command::Clients(_)
+        | Command::Import(_)
         | Command::Log(_)
         | Command::Explain(_)
         | Command::Doctor(_)

@@ -18,6 +18,7 @@ pub(super) enum Task {
     Change(Box<Change>),
     Spend(Spend),
     Put(Put),
+    Import(Imports),
     Forget(Forget),
     /// Nothing but this: that the ends log holds all that was committed.
     Settle,
@@ -34,6 +35,8 @@ pub(super) struct Done {
     pub(super) earlier: Option<Vec<u8>>,
     /// Rows that left.
     pub(super) forgotten: usize,
+    /// Which of the sessions that were to be imported are new.
+    pub(super) created: Vec<bool>,
 }
 
 /// What a decision was made on: it is committed only if all of this still holds.
@@ -164,7 +167,27 @@ pub(super) struct Put {
     pub(super) expected: Option<u64>,
 }
 
-/// Old events and spent entries leave.
+/// Sessions of another system, all decided on what was `seen`.
+pub(super) struct Imports {
+    pub(super) seen: Seen,
+    pub(super) rows: Vec<Arriving>,
+}
+
+/// One of them: written if its old token was never brought in before.
+pub(super) struct Arriving {
+    pub(super) digest: [u8; 32],
+    pub(super) until: Timestamp,
+    pub(super) sid: SessionId,
+    pub(super) subject: Subject,
+    /// The hash of the subject.
+    pub(super) hash: u64,
+    pub(super) row: Vec<u8>,
+    /// The row of its subject, if that was unknown.
+    pub(super) known: Option<Vec<u8>>,
+    pub(super) at: Timestamp,
+}
+
+/// Old events, spent entries and old tokens of other systems leave.
 pub(super) struct Forget {
     pub(super) events_before: Timestamp,
     pub(super) spent_before: Timestamp,

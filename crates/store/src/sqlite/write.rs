@@ -1,7 +1,8 @@
 //! The writer: one thread, one connection, one durable commit for all that waited.
 
 use super::change::{
-    Change, Done, FIRST_VERSION, Forget, Put, Seen, SessionWrite, Spend, Task, Work,
+    Arriving, Change, Done, FIRST_VERSION, Forget, Imports, Put, Seen, SessionWrite, Spend, Task,
+    Work,
 };
 use super::checkpoint::Checkpointer;
 use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Params};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use symbolon_core::{Cutoffs, Fault, StoreEpoch, Timestamp};
+use symbolon_core::{Cutoffs, Fault, SessionId, StoreEpoch, Timestamp};
 
 /// How far the stored latest instant may fall behind the one in memory, in milliseconds. Exclusive.
 const LATEST_STEP_MS: u64 = 1000;
@@ -127,6 +128,7 @@ impl Writer {
                 Task::Change(change) => self.change(change, &mut staged)?,
                 Task::Spend(spend) => self.spend(spend, &mut staged)?,
                 Task::Put(put) => self.put(put, &mut staged)?,
+                Task::Import(imports) => self.import(imports, &mut staged)?,
                 Task::Forget(forget) => self.forget(forget, &mut staged)?,
                 Task::Settle => Done { applied: true, position: staged.head, ..Done::default() },
             };
@@ -224,8 +226,6 @@ impl Writer {
     }
 
     fn write(&self, write: &SessionWrite) -> rusqlite::Result<bool> {
-        const CREATE: &str = "INSERT OR IGNORE INTO sessions (sid, version, subject, ended, row) \
-             VALUES (?1, ?2, ?3, 0, ?4)";
         const UPDATE: &str =
             "UPDATE sessions SET version = ?2 + 1, row = ?3 WHERE sid = ?1 AND version = ?2";
         const END: &str = "UPDATE sessions SET version = ?2 + 1, ended = 1, row = ?3 \
@@ -233,8 +233,7 @@ impl Writer {
         const FORGET: &str = "DELETE FROM sessions WHERE sid = ?1 AND version = ?2";
         let changed = match write {
             SessionWrite::Create { sid, subject, row } => {
-                let first = FIRST_VERSION.cast_signed();
-                self.run_sql(CREATE, (sid.as_bytes(), first, subject.as_str(), row))?
+                self.create_session(*sid, subject.as_str(), row)?
             }
             SessionWrite::Update { sid, version, ended, row } => {
                 // The usual update leaves the index of the living alone.
@@ -246,6 +245,12 @@ impl Writer {
             }
         };
         Ok(changed == 1)
+    }
+
+    fn create_session(&self, sid: SessionId, subject: &str, row: &[u8]) -> rusqlite::Result<usize> {
+        const CREATE: &str = "INSERT OR IGNORE INTO sessions (sid, version, subject, ended, row) \
+             VALUES (?1, ?2, ?3, 0, ?4)";
+        self.run_sql(CREATE, (sid.as_bytes(), FIRST_VERSION.cast_signed(), subject, row))
     }
 
     fn write_subject(&mut self, change: &Change) -> rusqlite::Result<()> {
@@ -298,7 +303,43 @@ impl Writer {
             self.run_sql(SPEND, (spend.digest, until.cast_signed(), value))?;
             staged.rows += 1;
         }
-        Ok(Done { applied: earlier.is_none(), position: staged.head, earlier, forgotten: 0 })
+        let (applied, position) = (earlier.is_none(), staged.head);
+        Ok(Done { applied, position, earlier, ..Done::default() })
+    }
+
+    fn import(&mut self, imports: &Imports, staged: &mut Staged) -> rusqlite::Result<Done> {
+        let seen = &imports.seen;
+        let moved = |row: &Arriving| self.moves.moved_since(row.hash, seen.moves);
+        if !staged.holds(seen) || imports.rows.iter().any(moved) {
+            return Ok(Done::default());
+        }
+        let mut created = Vec::with_capacity(imports.rows.len());
+        for row in &imports.rows {
+            created.push(self.arrive(row)?);
+            staged.latest = staged.latest.max(row.at.as_millis());
+        }
+        for (row, _) in imports.rows.iter().zip(&created).filter(|(_, created)| **created) {
+            self.moves.note(row.hash);
+        }
+        staged.rows += 2 * created.len();
+        Ok(Done { applied: true, position: staged.head, created, ..Done::default() })
+    }
+
+    /// Writes one of another system's sessions; `false` if its token was brought in before.
+    fn arrive(&self, row: &Arriving) -> rusqlite::Result<bool> {
+        const ARRIVE: &str =
+            "INSERT OR IGNORE INTO imported (digest, until, sid) VALUES (?1, ?2, ?3)";
+        const KNOW: &str = "INSERT OR IGNORE INTO subjects (subject, row) VALUES (?1, ?2)";
+        let until = i64::try_from(row.until.as_millis()).unwrap_or(i64::MAX);
+        let sid = seal(row.sid.as_bytes().to_vec(), &[&row.digest, &until.to_le_bytes()]);
+        if self.run_sql(ARRIVE, (row.digest, until, sid))? == 0 {
+            return Ok(false);
+        }
+        if let Some(known) = &row.known {
+            self.run_sql(KNOW, (row.subject.as_str(), known))?;
+        }
+        let created = self.create_session(row.sid, row.subject.as_str(), &row.row)?;
+        Ok(created == 1)
     }
 
     fn put(&self, put: &Put, staged: &mut Staged) -> rusqlite::Result<Done> {
@@ -319,12 +360,16 @@ impl Writer {
         const EVENTS: &str = "DELETE FROM events WHERE position < ?1";
         const SPENT: &str = "DELETE FROM spent WHERE digest IN \
              (SELECT digest FROM spent WHERE until <= ?1 ORDER BY until LIMIT ?2)";
+        const IMPORTED: &str = "DELETE FROM imported WHERE digest IN \
+             (SELECT digest FROM imported WHERE until <= ?1 ORDER BY until LIMIT ?2)";
         let first = self.first_event_to_keep(forget, staged.head)?;
         let events = self.run_sql(EVENTS, [first])?;
         let until = forget.spent_before.as_millis().cast_signed();
         let spent = self.run_sql(SPENT, (until, forget.limit as i64))?;
-        staged.rows += events + spent;
-        Ok(Done { applied: true, forgotten: events + spent, ..Done::default() })
+        let imported = self.run_sql(IMPORTED, (until, forget.limit as i64))?;
+        let forgotten = events + spent + imported;
+        staged.rows += forgotten;
+        Ok(Done { applied: true, forgotten, ..Done::default() })
     }
 
     /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen.

@@ -1,0 +1,75 @@
+//! `symbolon import`: brings in the sessions of another system. It opens the store as `serve` does, so no
+//! authority may serve from it meanwhile.
+
+mod lines;
+mod moving;
+mod tally;
+
+use crate::authority::{self, keep_files_private};
+use crate::cli::stopwatch::Stopwatch;
+use crate::cli::{ConfigArgs, Failure, config, out, serve};
+use clap::Args;
+use moving::{Moving, Pass};
+use std::path::PathBuf;
+use tally::Tally;
+
+/// What to bring in.
+#[derive(Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Check every line and say what would become of it; bring in nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave out lines that are wrong, instead of bringing in nothing while there is one
+    #[arg(long)]
+    skip_bad: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Sessions, one JSON object a line: subject, client_id, device, expires_at, refresh_token_sha256, and
+    /// optionally created_at, roles, scope, amr
+    file: PathBuf,
+}
+
+/// Checks the whole file, then brings in what it holds.
+///
+/// # Errors
+/// A line is wrong, or the file or the store could not be used.
+pub async fn run(args: ImportArgs) -> Result<(), Failure> {
+    keep_files_private();
+    lines::Lines::open(&args.file)?;
+    let config = config::load(&args.config)?;
+    let master = serve::master_key(&config)?;
+    let opened = authority::open(config, &master).await;
+    let app = opened.map_err(|why| Failure::from(why).next(BESIDE))?.now();
+    let moving = Moving { app: &app, file: &args.file, quiet: args.json };
+    let watch = Stopwatch::start();
+    let checked = moving.run(Pass::Check).await?;
+    if args.dry_run || (0 < checked.bad && !args.skip_bad) {
+        checked.print(args.json, (args.dry_run, watch));
+        return checked.refuse_bad(args.skip_bad, "was");
+    }
+    let brought = moving.run(Pass::Bring { skip_bad: args.skip_bad }).await?;
+    brought.print(args.json, (false, watch));
+    Ok(())
+}
+
+const BESIDE: &str = "sessions are written by one process alone: stop the authority for as long as the \
+                      import takes; nobody is signed out by that";
+
+impl Tally {
+    fn refuse_bad(&self, skip_bad: bool, was: &str) -> Result<(), Failure> {
+        if self.bad == 0 || skip_bad {
+            return Ok(());
+        }
+        let lines = if self.bad == 1 { "line is" } else { "lines are" };
+        Err(Failure::refused(format!("{} {lines} wrong, so nothing {was} imported", self.bad))
+            .next("correct the file, or leave those lines out with --skip-bad"))
+    }
+}
+
+/// Writes a line that is wrong, as soon as it is known.
+fn tell(number: u64, why: &str) {
+    out::note(format!("line {number}: {why}"));
+}

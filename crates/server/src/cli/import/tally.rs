@@ -1,0 +1,86 @@
+//! What became of the lines of a file.
+
+use super::tell;
+use crate::cli::out;
+use crate::cli::stopwatch::Stopwatch;
+use serde_json::{Value, json};
+use symbolon_store::Brought;
+
+/// How many wrong lines stand in the JSON answer. Inclusive; all are told as they are found.
+const LISTED_MAX: usize = 1000;
+
+/// How many lines there were, of each kind.
+#[derive(Default)]
+pub(super) struct Tally {
+    lines: u64,
+    imported: u64,
+    already_there: u64,
+    expired: u64,
+    cut: u64,
+    roles_kept: u64,
+    /// Lines that are wrong, or refused.
+    pub(super) bad: u64,
+    listed: Vec<Value>,
+}
+
+impl Tally {
+    /// Counts a line that is wrong, and says so if it is the time to.
+    pub(super) fn wrong(&mut self, number: u64, why: &str, aloud: bool) {
+        (self.lines, self.bad) = (self.lines + 1, self.bad + 1);
+        if aloud {
+            tell(number, why);
+        }
+        if self.listed.len() < LISTED_MAX {
+            self.listed.push(json!({"line": number, "why": why}));
+        }
+    }
+
+    /// Counts what became of a line that is right.
+    pub(super) fn brought(&mut self, number: u64, brought: Brought, aloud: bool) {
+        match brought {
+            Brought::New { cut, roles_kept } => {
+                self.imported += 1;
+                self.cut += u64::from(cut);
+                self.roles_kept += u64::from(roles_kept);
+            }
+            Brought::AlreadyThere => self.already_there += 1,
+            Brought::Over => self.expired += 1,
+            Brought::Refused(denial) => {
+                let why = denial.reason().map_or("refused", |reason| reason.as_str());
+                return self.wrong(number, &format!("refused: {why}"), aloud);
+            }
+        }
+        self.lines += 1;
+    }
+
+    /// Says it, to people or programs.
+    pub(super) fn print(&self, json: bool, (dry_run, watch): (bool, Stopwatch)) {
+        let seconds = watch.elapsed().as_secs_f64();
+        if json {
+            out::json(&json!({
+                "dry_run": dry_run,
+                "lines": self.lines,
+                "imported": self.imported,
+                "already_there": self.already_there,
+                "expired": self.expired,
+                "cut": self.cut,
+                "roles_kept": self.roles_kept,
+                "bad": self.bad,
+                "bad_lines": self.listed,
+                "seconds": (seconds * 1000.0).round() / 1000.0,
+            }));
+            return;
+        }
+        let imported = if dry_run { "would come" } else { "imported" };
+        for (count, what, meaning) in [
+            (self.imported, imported, "sessions that go on here"),
+            (self.cut, "  cut", "of these, end earlier: at their client's absolute end"),
+            (self.roles_kept, "  roles kept", "of these, whose subject has other roles here"),
+            (self.already_there, "already there", "brought in before"),
+            (self.expired, "expired", "over by their own end, or their client's absolute end"),
+            (self.bad, "bad", "lines that are wrong or refused"),
+        ] {
+            out::line(format!("{what:<14} {count:>10}  {meaning}"));
+        }
+    }
+}
