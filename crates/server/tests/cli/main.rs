@@ -9,6 +9,8 @@ mod doctor;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod manual;

@@ -5,12 +5,13 @@ mod lines;
 mod moving;
 mod tally;
 
-use crate::authority::{self, keep_files_private};
+use crate::authority::{self, StartError, keep_files_private};
 use crate::cli::stopwatch::Stopwatch;
 use crate::cli::{ConfigArgs, Failure, config, out, serve};
 use clap::Args;
 use moving::{Moving, Pass};
 use std::path::PathBuf;
+use symbolon_store::Refusal;
 use tally::Tally;
 
 /// What to bring in.
@@ -29,6 +30,7 @@ pub struct ImportArgs {
     json: bool,
     /// Sessions, one JSON object a line: subject, client_id, device, expires_at, refresh_token_sha256, and
     /// optionally created_at, roles, scope, amr
+    #[arg(id = "sessions", value_name = "FILE")]
     file: PathBuf,
 }
 
@@ -42,29 +44,38 @@ pub async fn run(args: ImportArgs) -> Result<(), Failure> {
     let config = config::load(&args.config)?;
     let master = serve::master_key(&config)?;
     let opened = authority::open(config, &master).await;
-    let app = opened.map_err(|why| Failure::from(why).next(BESIDE))?.now();
+    let app = opened.map_err(not_opened)?.now();
     let moving = Moving { app: &app, file: &args.file, quiet: args.json };
     let watch = Stopwatch::start();
     let checked = moving.run(Pass::Check).await?;
     if args.dry_run || (0 < checked.bad && !args.skip_bad) {
         checked.print(args.json, (args.dry_run, watch));
-        return checked.refuse_bad(args.skip_bad, "was");
+        return checked.refuse_bad(args.skip_bad);
     }
     let brought = moving.run(Pass::Bring { skip_bad: args.skip_bad }).await?;
     brought.print(args.json, (false, watch));
     Ok(())
 }
 
-const BESIDE: &str = "sessions are written by one process alone: stop the authority for as long as the \
-                      import takes; nobody is signed out by that";
+fn not_opened(why: StartError) -> Failure {
+    let in_use = matches!(why, StartError::Store(Refusal::InUse { .. }));
+    let failure = Failure::from(why);
+    match in_use {
+        true => failure.because("sessions are written by one process alone").next(
+            "stop the authority while the import runs; nobody is signed out by that, and access \
+             tokens are verified meanwhile",
+        ),
+        false => failure,
+    }
+}
 
 impl Tally {
-    fn refuse_bad(&self, skip_bad: bool, was: &str) -> Result<(), Failure> {
+    fn refuse_bad(&self, skip_bad: bool) -> Result<(), Failure> {
         if self.bad == 0 || skip_bad {
             return Ok(());
         }
         let lines = if self.bad == 1 { "line is" } else { "lines are" };
-        Err(Failure::refused(format!("{} {lines} wrong, so nothing {was} imported", self.bad))
+        Err(Failure::refused(format!("{} {lines} wrong, so nothing was imported", self.bad))
             .next("correct the file, or leave those lines out with --skip-bad"))
     }
 }
