@@ -50,7 +50,7 @@ pub async fn run(args: ImportArgs) -> Result<(), Failure> {
     let checked = moving.run(Pass::Check).await?;
     if args.dry_run || (0 < checked.bad && !args.skip_bad) {
         checked.print(args.json, (args.dry_run, watch));
-        return checked.refuse_bad(args.skip_bad);
+        return checked.refuse_bad(&args);
     }
     let brought = moving.run(Pass::Bring { skip_bad: args.skip_bad }).await?;
     brought.print(args.json, (false, watch));
@@ -70,12 +70,13 @@ fn not_opened(why: StartError) -> Failure {
 }
 
 impl Tally {
-    fn refuse_bad(&self, skip_bad: bool) -> Result<(), Failure> {
-        if self.bad == 0 || skip_bad {
+    fn refuse_bad(&self, args: &ImportArgs) -> Result<(), Failure> {
+        if self.bad == 0 || args.skip_bad {
             return Ok(());
         }
+        let came = if args.dry_run { "would come" } else { "was imported" };
         let lines = if self.bad == 1 { "line is" } else { "lines are" };
-        Err(Failure::refused(format!("{} {lines} wrong, so nothing was imported", self.bad))
+        Err(Failure::refused(format!("{} {lines} wrong, so nothing {came}", self.bad))
             .next("correct the file, or leave those lines out with --skip-bad"))
     }
 }
