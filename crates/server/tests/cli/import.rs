@@ -77,6 +77,8 @@ fn each_bad_line_is_told_by_its_number_and_nothing_is_imported() {
         assert!(ran.err.contains(said), "{said}: {}", ran.err);
     }
     assert!(!ran.err.contains("the token itself"), "{}", ran.err);
+    let refused = import(home.path(), &lines, &["--json"]);
+    assert_eq!((refused.code, counts(&refused)), (1, [0, 0, 0, 4]));
     let dry = import(home.path(), &lines, &["--dry-run", "--json"]);
     assert_eq!((dry.code, counts(&dry)), (1, [2, 0, 0, 4]));
     assert_eq!(dry.json()["bad_lines"][0]["line"], 2);

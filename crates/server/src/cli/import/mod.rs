@@ -7,7 +7,7 @@ mod tally;
 
 use crate::authority::{self, StartError, keep_files_private};
 use crate::cli::stopwatch::Stopwatch;
-use crate::cli::{ConfigArgs, Failure, config, out, serve};
+use crate::cli::{ConfigArgs, Failure, config, serve};
 use clap::Args;
 use moving::{Moving, Pass};
 use std::path::PathBuf;
@@ -48,9 +48,13 @@ pub async fn run(args: ImportArgs) -> Result<(), Failure> {
     let moving = Moving { app: &app, file: &args.file, quiet: args.json };
     let watch = Stopwatch::start();
     let checked = moving.run(Pass::Check).await?;
-    if args.dry_run || (0 < checked.bad && !args.skip_bad) {
-        checked.print(args.json, (args.dry_run, watch));
+    if args.dry_run {
+        checked.print(args.json, (true, watch));
         return checked.refuse_bad(&args);
+    }
+    if let Err(refused) = checked.refuse_bad(&args) {
+        checked.without_what_would_come().print(args.json, (false, watch));
+        return Err(refused);
     }
     let brought = moving.run(Pass::Bring { skip_bad: args.skip_bad }).await?;
     brought.print(args.json, (false, watch));
@@ -79,9 +83,4 @@ impl Tally {
         Err(Failure::refused(format!("{} {lines} wrong, so nothing {came}", self.bad))
             .next("correct the file, or leave those lines out with --skip-bad"))
     }
-}
-
-/// Writes a line that is wrong, as soon as it is known.
-fn tell(number: u64, why: &str) {
-    out::note(format!("line {number}: {why}"));
 }

@@ -46,6 +46,7 @@ impl Moving<'_> {
     pub(super) async fn run(&self, pass: Pass) -> Result<Tally, Failure> {
         let mut lines = Lines::open(self.file)?;
         let bar = self.bar(lines.length, pass);
+        let check = (pass == Pass::Check).then_some(&bar);
         let terms = self.terms().map_err(could_not)?;
         let (mut tally, mut chunk) = (Tally::default(), Vec::with_capacity(CHUNK));
         let mut at = self.app.now().map_err(could_not)?;
@@ -53,25 +54,22 @@ impl Moving<'_> {
             let read = text.map_err(str::to_owned).and_then(|text| self.read(text, &terms, at));
             match read {
                 Ok(incoming) => chunk.push((number, incoming)),
-                Err(why) => self.wrong(&mut tally, (number, &why), pass)?,
+                Err(why) => {
+                    tally.wrong(number, &why, check);
+                    if pass == (Pass::Bring { skip_bad: false }) {
+                        return Err(self.changed(number));
+                    }
+                }
             }
             if chunk.len() == CHUNK {
-                self.take(&mut chunk, &terms, (pass, at), &mut tally).await?;
+                self.take(&mut chunk, &terms, (check, at), &mut tally).await?;
                 bar.set_position(lines.read);
                 at = self.app.now().map_err(could_not)?;
             }
         }
-        self.take(&mut chunk, &terms, (pass, at), &mut tally).await?;
+        self.take(&mut chunk, &terms, (check, at), &mut tally).await?;
         bar.finish_and_clear();
         Ok(tally)
-    }
-
-    fn wrong(&self, tally: &mut Tally, wrong: (u64, &str), pass: Pass) -> Result<(), Failure> {
-        tally.wrong(wrong.0, wrong.1, pass == Pass::Check);
-        match pass {
-            Pass::Check | Pass::Bring { skip_bad: true } => Ok(()),
-            Pass::Bring { skip_bad: false } => Err(self.changed(wrong.0)),
-        }
     }
 
     /// A line that was right when it was checked.
@@ -81,12 +79,12 @@ impl Moving<'_> {
             .next("run the import again: nothing comes twice")
     }
 
-    /// One commit.
+    /// One commit, or while checking none: then what is wrong is told above the bar.
     async fn take(
         &self,
         chunk: &mut Vec<(u64, Incoming)>,
         terms: &AllTerms<'_>,
-        (pass, at): (Pass, Timestamp),
+        (check, at): (Option<&ProgressBar>, Timestamp),
         tally: &mut Tally,
     ) -> Result<(), Failure> {
         let (numbers, incoming): (Vec<_>, Vec<_>) = chunk.drain(..).unzip();
@@ -94,12 +92,12 @@ impl Moving<'_> {
             let (_, terms) = &terms[&import.start.client];
             import.decide(subject, cutoffs, terms, at)
         };
-        let brought = match pass {
-            Pass::Check => self.app.store.would_import(&incoming, decide).await,
-            Pass::Bring { .. } => self.app.store.import(&incoming, decide).await,
+        let brought = match check {
+            Some(_) => self.app.store.would_import(&incoming, decide).await,
+            None => self.app.store.import(&incoming, decide).await,
         };
         for (number, brought) in numbers.into_iter().zip(brought.map_err(could_not)?) {
-            tally.brought(number, brought, pass == Pass::Check);
+            tally.brought(number, brought, check);
         }
         Ok(())
     }

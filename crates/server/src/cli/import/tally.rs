@@ -1,8 +1,8 @@
 //! What became of the lines of a file.
 
-use super::tell;
 use crate::cli::out;
 use crate::cli::stopwatch::Stopwatch;
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use symbolon_store::Brought;
 
@@ -24,11 +24,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts a line that is wrong, and says so if it is the time to.
-    pub(super) fn wrong(&mut self, number: u64, why: &str, aloud: bool) {
+    /// Counts a line that is wrong, and says so above the bar, if it is the time to.
+    pub(super) fn wrong(&mut self, number: u64, why: &str, aloud: Option<&ProgressBar>) {
         (self.lines, self.bad) = (self.lines + 1, self.bad + 1);
-        if aloud {
-            tell(number, why);
+        if let Some(bar) = aloud {
+            bar.suspend(|| out::note(format!("line {number}: {why}")));
         }
         if self.listed.len() < LISTED_MAX {
             self.listed.push(json!({"line": number, "why": why}));
@@ -36,7 +36,7 @@ impl Tally {
     }
 
     /// Counts what became of a line that is right.
-    pub(super) fn brought(&mut self, number: u64, brought: Brought, aloud: bool) {
+    pub(super) fn brought(&mut self, number: u64, brought: Brought, aloud: Option<&ProgressBar>) {
         match brought {
             Brought::New { cut, roles_kept } => {
                 self.imported += 1;
@@ -51,6 +51,12 @@ impl Tally {
             }
         }
         self.lines += 1;
+    }
+
+    /// The same, where what is right did not come because of what is wrong.
+    pub(super) fn without_what_would_come(mut self) -> Self {
+        (self.imported, self.cut, self.roles_kept) = (0, 0, 0);
+        self
     }
 
     /// Says it, to people or programs.
