@@ -18,7 +18,7 @@ pub mod sqlite;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
-pub use import::{Brought, IMPORT_MAX, Incoming};
+pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
 pub use refusal::Refusal;
 pub use sqlite::{Role, Sqlite};
@@ -216,8 +216,8 @@ impl Store {
     }
 
     /// Brings in sessions of another system, at most [`IMPORT_MAX`], in one commit, and says what became
-    /// of each: one whose old token was ever brought in before, and could still be in use, never comes
-    /// again.
+    /// of each: one that is there, or whose old token is known, never comes again. Its old token is of no
+    /// use before [`Self::know_tokens`]. Fast where the sessions come in the order of their names.
     ///
     /// # Errors
     /// As [`Self::step`]'s.
@@ -228,6 +228,17 @@ impl Store {
     ) -> Result<Vec<Brought>, Fault> {
         match self {
             Self::Sqlite(store) => store.import(chunk, decide).await,
+        }
+    }
+
+    /// Makes old tokens of imported sessions known, at most [`IMPORT_MAX`], in one commit; one that is
+    /// known stays what it was. Fast where they come in the order of their digests.
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub async fn know_tokens(&self, tokens: &[OldToken]) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(store) => store.know_tokens(tokens).await,
         }
     }
 

@@ -99,6 +99,16 @@ fn what_is_over_is_counted_and_an_end_beyond_the_clients_is_cut() {
 }
 
 #[test]
+fn a_token_that_stands_twice_is_one_session_of_the_first_who_has_it() {
+    let home = home();
+    let mut other = line(1);
+    other["subject"] = "somebody-else".into();
+    let ran = import(home.path(), &[line(1), other.clone()], &["--json"]).ok();
+    assert_eq!(counts(&ran), [1, 1, 0, 0]);
+    assert_eq!(counts(&import(home.path(), &[other], &["--json"]).ok()), [0, 1, 0, 0]);
+}
+
+#[test]
 fn people_are_told_what_became_of_the_lines() {
     let home = home();
     let ran = import(home.path(), &[line(1)], &[]).ok();

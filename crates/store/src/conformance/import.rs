@@ -2,7 +2,7 @@
 
 use super::Open;
 use super::fixture::{AT, ban, key, kick, must, policy, refresh, session_start, sign_in, token_of};
-use crate::{Brought, Incoming, Store};
+use crate::{Brought, Incoming, OldToken, Store};
 use core::time::Duration;
 use std::sync::Arc;
 use symbolon_core::{
@@ -20,7 +20,7 @@ fn incoming(subject: &str, number: u32) -> Incoming {
     digest[..4].copy_from_slice(&number.to_be_bytes());
     let until = AT.after(DAY * 30);
     let start = Start { expires_at: Some(until), ..session_start(subject, number) };
-    Incoming { digest: Digest(digest), until, import: Import { start, created_at: None } }
+    Incoming { digest: Digest(digest), import: Import { start, created_at: None } }
 }
 
 fn decide_at(
@@ -33,8 +33,22 @@ fn decide_at(
     }
 }
 
+/// Brings in sessions, then their old tokens.
 async fn import(store: &Store, chunk: &[Incoming]) -> Vec<Brought> {
-    must(store.import(chunk, decide_at(AT)).await)
+    let brought = must(store.import(chunk, decide_at(AT)).await);
+    let came = |(incoming, brought): (&Incoming, &Brought)| {
+        let came = matches!(brought, Brought::New { .. } | Brought::AlreadyThere);
+        came.then(|| token(incoming))
+    };
+    let tokens: Vec<_> = chunk.iter().zip(&brought).filter_map(came).collect();
+    must(store.know_tokens(&tokens).await);
+    brought
+}
+
+fn token(incoming: &Incoming) -> OldToken {
+    let start = &incoming.import.start;
+    let until = start.expires_at.expect("each ends");
+    OldToken { digest: incoming.digest, sid: start.sid, until }
 }
 
 /// An imported session is found by its old token, which is generation 0, also after a restart.
@@ -72,6 +86,19 @@ pub async fn an_import_brings_nothing_twice(open: impl Open) {
     assert_eq!(import(&store, &chunk).await, would);
     let kicked = must(store.session(sid).await).expect("it is there");
     assert_eq!(kicked.session.end.as_ref().map(|end| end.reason), Some(Reason::Kicked));
+}
+
+/// An import that was cut short between sessions and their old tokens is made whole by the next.
+pub async fn an_import_that_was_cut_short_is_made_whole(open: impl Open) {
+    let store = open("one").await;
+    let one = incoming("10086", 1);
+    assert_eq!(must(store.import(&[one.clone()], decide_at(AT)).await), [NEW]);
+    assert!(must(store.imported(&one.digest).await).is_none());
+    drop(store);
+    let store = open("one").await;
+    assert_eq!(import(&store, &[one.clone()]).await, [Brought::AlreadyThere]);
+    let old = must(store.imported(&one.digest).await).expect("it is known by now");
+    assert_eq!(refresh(&store, &old, AT).await.map(|_| ()), Ok(()));
 }
 
 /// What would be imported is told, and nothing of it is there.

@@ -1,8 +1,8 @@
 //! What the writer is asked to do: decided, encoded and conditional, so that it only compares and sets.
 
 use super::ends::Lost;
-use crate::Kind;
 use crate::codec;
+use crate::{Kind, OldToken};
 use std::sync::Arc;
 use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp};
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ pub(super) enum Task {
     Spend(Spend),
     Put(Put),
     Import(Imports),
+    Know(Vec<OldToken>),
     Forget(Forget),
     /// Nothing but this: that the ends log holds all that was committed.
     Settle,
@@ -173,10 +174,8 @@ pub(super) struct Imports {
     pub(super) rows: Vec<Arriving>,
 }
 
-/// One of them: written if its old token was never brought in before.
+/// One of them: written if there is none of this name.
 pub(super) struct Arriving {
-    pub(super) digest: [u8; 32],
-    pub(super) until: Timestamp,
     pub(super) sid: SessionId,
     pub(super) subject: Subject,
     /// The hash of the subject.

@@ -3,7 +3,7 @@
 use super::change::{Arriving, Imports, Seen, Task};
 use super::{Sqlite, fault, read};
 use crate::codec;
-use crate::{Brought, IMPORT_MAX, Incoming, RACES_MAX};
+use crate::{Brought, IMPORT_MAX, Incoming, OldToken, RACES_MAX};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -24,21 +24,25 @@ impl Sqlite {
         for _ in 0..RACES_MAX {
             let seen = self.0.shared.seen();
             let looked = self.look(chunk, &seen, &decide)?;
-            let rows = chunk.iter().zip(&looked);
-            let rows = rows.filter_map(|(incoming, looked)| {
-                looked.as_ref().ok().map(|arrival| self.arriving(incoming, arrival))
-            });
-            let imports = Imports { seen, rows: rows.collect() };
+            let arrivals = looked.iter().filter_map(|looked| looked.as_ref().ok());
+            let rows = arrivals.map(|arrival| self.arriving(arrival)).collect();
+            let imports = Imports { seen, rows };
             if imports.rows.is_empty() {
                 return Ok(looked.iter().map(brought).collect());
             }
-            self.0.shared.imported.store(true, Ordering::Release);
             let done = self.submit(Task::Import(imports)).await?;
             if done.applied {
                 return Ok(after(&looked, &done.created));
             }
         }
         Err(Fault::Contention)
+    }
+
+    pub(crate) async fn know_tokens(&self, tokens: &[OldToken]) -> Result<(), Fault> {
+        self.serving()?;
+        bounded(tokens.len())?;
+        self.0.shared.imported.store(true, Ordering::Release);
+        self.submit(Task::Know(tokens.to_vec())).await.map(|_| ())
     }
 
     pub(crate) fn would_import(
@@ -70,9 +74,7 @@ impl Sqlite {
         seen: &Seen,
         decide: &impl Fn(&Import, &SubjectState, &Cutoffs) -> Result<Imported, Denial>,
     ) -> Result<Vec<Looked>, Fault> {
-        if IMPORT_MAX < chunk.len() {
-            return Err(Fault::Store(format!("more than {IMPORT_MAX} sessions to import at once")));
-        }
+        bounded(chunk.len())?;
         let any = self.0.shared.imported.load(Ordering::Acquire);
         let mut made_known: HashMap<&Subject, SubjectState> = HashMap::new();
         self.0.readers.with(|connection| {
@@ -97,11 +99,9 @@ impl Sqlite {
         })
     }
 
-    fn arriving(&self, incoming: &Incoming, arrival: &Arrival) -> Arriving {
+    fn arriving(&self, arrival: &Arrival) -> Arriving {
         let session = &arrival.session;
         Arriving {
-            digest: incoming.digest.0,
-            until: incoming.until,
             sid: session.sid,
             subject: session.subject.clone(),
             hash: self.0.shared.hash(&session.subject),
@@ -109,6 +109,13 @@ impl Sqlite {
             known: arrival.subject.as_ref().map(codec::subject::encode),
             at: session.last_used_at,
         }
+    }
+}
+
+fn bounded(count: usize) -> Result<(), Fault> {
+    match count <= IMPORT_MAX {
+        true => Ok(()),
+        false => Err(Fault::Store(format!("more than {IMPORT_MAX} to import at once"))),
     }
 }
 

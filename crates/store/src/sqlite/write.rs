@@ -9,6 +9,7 @@ use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::moves::Moves;
 use super::queue::{BATCH_MAX, Queue};
 use super::{Shared, fault, open, read};
+use crate::OldToken;
 use crate::codec::{self, seal};
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ use symbolon_core::{Cutoffs, Fault, SessionId, StoreEpoch, Timestamp};
 
 /// How far the stored latest instant may fall behind the one in memory, in milliseconds. Exclusive.
 const LATEST_STEP_MS: u64 = 1000;
+
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Everything that the writer thread owns.
 pub(super) struct Writer {
@@ -129,6 +133,7 @@ impl Writer {
                 Task::Spend(spend) => self.spend(spend, &mut staged)?,
                 Task::Put(put) => self.put(put, &mut staged)?,
                 Task::Import(imports) => self.import(imports, &mut staged)?,
+                Task::Know(tokens) => self.know(tokens, &mut staged)?,
                 Task::Forget(forget) => self.forget(forget, &mut staged)?,
                 Task::Settle => Done { applied: true, position: staged.head, ..Done::default() },
             };
@@ -321,25 +326,32 @@ impl Writer {
         for (row, _) in imports.rows.iter().zip(&created).filter(|(_, created)| **created) {
             self.moves.note(row.hash);
         }
-        staged.rows += 2 * created.len();
+        staged.rows += created.len();
         Ok(Done { applied: true, position: staged.head, created, ..Done::default() })
     }
 
-    /// Writes one of another system's sessions; `false` if its token was brought in before.
+    /// Writes one of another system's sessions; `false` if it is there.
     fn arrive(&self, row: &Arriving) -> rusqlite::Result<bool> {
-        const ARRIVE: &str =
-            "INSERT OR IGNORE INTO imported (digest, until, sid) VALUES (?1, ?2, ?3)";
         const KNOW: &str = "INSERT OR IGNORE INTO subjects (subject, row) VALUES (?1, ?2)";
-        let until = i64::try_from(row.until.as_millis()).unwrap_or(i64::MAX);
-        let sid = seal(row.sid.as_bytes().to_vec(), &[&row.digest, &until.to_le_bytes()]);
-        if self.run_sql(ARRIVE, (row.digest, until, sid))? == 0 {
-            return Ok(false);
-        }
-        if let Some(known) = &row.known {
+        let created = self.create_session(row.sid, row.subject.as_str(), &row.row)? == 1;
+        if let Some(known) = row.known.as_ref().filter(|_| created) {
             self.run_sql(KNOW, (row.subject.as_str(), known))?;
         }
-        let created = self.create_session(row.sid, row.subject.as_str(), &row.row)?;
-        Ok(created == 1)
+        Ok(created)
+    }
+
+    fn know(&self, tokens: &[OldToken], staged: &mut Staged) -> rusqlite::Result<Done> {
+        const KNOW: &str =
+            "INSERT OR IGNORE INTO imported (digest, until, sid) VALUES (?1, ?2, ?3)";
+        for OldToken { digest, sid, until } in tokens {
+            // By whole days the index on it has few places that grow, each in the order of digests.
+            let until = until.as_millis().div_ceil(DAY_MS).saturating_mul(DAY_MS);
+            let until = i64::try_from(until).unwrap_or(i64::MAX);
+            let sid = seal(sid.as_bytes().to_vec(), &[&digest.0, &until.to_le_bytes()]);
+            self.run_sql(KNOW, (digest.0, until, sid))?;
+        }
+        staged.rows += tokens.len();
+        Ok(Done { applied: true, position: staged.head, ..Done::default() })
     }
 
     fn put(&self, put: &Put, staged: &mut Staged) -> rusqlite::Result<Done> {

@@ -3,13 +3,14 @@
 
 mod lines;
 mod moving;
+mod reading;
 mod tally;
 
 use crate::authority::{self, StartError, keep_files_private};
 use crate::cli::stopwatch::Stopwatch;
 use crate::cli::{ConfigArgs, Failure, config, serve};
 use clap::Args;
-use moving::{Moving, Pass};
+use moving::Moving;
 use std::path::PathBuf;
 use symbolon_store::Refusal;
 use tally::Tally;
@@ -47,7 +48,7 @@ pub async fn run(args: ImportArgs) -> Result<(), Failure> {
     let app = opened.map_err(not_opened)?.now();
     let moving = Moving { app: &app, file: &args.file, quiet: args.json };
     let watch = Stopwatch::start();
-    let checked = moving.run(Pass::Check).await?;
+    let checked = moving.check().await?;
     if args.dry_run {
         checked.print(args.json, (true, watch));
         return checked.refuse_bad(&args);
@@ -56,7 +57,7 @@ pub async fn run(args: ImportArgs) -> Result<(), Failure> {
         checked.without_what_would_come().print(args.json, (false, watch));
         return Err(refused);
     }
-    let brought = moving.run(Pass::Bring { skip_bad: args.skip_bad }).await?;
+    let brought = moving.bring(args.skip_bad).await?;
     brought.print(args.json, (false, watch));
     Ok(())
 }

@@ -1,35 +1,20 @@
-//! Going through the file: every line is read, checked against the configuration, and decided on.
+//! Going through the file: once to check every line, once to bring in what is right.
+//!
+//! What is brought in goes to the store in the order of its names there, a long stretch of the file at a
+//! time: in the order of the file nearly every row would be written to a page of its own, a tenth as fast.
 
-use super::lines::Lines;
+use super::lines::{Lines, Place};
+use super::reading::Reading;
 use super::tally::Tally;
 use crate::app::App;
 use crate::cli::Failure;
-use crate::config::Client;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon_core::binding::Binding;
-use symbolon_core::{ClientId, Duration, Fault, Import, Salt, Start, Terms, Timestamp, scope};
-use symbolon_store::Incoming;
-use symbolon_wire::ImportLine;
+use symbolon_core::{Fault, Import, Timestamp};
+use symbolon_store::{Brought, IMPORT_MAX, Incoming, OldToken};
 
-/// How many sessions share a commit.
-const CHUNK: usize = 4096;
-
-/// How far ahead a session may end. Inclusive; beyond it the number is in milliseconds, or made up.
-const LIFE_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
-
-/// Which time the file is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// To check every line, and change nothing.
-    Check,
-    /// To bring in what is right.
-    Bring {
-        /// What is wrong was told before, and is left out.
-        skip_bad: bool,
-    },
-}
+/// How many lines are put into order at once: 80 bytes of memory each. Inclusive.
+const STRETCH: usize = 1 << 20;
 
 /// A file that is moved to an authority.
 pub(super) struct Moving<'a> {
@@ -38,125 +23,146 @@ pub(super) struct Moving<'a> {
     pub(super) quiet: bool,
 }
 
-/// The terms of every client that has refresh tokens.
-type AllTerms<'a> = BTreeMap<&'a ClientId, (&'a Client, Terms<'a>)>;
+/// A line that is right: where it stands, and the token that it speaks of.
+#[derive(Clone, Copy)]
+struct Right {
+    place: Place,
+    token: OldToken,
+    came: bool,
+}
 
 impl Moving<'_> {
-    /// Reads the file from its beginning to its end.
-    pub(super) async fn run(&self, pass: Pass) -> Result<Tally, Failure> {
+    /// Says of every line what would become of it; those that are wrong as they are found.
+    pub(super) async fn check(&self) -> Result<Tally, Failure> {
+        let reading = Reading::new(self.app).map_err(could_not)?;
         let mut lines = Lines::open(self.file)?;
-        let bar = self.bar(lines.length, pass);
-        let check = (pass == Pass::Check).then_some(&bar);
-        let terms = self.terms().map_err(could_not)?;
-        let (mut tally, mut chunk) = (Tally::default(), Vec::with_capacity(CHUNK));
-        let mut at = self.app.now().map_err(could_not)?;
+        let bar = self.bar("checking ", lines.length);
+        let (mut tally, mut at) = (Tally::default(), self.now()?);
+        let mut chunk = Vec::with_capacity(IMPORT_MAX);
         while let Some((number, text)) = lines.next()? {
-            let read = text.map_err(str::to_owned).and_then(|text| self.read(text, &terms, at));
-            match read {
+            match text.map_err(str::to_owned).and_then(|text| reading.incoming(text, at)) {
                 Ok(incoming) => chunk.push((number, incoming)),
-                Err(why) => {
-                    tally.wrong(number, &why, check);
-                    if pass == (Pass::Bring { skip_bad: false }) {
-                        return Err(self.changed(number));
-                    }
-                }
+                Err(why) => tally.wrong(number, &why, &bar),
             }
-            if chunk.len() == CHUNK {
-                self.take(&mut chunk, &terms, (check, at), &mut tally).await?;
+            if chunk.len() == IMPORT_MAX {
+                self.look(&mut chunk, (&reading, at), &mut tally, &bar).await?;
                 bar.set_position(lines.read);
-                at = self.app.now().map_err(could_not)?;
+                at = self.now()?;
             }
         }
-        self.take(&mut chunk, &terms, (check, at), &mut tally).await?;
+        self.look(&mut chunk, (&reading, at), &mut tally, &bar).await?;
         bar.finish_and_clear();
         Ok(tally)
+    }
+
+    async fn look(
+        &self,
+        chunk: &mut Vec<(u64, Incoming)>,
+        (reading, at): (&Reading<'_>, Timestamp),
+        tally: &mut Tally,
+        bar: &ProgressBar,
+    ) -> Result<(), Failure> {
+        let (numbers, incoming): (Vec<_>, Vec<_>) = chunk.drain(..).unzip();
+        let decide = |import: &Import, subject: &_, cutoffs: &_| {
+            reading.decide(import, subject, cutoffs, at)
+        };
+        let would = self.app.store.would_import(&incoming, decide).await.map_err(could_not)?;
+        for (number, brought) in numbers.into_iter().zip(would) {
+            tally.brought(number, brought, bar);
+        }
+        Ok(())
+    }
+
+    /// Brings in what is right; what is wrong was told before.
+    pub(super) async fn bring(&self, skip_bad: bool) -> Result<Tally, Failure> {
+        let reading = Reading::new(self.app).map_err(could_not)?;
+        let mut lines = Lines::open(self.file)?;
+        let bar = self.bar("importing", lines.length);
+        let mut tally = Tally::default();
+        loop {
+            let mut stretch = self.stretch(&mut lines, &reading, skip_bad, &mut tally)?;
+            if stretch.is_empty() {
+                break;
+            }
+            tally.repeated(drop_repeated(&mut stretch));
+            stretch.sort_unstable_by_key(|right| right.token.sid);
+            for chunk in stretch.chunks_mut(IMPORT_MAX) {
+                self.bring_chunk(chunk, (&mut lines, &reading), &mut tally).await?;
+                bar.inc(chunk.iter().map(|right| u64::from(right.place.length) + 1).sum());
+            }
+            self.know_tokens(stretch).await?;
+        }
+        bar.finish_and_clear();
+        Ok(tally)
+    }
+
+    /// The next lines that are right.
+    fn stretch(
+        &self,
+        lines: &mut Lines,
+        reading: &Reading<'_>,
+        skip_bad: bool,
+        tally: &mut Tally,
+    ) -> Result<Vec<Right>, Failure> {
+        let (mut stretch, at) = (Vec::new(), self.now()?);
+        while stretch.len() < STRETCH {
+            let Some((number, text)) = lines.next()? else { break };
+            match text.map_err(str::to_owned).and_then(|text| reading.token(text, at)) {
+                Ok(token) => stretch.push(Right { place: lines.place, token, came: false }),
+                Err(why) if skip_bad => tally.left_out(number, &why),
+                Err(_) => return Err(self.changed(number)),
+            }
+        }
+        Ok(stretch)
+    }
+
+    /// One commit of sessions.
+    async fn bring_chunk(
+        &self,
+        chunk: &mut [Right],
+        (lines, reading): (&mut Lines, &Reading<'_>),
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        let at = self.now()?;
+        let mut incoming = Vec::with_capacity(chunk.len());
+        for right in chunk.iter() {
+            let read = lines.at(right.place)?.and_then(|text| reading.incoming(text, at).ok());
+            let same = |read: &Incoming| read.digest == right.token.digest;
+            incoming.push(read.filter(same).ok_or_else(|| self.changed(right.place.number))?);
+        }
+        let decide = |import: &Import, subject: &_, cutoffs: &_| {
+            reading.decide(import, subject, cutoffs, at)
+        };
+        let brought = self.app.store.import(&incoming, decide).await.map_err(could_not)?;
+        for (right, brought) in chunk.iter_mut().zip(brought) {
+            right.came = matches!(brought, Brought::New { .. } | Brought::AlreadyThere);
+            tally.brought_in(right.place.number, brought);
+        }
+        Ok(())
+    }
+
+    async fn know_tokens(&self, stretch: Vec<Right>) -> Result<(), Failure> {
+        let came = stretch.into_iter().filter(|right| right.came);
+        let mut tokens: Vec<_> = came.map(|right| right.token).collect();
+        tokens.sort_unstable_by_key(|token| token.digest.0);
+        for chunk in tokens.chunks(IMPORT_MAX) {
+            self.app.store.know_tokens(chunk).await.map_err(could_not)?;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Result<Timestamp, Failure> {
+        self.app.now().map_err(could_not)
     }
 
     /// A line that was right when it was checked.
     fn changed(&self, number: u64) -> Failure {
         Failure::could_not(format!("line {number} of {} changed", self.file.display()))
-            .because("it was right when the file was checked; what stands before it was imported")
-            .next("run the import again: nothing comes twice")
+            .because("it was right when the file was checked; some others were imported already")
+            .next("run the import again on a file that nobody writes: nothing comes twice")
     }
 
-    /// One commit, or while checking none: then what is wrong is told above the bar.
-    async fn take(
-        &self,
-        chunk: &mut Vec<(u64, Incoming)>,
-        terms: &AllTerms<'_>,
-        (check, at): (Option<&ProgressBar>, Timestamp),
-        tally: &mut Tally,
-    ) -> Result<(), Failure> {
-        let (numbers, incoming): (Vec<_>, Vec<_>) = chunk.drain(..).unzip();
-        let decide = |import: &Import, subject: &_, cutoffs: &_| {
-            let (_, terms) = &terms[&import.start.client];
-            import.decide(subject, cutoffs, terms, at)
-        };
-        let brought = match check {
-            Some(_) => self.app.store.would_import(&incoming, decide).await,
-            None => self.app.store.import(&incoming, decide).await,
-        };
-        for (number, brought) in numbers.into_iter().zip(brought.map_err(could_not)?) {
-            tally.brought(number, brought, check);
-        }
-        Ok(())
-    }
-
-    fn terms(&self) -> Result<AllTerms<'_>, Fault> {
-        let clients = self.app.config.clients.values();
-        let clients = clients.filter(|client| client.preset.has_refresh_tokens());
-        let terms = |client| {
-            let recipients = self.app.recipients(client, &[], None);
-            let alg = recipients.map_or(symbolon_wire::Algorithm::EdDsa, |those| those.alg);
-            Ok((&client.id, (client, self.app.terms(client, alg)?)))
-        };
-        clients.map(terms).collect()
-    }
-
-    /// What a line says, as far as this authority can take it.
-    fn read(&self, text: &str, terms: &AllTerms<'_>, at: Timestamp) -> Result<Incoming, String> {
-        let line = ImportLine::parse(text).map_err(|why| why.to_string())?;
-        let (client, _) = terms.get(&line.client).ok_or(
-            "client_id: is not a client of this configuration that has refresh tokens".to_owned(),
-        )?;
-        if at.after(LIFE_MAX) < line.expires_at {
-            return Err("expires_at: lies more than ten years ahead; it is in seconds".to_owned());
-        }
-        let granted = scope::narrow(&client.policy.scope, line.scope.as_deref());
-        let granted = granted.ok_or(
-            "scope: goes beyond the `scope` of this client's configuration, or is not words \
-             separated by single spaces"
-                .to_owned(),
-        )?;
-        let keys = &self.app.keys;
-        let shard = keys.shards.shard(line.subject.as_str());
-        let salt = self.app.random().map_err(|fault| fault.to_string())?;
-        let start = Start {
-            sid: keys.imported_tokens.session_id(shard, &line.token),
-            salt: Salt(salt),
-            subject: line.subject,
-            client: line.client,
-            device: line.device,
-            scope: granted,
-            roles: line.roles,
-            claims: "".into(),
-            audience: [].into(),
-            amr: line.amr,
-            acr: None,
-            authenticated_at: None,
-            expires_at: Some(line.expires_at),
-            binding: Binding::default(),
-            ip: None,
-            user_agent: None,
-            started_by: None,
-        };
-        let digest = keys.imported_tokens.digest(&line.token);
-        let import = Import { start, created_at: line.created_at };
-        Ok(Incoming { digest, until: line.expires_at, import })
-    }
-
-    fn bar(&self, bytes: u64, pass: Pass) -> ProgressBar {
-        let what = if pass == Pass::Check { "checking " } else { "importing" };
+    fn bar(&self, what: &str, bytes: u64) -> ProgressBar {
         let target = match self.quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
@@ -170,6 +176,14 @@ impl Moving<'_> {
             Err(_) => bar,
         }
     }
+}
+
+/// Keeps the first line of those that speak of one token; answers how many others there were.
+fn drop_repeated(stretch: &mut Vec<Right>) -> u64 {
+    let before = stretch.len();
+    stretch.sort_unstable_by_key(|right| (right.token.digest.0, right.place.number));
+    stretch.dedup_by_key(|right| right.token.digest);
+    (before - stretch.len()) as u64
 }
 
 fn could_not(fault: Fault) -> Failure {

@@ -4,6 +4,7 @@ use crate::cli::out;
 use crate::cli::stopwatch::Stopwatch;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use symbolon_core::{Denial, Reason};
 use symbolon_store::Brought;
 
 /// How many wrong lines stand in the JSON answer. Inclusive; all are told as they are found.
@@ -24,19 +25,30 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts a line that is wrong, and says so above the bar, if it is the time to.
-    pub(super) fn wrong(&mut self, number: u64, why: &str, aloud: Option<&ProgressBar>) {
+    /// Counts a line that is wrong, and says so above the bar.
+    pub(super) fn wrong(&mut self, number: u64, why: &str, bar: &ProgressBar) {
+        bar.suspend(|| out::note(format!("line {number}: {why}")));
+        self.left_out(number, why);
+    }
+
+    /// Counts a line that is wrong.
+    pub(super) fn left_out(&mut self, number: u64, why: &str) {
         (self.lines, self.bad) = (self.lines + 1, self.bad + 1);
-        if let Some(bar) = aloud {
-            bar.suspend(|| out::note(format!("line {number}: {why}")));
-        }
         if self.listed.len() < LISTED_MAX {
             self.listed.push(json!({"line": number, "why": why}));
         }
     }
 
+    /// Counts what would become of a line that is right, and says above the bar if it may not come.
+    pub(super) fn brought(&mut self, number: u64, brought: Brought, bar: &ProgressBar) {
+        if let Brought::Refused(denial) = brought {
+            bar.suspend(|| out::note(format!("line {number}: {}", refused(denial))));
+        }
+        self.brought_in(number, brought);
+    }
+
     /// Counts what became of a line that is right.
-    pub(super) fn brought(&mut self, number: u64, brought: Brought, aloud: Option<&ProgressBar>) {
+    pub(super) fn brought_in(&mut self, number: u64, brought: Brought) {
         match brought {
             Brought::New { cut, roles_kept } => {
                 self.imported += 1;
@@ -45,12 +57,14 @@ impl Tally {
             }
             Brought::AlreadyThere => self.already_there += 1,
             Brought::Over => self.expired += 1,
-            Brought::Refused(denial) => {
-                let why = denial.reason().map_or("refused", |reason| reason.as_str());
-                return self.wrong(number, &format!("refused: {why}"), aloud);
-            }
+            Brought::Refused(denial) => return self.left_out(number, &refused(denial)),
         }
         self.lines += 1;
+    }
+
+    /// Counts lines of which each repeats the token of one before it.
+    pub(super) fn repeated(&mut self, lines: u64) {
+        (self.lines, self.already_there) = (self.lines + lines, self.already_there + lines);
     }
 
     /// The same, where what is right did not come because of what is wrong.
@@ -89,4 +103,8 @@ impl Tally {
             out::line(format!("{what:<14} {count:>10}  {meaning}"));
         }
     }
+}
+
+fn refused(denial: Denial) -> String {
+    format!("refused: {}", denial.reason().map_or("not allowed", Reason::as_str))
 }

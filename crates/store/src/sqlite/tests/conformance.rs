@@ -281,3 +281,10 @@ async fn a_sweep_forgets_old_tokens_that_have_expired() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_cut_short_is_made_whole() {
+    let places = Places::new();
+    conformance::an_import_that_was_cut_short_is_made_whole(async |place: &str| places.open(place))
+        .await;
+}
