@@ -63,8 +63,9 @@ impl Lines {
                 _ => break,
             }
         }
-        let text = std::str::from_utf8(self.line.trim_ascii_end());
-        self.place.length = u32::try_from(self.line.len()).unwrap_or(u32::MAX);
+        let line = self.line.trim_ascii_end();
+        self.place.length = u32::try_from(line.len()).unwrap_or(u32::MAX);
+        let text = std::str::from_utf8(line);
         Ok(Some((self.place.number, text.map_err(|_| "line: is not UTF-8"))))
     }
 
