@@ -9,6 +9,7 @@ mod checkpoint;
 mod compact;
 mod ends;
 mod files;
+mod import;
 mod list;
 mod moves;
 mod open;
@@ -77,6 +78,8 @@ struct Shared {
     latency: Latency,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
+    /// Whether a token of another system may be known: only then is one ever looked for.
+    imported: AtomicBool,
     hasher: std::hash::RandomState,
 }
 
@@ -89,6 +92,7 @@ impl Shared {
             commits: AtomicU64::new(0),
             latency: Latency::default(),
             ends_behind: AtomicBool::new(false),
+            imported: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
     }

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod expire;
 pub mod explain;
 pub mod failure;
+pub mod import;
 pub mod init;
 pub mod keys;
 pub mod log;
@@ -66,6 +67,8 @@ enum Command {
     /// Look at the signing keys, turn them, revoke one
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Bring in the sessions of another system, so that nobody has to sign in again
+    Import(import::ImportArgs),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
     /// What a token is, why somebody was signed out, what a client's settings cost
@@ -110,6 +113,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Subjects(command) => subjects::run(command).await,
         Command::Clients(command) => clients::run(command).await,
         Command::Keys(command) => keys::run(command).await,
+        Command::Import(args) => import::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
@@ -136,6 +140,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Subjects(_)
         | Command::Clients(_)
         | Command::Keys(_)
+        | Command::Import(_)
         | Command::Log(_)
         | Command::Explain(_)
         | Command::Doctor(_)

@@ -13,6 +13,8 @@ mod doctor;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod manual;

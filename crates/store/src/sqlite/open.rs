@@ -13,6 +13,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use symbolon_core::{Fault, SessionId};
 use tokio::sync::Semaphore;
@@ -119,6 +120,7 @@ fn start(path: &Path, role: Role, lock: Option<File>) -> Result<Inner, Refusal> 
     let cutoffs = read::cutoffs(&connection).map_err(damaged)?;
     let (queue, checkpointer) = (Arc::new(Queue::default()), Arc::new(Checkpointer::default()));
     let shared = Arc::new(Shared::new(cutoffs, latest));
+    shared.imported.store(read::any_imported(&connection).map_err(damaged)?, Ordering::Release);
     let writer = Writer {
         path: path.into(),
         head: read::head(&connection).map_err(damaged)?,

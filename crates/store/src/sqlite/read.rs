@@ -6,7 +6,9 @@ use crate::{Kind, Record, Rows};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
-use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp};
+use symbolon_core::{
+    Cutoffs, Digest, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp,
+};
 
 /// The most connections that read at once. Inclusive; who comes later waits for one, microseconds.
 const READERS_MAX: usize = 16;
@@ -266,6 +268,31 @@ pub(super) fn spent(
     };
     let value = codec::unseal(&sealed, &[digest, &until.to_le_bytes()])?;
     Ok((at.as_millis() < until).then(|| value.to_vec()))
+}
+
+/// The session that an old token of another system belongs to.
+pub(super) fn imported(
+    connection: &Connection,
+    digest: &Digest,
+) -> Result<Option<SessionId>, Fault> {
+    let mut one = connection
+        .prepare_cached("SELECT until, sid FROM imported WHERE digest = ?1")
+        .map_err(|error| fault(&error))?;
+    let columns = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+    let found = one.query_row([digest.0], columns).optional();
+    let Some((until, sealed)): Option<(i64, Vec<u8>)> = found.map_err(|error| fault(&error))?
+    else {
+        return Ok(None);
+    };
+    let sid = codec::unseal(&sealed, &[&digest.0, &until.to_le_bytes()])?;
+    let sid = sid.try_into().map_err(|_| Damage("a session's name is not of 16 bytes"))?;
+    Ok(Some(SessionId::from_bytes(sid)))
+}
+
+/// Whether any token of another system is known.
+pub(super) fn any_imported(connection: &Connection) -> Result<bool, Fault> {
+    let any = connection.query_row("SELECT EXISTS (SELECT 1 FROM imported)", [], |row| row.get(0));
+    any.map_err(|error| fault(&error))
 }
 
 pub(super) fn record(
