@@ -57,7 +57,12 @@ impl LoadedSubject {
 
     /// How many of its sessions are active.
     pub fn count_active(&self, policies: &Policies, at: Timestamp) -> usize {
-        self.sessions.iter().filter(|session| self.is_active(session, policies, at)).count()
+        self.all_active(policies, at).count()
+    }
+
+    /// Those of its sessions that are active.
+    pub fn all_active(&self, policies: &Policies, at: Timestamp) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter(move |session| self.is_active(session, policies, at))
     }
 
     /// Replaces roles and claims as a whole: a stale bump if they change, and nobody is signed out.
@@ -134,6 +139,48 @@ impl LoadedSubject {
         }
         events.push(self.subject.bump(Effect::Revoked, &bump));
         self.decided(changed, events, ended)
+    }
+
+    /// Ends all sessions by a revoked bump, unless more than `at_most` are active: then the answer is how
+    /// many, and nothing happens. Nobody active: nothing happens either.
+    pub fn revoke(
+        mut self,
+        ending: (Reason, &Act),
+        at_most: usize,
+        policies: &Policies,
+        at: Timestamp,
+    ) -> SubjectDecision<Result<Ended, usize>> {
+        let bump = self.bump(ending.0, ending.1, at);
+        let (settled, mut events) = self.settle(policies, at);
+        let ended: Ended = self.sessions.iter().map(|own| Gone::new(own, bump.reason)).collect();
+        match ended.len() {
+            0 => return SubjectDecision::unchanged(Ok(ended)),
+            count if at_most < count => return SubjectDecision::unchanged(Err(count)),
+            _ => {}
+        }
+        events.push(self.subject.bump(Effect::Revoked, &bump));
+        self.decided(settled, events, Ok(ended))
+    }
+
+    /// Has all access tokens renewed by a stale bump, unless more than `at_most` sessions are active; else as
+    /// [`Self::revoke`]. Nobody is signed out.
+    pub fn require_renewal(
+        mut self,
+        ending: (Reason, &Act),
+        at_most: usize,
+        policies: &Policies,
+        at: Timestamp,
+    ) -> SubjectDecision<Result<Vec<Session>, usize>> {
+        let active = |own: &&Session| self.is_active(own, policies, at);
+        let hit: Vec<_> = self.sessions.iter().filter(active).cloned().collect();
+        match hit.len() {
+            0 => return SubjectDecision::unchanged(Ok(hit)),
+            count if at_most < count => return SubjectDecision::unchanged(Err(count)),
+            _ => {}
+        }
+        let bump = self.bump(ending.0, ending.1, at);
+        let event = self.subject.bump(Effect::Stale, &bump);
+        self.decided(Vec::new(), vec![event], Ok(hit))
     }
 
     /// Takes out the sessions whose end was only derived so far, and writes it down: the bound that

@@ -126,6 +126,8 @@ pub enum Actor {
     Authority,
     /// A trusted back end or an operator, by the name of the API key.
     ApiKey(Arc<str>),
+    /// Whoever may open the admin socket on the authority's own machine, by their user id.
+    Operator(u32),
     /// An application, by its `client_id`.
     Client(ClientId),
     /// The person whose session it is.

@@ -112,6 +112,8 @@ pub struct Started {
 /// Which of a subject's sessions are meant. Every condition that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Which {
+    /// This one alone.
+    pub only: Option<SessionId>,
     /// Not this one.
     pub except: Option<SessionId>,
     /// On devices of this class.
@@ -125,7 +127,8 @@ pub struct Which {
 impl Which {
     /// Whether a session is meant.
     pub fn holds(&self, session: &Session) -> bool {
-        self.except.is_none_or(|sid| sid != session.sid)
+        self.only.is_none_or(|sid| sid == session.sid)
+            && self.except.is_none_or(|sid| sid != session.sid)
             && self.class.is_none_or(|class| class == session.device.class)
             && self.device_id.as_ref().is_none_or(|id| session.device.id.as_ref() == Some(id))
             && self.client.as_ref().is_none_or(|client| *client == session.client)

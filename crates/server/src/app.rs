@@ -3,17 +3,20 @@
 use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::http::failures::Failures;
-use crate::keys::{Keys, Recipients};
+use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
 use crate::metrics::Metrics;
 use crate::tls::Certificate;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use symbolon_core::signing::Wish;
 use symbolon_core::{
     ClientId, Fault, Policies, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
 use symbolon_wire::{Algorithm, Type};
+use tokio::sync::Mutex;
 
 /// The authority of this process, as one request sees it from its beginning to its end.
 #[derive(Clone)]
@@ -44,23 +47,49 @@ pub struct App {
 /// The authority through all its changes: a reload or a turn of the keys puts a new [`App`] in place, and
 /// requests under way keep theirs.
 #[derive(Clone)]
-pub struct Live(Arc<RwLock<Arc<App>>>);
+pub struct Live {
+    app: Arc<RwLock<Arc<App>>>,
+    /// Held by whoever opens keys and puts them in place: an older set never takes the place of a newer.
+    turning: Arc<Mutex<()>>,
+}
 
 impl Live {
     /// Begins with this one.
     pub fn new(app: App) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(app))))
+        Self { app: Arc::new(RwLock::new(Arc::new(app))), turning: Arc::default() }
     }
 
     /// As it is now.
     pub fn now(&self) -> Arc<App> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.app.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes it for the requests that come from now on.
     pub fn change(&self, change: impl FnOnce(&App) -> App) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.app.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(change(&current));
+    }
+
+    /// Turns the keys as planned and as wished, under another configuration if one is given, and puts both
+    /// in place.
+    ///
+    /// # Errors
+    /// As [`Keys::turn`]'s; the clocks contradict each other. Then everything stays as it is.
+    pub async fn turn_keys(
+        &self,
+        config: Option<Config>,
+        wishes: BTreeMap<Algorithm, Wish>,
+    ) -> Result<(), KeysUnavailable> {
+        let _alone = self.turning.lock().await;
+        let app = self.now();
+        let at = app.now()?;
+        let new = config.as_ref().unwrap_or(&app.config);
+        let keys = app.keys.turn(&app.store, new, wishes, at).await?;
+        self.change(|app| match config {
+            Some(config) => app.under(config).with_keys(keys),
+            None => app.with_keys(keys),
+        });
+        Ok(())
     }
 }
 
@@ -106,16 +135,18 @@ impl App {
 
     /// The same authority with other keys.
     pub fn with_keys(&self, keys: Keys) -> Self {
-        Self { keys: Arc::new(keys), ..self.clone() }
+        let keys = Arc::new(keys);
+        self.keys.followed_by(&keys);
+        Self { keys, ..self.clone() }
     }
 
     /// The terms under which a client's tokens are made.
     ///
     /// # Errors
-    /// No key signs this algorithm: the start-up makes one for every audience, so this is our own bug.
-    pub fn terms<'a>(&'a self, client: &'a Client, alg: Algorithm) -> Result<Terms<'a>, Fault> {
-        let none = || Fault::Store(format!("no key signs {}", alg.name()));
-        self.keys.terms(&client.policy, alg).ok_or_else(none)
+    /// No key signs for them: the start-up makes one for every audience, so this is our own bug.
+    pub fn terms<'a>(&'a self, client: &'a Client, signer: &Signer) -> Result<Terms<'a>, Fault> {
+        let none = || Fault::Store(format!("no key signs for {signer:?}"));
+        self.keys.terms(&client.policy, signer).ok_or_else(none)
     }
 
     /// The instant that rules act at.
@@ -166,14 +197,18 @@ impl App {
 
     fn recipients_of(&self, names: Arc<[Arc<str>]>) -> Option<Recipients> {
         let audience = self.config.audience(names.first()?)?;
-        Some(Recipients { alg: audience.alg, typ: audience.typ, names })
+        let signer = match audience.alg.is_symmetric() {
+            true => Signer::Shared(Arc::clone(&audience.name)),
+            false => Signer::Own(audience.alg),
+        };
+        Some(Recipients { signer, typ: audience.typ, names })
     }
 
     /// Tokens for the authority itself: for a person's own devices.
     fn to_issuer(&self) -> Recipients {
         Recipients {
             names: [Arc::clone(&self.config.issuer)].into(),
-            alg: Algorithm::EdDsa,
+            signer: Signer::Own(Algorithm::EdDsa),
             typ: Type::AccessTokenJwt,
         }
     }

@@ -1,19 +1,21 @@
 //! Opening the authority and running it: what `serve` and `dev` share.
 
+use crate::admin_socket::{self, AdminSocket};
 use crate::app::{App, Live};
 use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
-use crate::http::{self, Stop};
+use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
-use crate::task::sweep;
+use crate::task::{keys, sweep};
 use crate::tls::{Certificate, TlsError};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use symbolon_core::Fault;
 use symbolon_store::{Refusal, Role, Store};
-use symbolon_wire::{Algorithm, MasterKey};
-use tokio::net::TcpListener;
+use symbolon_wire::MasterKey;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -98,49 +100,67 @@ pub fn take_descriptors() -> u64 {
 ///
 /// # Errors
 /// The store or the keys cannot be used, and why.
-pub async fn open(config: Config, master: &MasterKey) -> Result<Live, StartError> {
+pub async fn open(config: Config, master: MasterKey) -> Result<Live, StartError> {
     let certificate = config.tls.as_ref().map(Certificate::read).transpose();
     let certificate = certificate.map_err(StartError::Tls)?;
     let StoreUrl::Sqlite(path) = &config.store;
     let store = Store::open_sqlite(path, Role::Serve)?;
-    let keys = keys_for(&config, master, &store).await?;
     let clock = Clock::start(store.latest_instant(), accepted(&store).await?);
+    let keys = Keys::open(Arc::new(master), &store, &config, clock.wall()).await?;
     let mut app = App::new(config, store, keys, clock)?;
     app.certificate = certificate;
     Ok(Live::new(app))
 }
 
-/// The keys that a configuration needs: those of the store, and new ones for what is missing.
-///
-/// # Errors
-/// The store failed, or its keys were sealed under another master key.
-pub async fn keys_for(
-    config: &Config,
-    master: &MasterKey,
-    store: &Store,
-) -> Result<Keys, KeysUnavailable> {
-    Keys::open(master, store, &needed_algorithms(config)).await
+/// Where the authority is asked.
+pub struct Doors {
+    /// By everybody.
+    pub api: TcpListener,
+    /// For what it counts.
+    pub metrics: Option<TcpListener>,
+    /// By operators on this machine.
+    pub admin: Option<(UnixListener, AdminSocket)>,
 }
 
-/// What a configuration's audiences verify, and what the authority's own tokens for itself are signed with.
-pub fn needed_algorithms(config: &Config) -> BTreeSet<Algorithm> {
-    let of_audiences = config.audiences.iter().map(|audience| audience.alg);
-    of_audiences.chain([Algorithm::EdDsa]).collect()
+/// Opens the admin socket; without one, the authority still answers everybody else.
+pub fn open_admin_socket(directory: &Path) -> Option<(UnixListener, AdminSocket)> {
+    let opened = admin_socket::open(directory);
+    let told = |why: &std::io::Error| {
+        let directory = directory.display();
+        tracing::warn!(%directory, %why, "no admin socket: commands need --url and an API key");
+    };
+    opened.inspect_err(told).ok()
+}
+
+/// The directory that a store and the admin socket share.
+pub fn data_directory(store: &StoreUrl) -> PathBuf {
+    let StoreUrl::Sqlite(path) = store;
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
 }
 
 /// Answers until told to stop, then lets the requests under way finish.
-pub async fn run(live: Live, api: TcpListener, metrics: Option<TcpListener>, stop: Stop) {
+pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
-    let counting = metrics.map(|listener| {
+    let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
+    let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
-        tokio::spawn(http::serve(listener, None, router, stop.clone()))
+        tokio::spawn(http::serve(Door::Address(listener, None), router, stop.clone()))
+    });
+    let (admin, _removed_at_the_end) = doors.admin.unzip();
+    let managing = admin.map(|listener| {
+        let router = http::router(live.clone());
+        tokio::spawn(http::serve(Door::Socket(listener), router, stop.clone()))
     });
     let tls = live.now().certificate.as_ref().map(Certificate::acceptor);
-    http::serve(api, tls, http::router(live), stop).await;
-    // Both end with the same signal; whether they ended well changes nothing any more.
+    http::serve(Door::Address(doors.api, tls), http::router(live), stop).await;
+    // All end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
-    if let Some(counting) = counting {
-        let _ = counting.await;
+    let _ = turning.await;
+    for other in [counting, managing].into_iter().flatten() {
+        let _ = other.await;
     }
 }
 

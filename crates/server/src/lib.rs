@@ -2,6 +2,7 @@
 //!
 //! The binary is a rim around [`cli`]; `serve` and `dev` build an [`app::App`] and hand it to [`http`].
 
+pub mod admin_socket;
 pub mod api_keys;
 pub mod app;
 pub mod authority;

@@ -86,6 +86,18 @@ impl SigningKey {
         }
     }
 
+    /// Takes a key that somebody brings: PKCS #8 in DER (RFC 5958), Ed25519, P-256, or RSA of 2048 to 8192
+    /// bits.
+    ///
+    /// # Errors
+    /// It is none of these.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, Malformed> {
+        let what = "is not a private key of Ed25519, P-256, or RSA of 2048 to 8192 bits";
+        let kinds = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+        let pair = kinds.into_iter().find_map(|alg| parse(alg, der).ok());
+        pair.map(Self::new).ok_or(Malformed::new("key", what))
+    }
+
     /// Opens a key that [`Self::to_sealed`] closed.
     ///
     /// # Errors
@@ -357,6 +369,24 @@ mod tests {
             let token = key.sign(Type::AccessTokenJwt, b"{}").unwrap();
             assert!(verify(&keys, alg, &token).is_ok());
             assert_eq!(keys.keys()[0].kid(), Some(&*key_id_text(key.kid())));
+        }
+    }
+
+    #[test]
+    fn a_key_that_somebody_brings_is_known_by_what_it_is() {
+        for alg in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+            let own = SigningKey::generate(alg).unwrap();
+            let der = match &own.pair {
+                Pair::Ed25519(pair) => pair.to_pkcs8v1().unwrap().as_ref().to_vec(),
+                Pair::P256(pair) => pair.to_pkcs8v1().unwrap().as_ref().to_vec(),
+                Pair::Rsa(pair) => AsDer::<Pkcs8V1Der<'_>>::as_der(pair).unwrap().as_ref().to_vec(),
+                Pair::Secret { .. } => unreachable!("not among them"),
+            };
+            let brought = SigningKey::from_pkcs8(&der).ok().unwrap();
+            assert_eq!((brought.algorithm(), brought.kid()), (alg, own.kid()));
+        }
+        for wrong in [&b""[..], b"-----BEGIN PRIVATE KEY-----", &[0x30; 48]] {
+            assert!(SigningKey::from_pkcs8(wrong).is_err());
         }
     }
 

@@ -24,4 +24,6 @@ mod refresh_table;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod switches;

@@ -279,3 +279,68 @@ fn a_timed_ban_lets_in_again_at_its_end() {
     );
     sign_in(&mut house, &start(1), &policy, s(60)).0.unwrap();
 }
+
+fn revoke(house: &mut LoadedSubject, at_most: usize, at: Timestamp) -> Result<Ended, usize> {
+    let decision =
+        house.clone().revoke((Reason::Kicked, &act()), at_most, &Policies::default(), at);
+    commit(house, &decision);
+    decision.reply
+}
+
+#[test]
+fn a_revocation_of_a_subject_ends_all_its_sessions_by_one_bound() {
+    let mut house = house(3);
+    let before = house.version();
+    let decision = house.clone().revoke((Reason::Kicked, &act()), 3, &Policies::default(), s(9));
+    assert_eq!(decision.events.len(), 1);
+    assert_eq!(decision.events[0].effect, Effect::Revoked);
+    commit(&mut house, &decision);
+    assert_eq!(decision.reply.unwrap().len(), 3);
+    assert!(before < house.version());
+    for n in 1..=3 {
+        assert_eq!(why_over(&house, sid(n), s(10)), (Reason::Kicked, s(9)));
+    }
+    sign_in(&mut house, &start(4), &ClientPolicy::default(), s(11)).0.unwrap();
+    assert_eq!(standing(&house, sid(4), s(12)), Standing::Active, "who signs in again may");
+}
+
+#[test]
+fn a_revocation_that_would_hit_more_than_expected_does_nothing() {
+    let mut house = house(3);
+    let before = house.clone();
+    assert_eq!(revoke(&mut house, 2, s(9)), Err(3));
+    assert_eq!((house.version(), house.sessions.len()), (before.version(), 3));
+    let renewal = house.clone().require_renewal(
+        (Reason::PermissionsChanged, &act()),
+        2,
+        &Policies::default(),
+        s(9),
+    );
+    assert_eq!((renewal.reply.map(|hit| hit.len()), renewal.events.len()), (Err(3), 0));
+}
+
+#[test]
+fn a_revocation_of_nobody_bumps_nothing() {
+    let mut house = house(1);
+    assert_eq!(revoke(&mut house, 9, s(9)).unwrap().len(), 1);
+    let version = house.version();
+    assert_eq!(revoke(&mut house, 9, s(10)).unwrap(), []);
+    assert_eq!(house.version(), version);
+}
+
+#[test]
+fn a_renewal_that_is_required_signs_nobody_out() {
+    let mut house = house(2);
+    let reason = (Reason::PermissionsChanged, &act());
+    let decision = house.clone().require_renewal(reason, 2, &Policies::default(), s(9));
+    commit(&mut house, &decision);
+    let hit: Vec<_> = decision.reply.unwrap().iter().map(|own| own.sid).collect();
+    assert_eq!(hit, [sid(1), sid(2)]);
+    assert_eq!(decision.events.len(), 1);
+    assert_eq!(decision.events[0].effect, Effect::Stale);
+    for n in 1..=2 {
+        assert_eq!(standing(&house, sid(n), s(10)), Standing::Active);
+    }
+    let bound = house.subject.epochs.stale.unwrap();
+    assert_eq!((bound.reason, bound.at), (Reason::PermissionsChanged, s(9)));
+}

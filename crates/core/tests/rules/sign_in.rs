@@ -195,6 +195,7 @@ fn every_condition_of_a_sign_out_ends_exactly_the_sessions_it_means() {
     let all = Which::default;
     for (which, meant) in [
         (all(), vec![1, 2, 3, 4]),
+        (Which { only: Some(sid(2)), ..all() }, vec![2]),
         (Which { except: Some(sid(2)), ..all() }, vec![1, 3, 4]),
         (Which { class: Some(DeviceClass::App), ..all() }, vec![2, 3]),
         (Which { device_id: Some("a".into()), ..all() }, vec![2, 3]),

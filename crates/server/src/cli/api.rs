@@ -1,7 +1,10 @@
 //! Calls to a running authority, and what to say when one is refused.
 
-use crate::cli::net::{Answer, Connection, Net, NoAnswer, at, parse_url};
+use crate::admin_socket;
+use crate::authority::data_directory;
+use crate::cli::net::{Answer, Connection, Net, NoAnswer, at, connect_socket, parse_url};
 use crate::cli::{Exit, Failure};
+use crate::config::Config;
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, StatusCode, Uri, header};
@@ -13,47 +16,50 @@ use std::path::PathBuf;
 /// Which authority to ask, and as whom.
 #[derive(Args, Clone)]
 pub struct ApiArgs {
-    /// The authority's URL
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "SYMBOLON_URL",
-        default_value = "http://127.0.0.1:8620",
-        value_parser = parse_url
-    )]
-    pub url: Uri,
+    /// The authority's URL [default: the admin socket of an authority on this machine, else
+    /// http://127.0.0.1:8620]
+    #[arg(long, value_name = "URL", env = "SYMBOLON_URL", value_parser = parse_url)]
+    pub url: Option<Uri>,
     /// An API key; better in the environment, where the list of processes does not show it
     #[arg(long, value_name = "KEY", env = "SYMBOLON_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
     /// Trust the certificates in this PEM file too, beside the public authorities
     #[arg(long, value_name = "FILE", env = "SYMBOLON_CA_FILE")]
     pub ca_file: Option<PathBuf>,
+    /// The data directory of an authority on this machine, whose admin socket needs no API key
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
-/// A running authority that is asked as one API key.
+/// Where an authority is asked when nothing else is said.
+const USUAL_URL: &str = "http://127.0.0.1:8620";
+
+/// A running authority that is asked as one API key, or over its admin socket.
 pub struct Api {
+    way: Way,
     net: Net,
     base: Uri,
-    key: String,
     connection: Option<Connection>,
+}
+
+/// How an authority is reached, and as whom.
+enum Way {
+    /// At its URL, with an API key.
+    Key(String),
+    /// Over its admin socket, as whoever runs this command.
+    Socket(PathBuf),
 }
 
 impl Api {
     /// Prepares to ask.
     ///
     /// # Errors
-    /// There is no API key, or it cannot stand in a header.
+    /// There is neither an API key nor an admin socket, or the key cannot stand in a header.
     pub fn new(args: ApiArgs) -> Result<Self, Failure> {
-        let no_key = Failure::wrong_usage("no API key was given").next(
-            "set SYMBOLON_API_KEY, or make a key: \
-             symbolon apikey create --name me --scopes sessions:read,sessions:end",
-        );
-        let key = args.api_key.filter(|key| !key.is_empty()).ok_or(no_key)?;
-        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Failure::wrong_usage("the API key has characters that no API key has"));
-        }
+        let way = Way::of(&args)?;
         let net = Net::new(args.ca_file.as_deref())?;
-        Ok(Self { net, base: args.url, key, connection: None })
+        let usual = || USUAL_URL.parse().expect("the usual URL is one");
+        Ok(Self { way, net, base: args.url.unwrap_or_else(usual), connection: None })
     }
 
     /// Opens connections to the same authority.
@@ -91,9 +97,10 @@ impl Api {
         version: Option<&str>,
     ) -> Result<Value, Failure> {
         let mut request = Request::builder().method(&method).uri(origin_form(&self.at(path)));
-        request = request
-            .header(header::HOST, host(&self.base))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        request = request.header(header::HOST, host(&self.base));
+        if let Way::Key(key) = &self.way {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        }
         if let Some(version) = version {
             request = request.header(header::IF_MATCH, format!("\"{version}\""));
         }
@@ -114,18 +121,64 @@ impl Api {
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.net.connect(&self.base).await.map_err(|why| self.unreachable(&why))?,
+            None => self.connect().await.map_err(|why| self.unreachable(&why))?,
         };
         let answer = connection.send(request).await.map_err(|why| self.unreachable(&why))?;
         self.connection = Some(connection);
         Ok(answer)
     }
 
-    fn unreachable(&self, why: &NoAnswer) -> Failure {
-        Failure::could_not(format!("no answer from {}", self.base))
-            .because(why)
-            .next("is the authority running, and is --url (SYMBOLON_URL) right?")
+    async fn connect(&self) -> Result<Connection, NoAnswer> {
+        match &self.way {
+            Way::Key(_) => self.net.connect(&self.base).await,
+            Way::Socket(path) => connect_socket(path).await,
+        }
     }
+
+    fn unreachable(&self, why: &NoAnswer) -> Failure {
+        match &self.way {
+            Way::Key(_) => Failure::could_not(format!("no answer from {}", self.base))
+                .because(why)
+                .next("is the authority running, and is --url (SYMBOLON_URL) right?"),
+            Way::Socket(path) => Failure::could_not(format!("no answer from {}", path.display()))
+                .because(why)
+                .next("is the authority running, and is this its user? else give an API key"),
+        }
+    }
+}
+
+impl Way {
+    /// What was said goes before what is found: `--data`, then a URL or a key, then the socket of the authority
+    /// whose configuration is here.
+    fn of(args: &ApiArgs) -> Result<Self, Failure> {
+        if let Some(data) = &args.data {
+            return Ok(Self::Socket(data.join(admin_socket::NAME)));
+        }
+        let key = args.api_key.as_deref().filter(|key| !key.is_empty());
+        if let Some(key) = key {
+            return match key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                true => Ok(Self::Key(key.to_owned())),
+                false => {
+                    Err(Failure::wrong_usage("the API key has characters that no API key has"))
+                }
+            };
+        }
+        let found = args.url.is_none().then(found_socket).flatten();
+        found.map(Self::Socket).ok_or_else(|| {
+            Failure::wrong_usage("no API key was given, and no admin socket is here").next(
+                "set SYMBOLON_API_KEY, or run it where the configuration of a running authority is, \
+                 or name its data directory with --data",
+            )
+        })
+    }
+}
+
+/// The admin socket of the authority whose configuration the environment or the working directory names. A
+/// configuration that cannot be read is not this command's business.
+fn found_socket() -> Option<PathBuf> {
+    let config = Config::found().ok()?;
+    let path = data_directory(&config.store).join(admin_socket::NAME);
+    path.exists().then_some(path)
 }
 
 /// What a request line holds: the path alone (RFC 9112 §3.2.1).

@@ -6,13 +6,12 @@ use crate::authority::keep_files_private;
 use crate::cli::{ConfigArgs, Failure, config, out};
 use crate::clock::{Clock, accepted};
 use crate::config::{Config, StoreUrl};
-use crate::keys::Keys;
+use crate::keys;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use symbolon_core::{ClientId, Fault, Timestamp};
-use symbolon_store::{Kind, Role, Store};
+use symbolon_store::{Role, Store};
 use symbolon_wire::{ApiKeyId, MasterKey};
 
 /// What may be done with API keys.
@@ -125,12 +124,10 @@ fn new_key(args: &CreateArgs, config: &Config) -> Result<NewApiKey, Failure> {
 
 /// A key that is digested under another master key than the authority's would never be accepted.
 async fn same_master_key(store: &Store, master: &MasterKey) -> Result<(), Failure> {
-    let sealed = store.records(Kind::SigningKey).await;
-    if sealed.map_err(|fault| could_not("read the signing keys", &fault))?.is_empty() {
-        return Ok(());
-    }
-    let opened = Keys::open(master, store, &BTreeSet::new()).await;
-    opened.map(|_| ()).map_err(|why| Failure::could_not("no API key was made").because(why))
+    keys::look(master, store)
+        .await
+        .map(|_| ())
+        .map_err(|why| Failure::could_not("no API key was made").because(why))
 }
 
 fn no_master_key() -> Failure {

@@ -7,7 +7,8 @@ pub mod told;
 use crate::api_keys::{self, ApiScope, NewApiKey};
 use crate::app::App;
 use crate::authority::{
-    StartError, hangups, keep_files_private, listen, open, run as run_authority, stop_on_signals,
+    Doors, StartError, hangups, keep_files_private, listen, open, open_admin_socket,
+    run as run_authority, stop_on_signals,
 };
 use crate::cli::serve::{local, read_master_key};
 use crate::cli::{DevArgs, Failure};
@@ -36,8 +37,9 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args, &directory, &ports)?;
     log::start(setup.config.log, setup.config.log_level);
     let master = read_master_key(&directory.master_key())?;
-    let live = open(setup.config.clone(), &master).await?;
+    let live = open(setup.config.clone(), master).await?;
     let app = live.now();
+    let admin = open_admin_socket(directory.path());
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
     let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
     let demo_api = DemoApi::new(demo_api::Settings::of(&app.config, demo_key.expose()));
@@ -46,9 +48,9 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let demo_api = tokio::spawn(demo_api.serve(demo, stop.clone()));
     Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
         .tell(args.json);
-    let reload = Reload { live: live.clone(), read: setup.read_again(&args), master };
+    let reload = Reload { live: live.clone(), read: setup.read_again(&args) };
     tokio::spawn(reload.run(hangups, stop.clone()));
-    run_authority(live, api, Some(metrics), stop).await;
+    run_authority(live, Doors { api, metrics: Some(metrics), admin }, stop).await;
     // It ends with the same signal; how it ended changes nothing any more.
     let _ = demo_api.await;
     Ok(())

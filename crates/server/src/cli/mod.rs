@@ -12,9 +12,11 @@ pub mod config;
 pub mod demo;
 pub mod dev;
 pub mod doctor;
+pub mod expire;
 pub mod explain;
 pub mod failure;
 pub mod init;
+pub mod keys;
 pub mod log;
 pub mod manual;
 pub mod net;
@@ -61,6 +63,9 @@ enum Command {
     /// Look at clients, switch them off and on
     #[command(subcommand)]
     Clients(clients::Command),
+    /// Look at the signing keys, turn them, revoke one
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
     /// What a token is, why somebody was signed out, what a client's settings cost
@@ -104,6 +109,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Sessions(command) => sessions::run(command).await,
         Command::Subjects(command) => subjects::run(command).await,
         Command::Clients(command) => clients::run(command).await,
+        Command::Keys(command) => keys::run(command).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
@@ -129,6 +135,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Sessions(_)
         | Command::Subjects(_)
         | Command::Clients(_)
+        | Command::Keys(_)
         | Command::Log(_)
         | Command::Explain(_)
         | Command::Doctor(_)

@@ -10,12 +10,14 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::UnixStream;
 use tower::Service;
 
 /// How long connecting, and how long an answer, may take. Inclusive.
@@ -87,6 +89,20 @@ impl Net {
         };
         tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(NoAnswer::Timeout))
     }
+}
+
+/// Connects to an admin socket on this machine.
+///
+/// # Errors
+/// Nothing answers there in time, or this user may not open it.
+pub async fn connect_socket(path: &Path) -> Result<Connection, NoAnswer> {
+    let connecting = async move {
+        let stream = UnixStream::connect(path).await.map_err(|why| broken(&why))?;
+        let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|why| broken(&why))?;
+        tokio::spawn(driver);
+        Ok(Connection(sender))
+    };
+    tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(NoAnswer::Timeout))
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {

@@ -1,7 +1,8 @@
 //! `symbolon serve`: the authority, from a configuration.
 
 use crate::authority::{
-    StartError, hangups, keep_files_private, listen, open, run as run_authority, stop_on_signals,
+    Doors, StartError, data_directory, hangups, keep_files_private, listen, open,
+    open_admin_socket, run as run_authority, stop_on_signals,
 };
 use crate::cli::config::load;
 use crate::cli::{Failure, ServeArgs};
@@ -32,12 +33,14 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         None => None,
     };
     let (issuer, address) = (config.issuer.clone(), local(&api)?);
-    let live = open(config, &master).await?;
+    let data = data_directory(&config.store);
+    let live = open(config, master).await?;
+    let admin = open_admin_socket(&data);
     tracing::info!(issuer = &*issuer, %address, "ready");
     let read = Box::new(move || Config::load(args.config.file.as_deref(), &args.config.set));
-    let reload = Reload { live: live.clone(), read, master };
+    let reload = Reload { live: live.clone(), read };
     tokio::spawn(reload.run(hangups, stop.clone()));
-    run_authority(live, api, metrics, stop).await;
+    run_authority(live, Doors { api, metrics, admin }, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `symbolon sessions`: look at sessions, and end them.
 
 use crate::cli::api::{Api, ApiArgs};
+use crate::cli::expire::{self, ExpireArgs};
 use crate::cli::net::escape;
 use crate::cli::show::{printable, text, time, with_query};
 use crate::cli::{Failure, out};
@@ -19,6 +20,8 @@ pub enum Command {
     Show(ShowArgs),
     /// End one session, or a subject's
     Kick(KickArgs),
+    /// Revoke many at once: a subject, a client, some or all sessions; look first with --dry-run
+    Expire(ExpireArgs),
 }
 
 /// Which sessions to list.
@@ -103,6 +106,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         Command::List(args) => list(args).await,
         Command::Show(args) => show(args).await,
         Command::Kick(args) => kick(args).await,
+        Command::Expire(args) => expire::run(args).await,
     }
 }
 

@@ -4,14 +4,14 @@ use crate::config::check::Members;
 use crate::config::place::{Place, Problems};
 use crate::config::url::{StoreUrl, issuer};
 use crate::config::{
-    Audience, Client, Config, LogFormat, LogLevel, MasterKeySource, client, environment,
+    Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, client, environment,
 };
 use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use symbolon_core::ClientId;
+use symbolon_core::{ClientId, KeyPlan};
 use symbolon_wire::{Algorithm, SecretText, Type};
 
 const LISTEN: SocketAddr = local(8620);
@@ -30,7 +30,9 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
     let store = read(root, "store", problems, |text| StoreUrl::parse(text, store_base));
     let tls = root.table("tls").and_then(|table| tls(table, base, problems));
     let master_key = master_key(root, base, problems);
-    let audiences = audiences(root, issuer.as_deref(), problems);
+    let keys = key_plan(root, problems);
+    let signing_keys = signing_keys(root, base, problems);
+    let audiences = audiences(root, issuer.as_deref(), base, problems);
     let clients = clients(root, &audiences, problems);
     Some(Config {
         issuer: issuer?,
@@ -39,6 +41,8 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
         tls,
         store: store?,
         master_key,
+        keys,
+        signing_keys,
         audiences,
         clients,
         log: log_format(root),
@@ -131,7 +135,35 @@ fn credential(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn audiences(root: &Members, issuer: Option<&str>, problems: &mut Problems) -> Vec<Audience> {
+fn key_plan(root: &Members, problems: &mut Problems) -> KeyPlan {
+    let usual = KeyPlan::default();
+    let Some(table) = root.table("keys") else { return usual };
+    let plan = KeyPlan {
+        rotate_every: table.duration("rotate_every").unwrap_or(usual.rotate_every),
+        announce: table.duration("announce").unwrap_or(usual.announce),
+    };
+    if plan.rotate_every <= plan.announce {
+        let what = "must be shorter than `rotate_every`: a key is announced while another signs";
+        problems.add(table.place_of("announce"), table.path_of("announce"), what);
+    }
+    plan
+}
+
+fn signing_keys(root: &Members, base: &Path, problems: &mut Problems) -> Vec<KeyFile> {
+    let mut key = |row: &Members| {
+        let base = base_of(row, "file", base);
+        let path = read(row, "file", problems, |text| path(text, base))?;
+        Some(KeyFile { path, signs: row.text("use") != Some("verify") })
+    };
+    root.rows("signing_keys").iter().filter_map(&mut key).collect()
+}
+
+fn audiences(
+    root: &Members,
+    issuer: Option<&str>,
+    base: &Path,
+    problems: &mut Problems,
+) -> Vec<Audience> {
     let mut audiences: Vec<Audience> = Vec::new();
     for row in root.rows("audiences") {
         let Some(name) = read(row, "name", problems, name) else { continue };
@@ -145,9 +177,34 @@ fn audiences(root: &Members, issuer: Option<&str>, problems: &mut Problems) -> V
         }
         let alg = row.text("alg").and_then(Algorithm::from_name).unwrap_or(Algorithm::EdDsa);
         let typ = row.text("typ").and_then(Type::from_name).unwrap_or(Type::AccessTokenJwt);
-        audiences.push(Audience { name, alg, typ });
+        let secret = secret_file(row, alg, base, problems);
+        audiences.push(Audience { name, alg, typ, secret });
     }
     audiences
+}
+
+/// An HS256 audience has a secret, and no other has.
+fn secret_file(
+    row: &Members,
+    alg: Algorithm,
+    base: &Path,
+    problems: &mut Problems,
+) -> Option<PathBuf> {
+    let base = base_of(row, "secret_file", base);
+    let file = read(row, "secret_file", problems, |text| path(text, base));
+    let place = row.place_of("secret_file");
+    match (alg.is_symmetric(), row.has("secret_file")) {
+        (true, false) if row.sound => {
+            let what = "is missing: HS256 is for an audience that holds the secret which signs";
+            problems.add(place, row.path_of("secret_file"), what);
+        }
+        (false, true) => {
+            let what = "is for `alg = \"HS256\"` alone; other audiences read the published keys";
+            problems.add(place, row.path_of("secret_file"), what);
+        }
+        (true, _) | (false, false) => {}
+    }
+    file
 }
 
 fn name(text: &str) -> Result<Arc<str>, String> {

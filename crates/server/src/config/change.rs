@@ -13,6 +13,8 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         metrics_listen,
         store,
         master_key,
+        keys: _,
+        signing_keys: _,
         audiences: _,
         clients: _,
         log,
@@ -52,7 +54,10 @@ pub fn changes(old: &Config, new: &Config) -> Vec<String> {
     let by_id = |clients: &BTreeMap<ClientId, Client>| -> BTreeMap<String, Client> {
         clients.iter().map(|(id, client)| (id.as_str().to_owned(), client.clone())).collect()
     };
-    let mut lines = compare("audience", &by_name(old), &by_name(new), of_audience);
+    let turning = named([("keys", old.keys != new.keys)]);
+    let brought = named([("signing_keys", old.signing_keys != new.signing_keys)]);
+    let mut lines: Vec<_> = turning.into_iter().chain(brought).map(str::to_owned).collect();
+    lines.extend(compare("audience", &by_name(old), &by_name(new), of_audience));
     lines.extend(compare("client", &by_id(&old.clients), &by_id(&new.clients), of_client));
     lines
 }
@@ -79,8 +84,12 @@ fn compare<T>(
 }
 
 fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
-    let Audience { name: _, alg, typ } = old;
-    named([("alg", *alg != new.alg), ("typ", *typ != new.typ)])
+    let Audience { name: _, alg, typ, secret } = old;
+    named([
+        ("alg", *alg != new.alg),
+        ("typ", *typ != new.typ),
+        ("secret_file", *secret != new.secret),
+    ])
 }
 
 fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {

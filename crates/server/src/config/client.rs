@@ -131,6 +131,14 @@ fn one_audience<'a>(
     if before.iter().any(|other| other.name == audience.name) {
         return Err(format!("{name:?} is listed twice; keep one"));
     }
+    let alone = |other: &&Audience| other.alg.is_symmetric() || audience.alg.is_symmetric();
+    if let Some(other) = before.iter().copied().find(alone) {
+        return Err(format!(
+            "{name:?} cannot stand beside {:?}: an HS256 audience shares its secret with nobody, so \
+             that its tokens are for it alone; make two clients",
+            other.name
+        ));
+    }
     match before.first() {
         Some(other) if (other.alg, other.typ) != (audience.alg, audience.typ) => Err(format!(
             "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \

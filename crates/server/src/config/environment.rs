@@ -13,6 +13,12 @@ pub(crate) fn settings() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The configuration file that the environment names.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(crate) fn configuration_file() -> Option<PathBuf> {
+    std::env::var_os("SYMBOLON_CONFIG").map(PathBuf::from)
+}
+
 /// Where systemd put the credentials of this service.
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 pub(crate) fn credentials_directory() -> Option<PathBuf> {

@@ -33,7 +33,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use symbolon_core::time::Duration;
-use symbolon_core::{ClientId, ClientPolicy, Policies};
+use symbolon_core::{ClientId, ClientPolicy, KeyPlan, Policies};
 use symbolon_wire::{Algorithm, SecretHash, SecretText, Type};
 
 /// The file that is read when none is named, if it is there.
@@ -57,6 +57,10 @@ pub struct Config {
     pub store: StoreUrl,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
+    /// When the authority's own signing keys turn.
+    pub keys: KeyPlan,
+    /// Signing keys that somebody brings.
+    pub signing_keys: Vec<KeyFile>,
     /// The resource servers that access tokens are for, in the order of the file.
     pub audiences: Vec<Audience>,
     /// The applications that ask for tokens.
@@ -89,6 +93,17 @@ pub struct Audience {
     pub alg: Algorithm,
     /// What they declare themselves to be.
     pub typ: Type,
+    /// The file of the secret that it shares with us: if, and only if, `alg` is HS256.
+    pub secret: Option<PathBuf>,
+}
+
+/// A signing key that somebody brings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyFile {
+    /// PKCS #8 in PEM.
+    pub path: PathBuf,
+    /// Whether it signs; else it is published alone, before its time or after it.
+    pub signs: bool,
 }
 
 /// An application that asks for tokens.
@@ -200,6 +215,15 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl Config {
+    /// Reads the configuration that a command finds when none is named: that of the environment, or of the
+    /// working directory.
+    ///
+    /// # Errors
+    /// There is none, or it is wrong.
+    pub fn found() -> Result<Self, LoadError> {
+        Self::load(environment::configuration_file().as_deref(), &[])
+    }
+
     /// Reads `file` (or [`DEFAULT_FILE`] where there is one), the environment and `--set` flags.
     ///
     /// # Errors

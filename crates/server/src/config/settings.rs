@@ -11,6 +11,19 @@ pub(crate) const CLIENTS_MAX: usize = 1000;
 /// How many audiences a configuration may have. Inclusive.
 pub(crate) const AUDIENCES_MAX: usize = 100;
 
+/// How many signing keys from files a configuration may have. Inclusive.
+pub(crate) const KEY_FILES_MAX: usize = 16;
+
+/// The shortest that a key of our own is published before it signs: longer than the key set is cached.
+/// Inclusive.
+pub(crate) const ANNOUNCE_MIN: Duration = Duration::from_secs(10 * 60);
+
+/// The longest that a key of our own is published before it signs. Inclusive.
+pub(crate) const ANNOUNCE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The shortest that a key of our own signs. Inclusive.
+pub(crate) const ROTATE_EVERY_MIN: Duration = Duration::from_secs(24 * 3600);
+
 /// How many origins, or audiences, one client may list. Inclusive.
 pub(crate) const LISTED_MAX: usize = 64;
 
@@ -110,6 +123,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "The authority's own TLS; without it plain HTTP is spoken, to a proxy that has TLS.",
     ),
+    setting("keys", Kind::Table(KEYS), "", "When the authority's own signing keys turn."),
+    setting(
+        "signing_keys",
+        Kind::Rows { key: "file", max: KEY_FILES_MAX, settings: SIGNING_KEY },
+        "[]",
+        "Signing keys that you bring, in place of those that the authority makes.",
+    ),
     setting("log", Kind::Word(&["human", "json"], &[]), "human", "How log lines look."),
     setting(
         "log_level",
@@ -136,14 +156,40 @@ const TLS: &[Setting] = &[
     setting("key_file", Kind::Required, "", "Its private key, in PEM."),
 ];
 
+const KEYS: &[Setting] = &[
+    setting(
+        "rotate_every",
+        Kind::Duration(ROTATE_EVERY_MIN, LIFE_MAX),
+        "90d",
+        "How long a key signs until the next one takes its place.",
+    ),
+    setting(
+        "announce",
+        Kind::Duration(ANNOUNCE_MIN, ANNOUNCE_MAX),
+        "1d",
+        "How long a key is published before it signs.",
+    ),
+];
+
+const SIGNING_KEY: &[Setting] = &[
+    setting("file", Kind::Required, "", "The private key: PKCS #8 in PEM."),
+    setting(
+        "use",
+        Kind::Word(&["sign", "verify"], &[]),
+        "sign",
+        "Whether it signs, or is published alone: before its time, or after it.",
+    ),
+];
+
 const AUDIENCE: &[Setting] = &[
     setting("name", Kind::Required, "", "`aud` of the tokens for it."),
     setting(
         "alg",
-        Kind::Word(&["EdDSA", "ES256", "RS256"], &["HS256"]),
+        Kind::Word(&["EdDSA", "ES256", "RS256", "HS256"], &[]),
         "EdDSA",
         "How tokens for it are signed.",
     ),
+    setting("secret_file", Kind::Text, "", "The secret that an HS256 audience shares with us."),
     setting(
         "typ",
         Kind::Word(&["at+jwt", "JWT"], &[]),

@@ -9,7 +9,7 @@ mod guard;
 mod live;
 
 use crate::config::Config;
-use crate::http::{self, Stop};
+use crate::http::{self, Door, Stop};
 use answer::{Names, Problem};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::http::StatusCode;
@@ -90,7 +90,7 @@ impl DemoApi {
     /// Serves until told to stop; open WebSockets are closed then.
     pub async fn serve(self, listener: TcpListener, stop: Stop) {
         let router = self.router(stop.clone());
-        http::serve(listener, None, router, stop).await;
+        http::serve(Door::Address(listener, None), router, stop).await;
     }
 
     fn router(self, stop: Stop) -> Router {

@@ -15,33 +15,68 @@ use symbolon_core::ClientId;
 use symbolon_core::revocation::Actor;
 
 /// A trusted back end or an operator.
-pub struct Caller(ApiKeyRecord);
+#[derive(Clone)]
+pub enum Caller {
+    /// Who shows an API key.
+    Key(ApiKeyRecord),
+    /// Who may open the admin socket, by their user id: they could read the store itself.
+    Operator(u32),
+}
 
 impl Caller {
     /// Who acted, for the history.
     pub fn actor(&self) -> Actor {
-        Actor::ApiKey(self.0.name.as_str().into())
+        match self {
+            Self::Key(record) => Actor::ApiKey(record.name.as_str().into()),
+            Self::Operator(uid) => Actor::Operator(*uid),
+        }
     }
 
     /// What makes this caller's idempotency keys its own.
     pub fn id(&self) -> &str {
-        &self.0.id
+        match self {
+            Self::Key(record) => &record.id,
+            Self::Operator(_) => "operator",
+        }
     }
 
     /// Whether it may do what the scope names.
     pub fn may(&self, scope: ApiScope) -> bool {
-        self.0.scopes.contains(&scope)
+        match self {
+            Self::Key(record) => record.scopes.contains(&scope),
+            Self::Operator(_) => true,
+        }
+    }
+
+    /// Refuses what it may not do.
+    ///
+    /// # Errors
+    /// 403, naming the scope that it lacks.
+    pub fn require(&self, scope: ApiScope) -> Result<(), Problem> {
+        let detail = format!("The API key lacks the scope `{}`.", scope.as_str());
+        match self.may(scope) {
+            true => Ok(()),
+            false => Err(Problem::forbidden("insufficient-scope", detail)),
+        }
     }
 
     /// Whether it may see and touch the sessions of a client.
     pub fn reaches(&self, client: &ClientId) -> bool {
-        let named = |clients: &Vec<String>| clients.iter().any(|own| own == client.as_str());
-        self.0.clients.as_ref().is_none_or(named)
+        let named = |clients: &[String]| clients.iter().any(|own| own == client.as_str());
+        self.limits().is_none_or(named)
     }
 
     /// Whether it is limited to named clients.
     pub fn is_limited(&self) -> bool {
-        self.0.clients.is_some()
+        self.limits().is_some()
+    }
+
+    /// The clients that it is limited to.
+    fn limits(&self) -> Option<&[String]> {
+        match self {
+            Self::Key(record) => record.clients.as_deref(),
+            Self::Operator(_) => None,
+        }
     }
 
     /// Refuses a call that is about a subject at large to a key that is limited to named clients.
@@ -64,18 +99,28 @@ pub async fn caller(
     headers: &HeaderMap,
     scope: ApiScope,
 ) -> Result<Caller, Problem> {
+    let caller = any_caller(app, context, headers).await?;
+    caller.require(scope)?;
+    Ok(caller)
+}
+
+/// Finds out which API key asks; what it may do is checked once it is known what it asks for.
+///
+/// # Errors
+/// 401 without a right key (429 after too many wrong ones).
+pub async fn any_caller(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+) -> Result<Caller, Problem> {
     let Some(text) = bearer(headers) else {
-        return Err(Problem::unauthorized("Send `Authorization: Bearer sym_ak_…`."));
+        let unknown = Problem::unauthorized("Send `Authorization: Bearer sym_ak_…`.");
+        return context.operator.map(Caller::Operator).ok_or(unknown);
     };
     let Some(record) = find(app, text).await? else {
         return Err(wrong_key(app, context));
     };
-    let caller = Caller(record);
-    if !caller.may(scope) {
-        let detail = format!("The API key lacks the scope `{}`.", scope.as_str());
-        return Err(Problem::forbidden("insufficient-scope", detail));
-    }
-    Ok(caller)
+    Ok(Caller::Key(record))
 }
 
 async fn find(app: &App, text: &str) -> Result<Option<ApiKeyRecord>, Problem> {
@@ -98,7 +143,8 @@ fn wrong_key(app: &App, context: &Context) -> Problem {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What stands behind `Authorization: Bearer`, whatever it is.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme(headers, "bearer")
 }
 

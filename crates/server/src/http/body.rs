@@ -32,8 +32,8 @@ enum Unread {
     Broken,
 }
 
-async fn read(body: Body) -> Result<Bytes, Unread> {
-    match timeout(BODY_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
+    match timeout(BODY_TIME_MAX, Limited::new(body, bytes_max).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
         Ok(Err(_)) => Err(Unread::Broken),
@@ -62,7 +62,20 @@ pub async fn json_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Proble
             "Send `Content-Type: application/json`.",
         ));
     }
-    read(body).await.map_err(|unread| match unread {
+    bytes(body, BODY_BYTES_MAX).await
+}
+
+/// Whether a body is JSON lines: one JSON object a line.
+pub fn is_json_lines(headers: &HeaderMap) -> bool {
+    is(headers, "application/x-ndjson") || is(headers, "application/jsonl")
+}
+
+/// Reads the bytes of a body that may be longer than others.
+///
+/// # Errors
+/// Too large, too slow, or cut off.
+pub async fn bytes(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    read(body, bytes_max).await.map_err(|unread| match unread {
         Unread::TooLarge => Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE),
         Unread::TooSlow => Problem::of_status(StatusCode::REQUEST_TIMEOUT),
         Unread::Broken => Problem::member("body", "ended before it was complete"),
@@ -154,7 +167,7 @@ impl Form {
             let description = "Send `Content-Type: application/x-www-form-urlencoded`.";
             return Err(OAuthError::bad_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, description));
         }
-        let bytes = read(body).await.map_err(|unread| match unread {
+        let bytes = read(body, BODY_BYTES_MAX).await.map_err(|unread| match unread {
             Unread::TooLarge => {
                 OAuthError::bad_body(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
             }

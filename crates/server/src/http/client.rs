@@ -4,7 +4,7 @@ use super::auth::{self, Caller};
 use super::body::{Object, json_bytes, parse_json};
 use super::client_view::ClientView;
 use super::edge::Context;
-use super::ending;
+use super::ending::{self, Why};
 use super::problem::Problem;
 use super::query::Query;
 use super::subject::replaced;
@@ -21,9 +21,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use std::sync::Arc;
-use symbolon_core::client::ACCESS_TTL_MAX;
-use symbolon_core::epoch::{Bump, ReplayFor};
-use symbolon_core::revocation::{Act, Below, LEEWAY_MAX};
+use symbolon_core::epoch::ReplayFor;
+use symbolon_core::revocation::Below;
 use symbolon_core::switches::{REPLAY_FOR_MAX, Switches};
 use symbolon_core::{Cutoffs, Reason, Replay, Timestamp};
 
@@ -82,7 +81,7 @@ pub async fn put(
     let at = app.now()?;
     let (switches, reason) = (request.switches(at)?, request.reason()?);
     let act = context.act(caller.actor(), ending::note_of(request.note.as_deref())?);
-    let put = Put { client, switches, reason, act, expected, at };
+    let put = Put { client, switches, why: Why { reason, act, at }, expected };
     let done = app.store.bump(|now| Ok(put.decide(now))).await?;
     let reply = done.reply.map_err(|version| version::mismatch("client", version))?;
     if reply.changed {
@@ -109,10 +108,8 @@ fn configured<'a>(
 struct Put<'a> {
     client: &'a Client,
     switches: Switches,
-    reason: Reason,
-    act: Act,
+    why: Why,
     expected: Option<Vec<Below>>,
-    at: Timestamp,
 }
 
 /// What [`Put::decide`] comes to, as [`symbolon_store::Store::bump`] takes it.
@@ -122,21 +119,9 @@ impl Put<'_> {
     fn decide(&self, now: Cutoffs) -> Decided {
         let mut after = now.clone();
         let (id, expected) = (&self.client.id, self.expected.as_deref());
-        match after.replace_switches(id, &self.switches, expected, &self.bump(now.epoch)) {
+        match after.replace_switches(id, &self.switches, expected, &self.why.bump(now.epoch)) {
             Ok((replaced, event)) => (after, event.into_iter().collect(), Ok(replaced)),
             Err(version) => (now, Vec::new(), Err(version)),
-        }
-    }
-
-    /// The tokens of a client live as long as any configuration lets them, whatever this one says: another
-    /// may have been in force when they were issued.
-    fn bump(&self, epoch: symbolon_core::StoreEpoch) -> Bump {
-        Bump {
-            epoch,
-            reason: self.reason,
-            at: self.at,
-            tokens_live_until: self.at.after(ACCESS_TTL_MAX).after(LEEWAY_MAX),
-            act: self.act.clone(),
         }
     }
 
@@ -145,7 +130,7 @@ impl Put<'_> {
     fn note(&self, context: &Context) {
         let (request_id, client) = (&*context.request_id, self.client.id.as_str());
         let replay = self.switches.replay.map(|own| own.replay.as_str());
-        let (disabled, by) = (self.switches.disabled, super::session_view::by(&self.act.actor));
+        let (disabled, by) = (self.switches.disabled, super::session_view::by(&self.why.act.actor));
         tracing::info!(request_id, client, disabled, replay, by, "client switched");
     }
 }

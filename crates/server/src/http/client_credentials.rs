@@ -9,7 +9,7 @@ use crate::config::{Client, Preset};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use symbolon_core::scope;
+use symbolon_core::{Fault, scope};
 
 /// What a service is given: no refresh token (RFC 6749 §4.4.3), and no session. Has no `Debug`: it is made
 /// of a token.
@@ -33,7 +33,9 @@ pub async fn answer(app: &App, client: &Client, form: &Form) -> Result<Response,
     }
     let recipients = app.recipients(client, &[], form.get("resource"));
     let recipients = recipients.ok_or_else(OAuthError::invalid_target)?;
-    let (at, terms) = (app.now()?, app.terms(client, recipients.alg)?);
+    // Those in place now, should a key have been revoked since this request began.
+    let (at, keys) = (app.now()?, app.keys.newest());
+    let terms = keys.terms(&client.policy, &recipients.signer).ok_or(Fault::Contention)?;
     let grant = app.store.cutoffs().grant_client(&client.id, &terms, at)?;
     let grant = grant.map_err(|denial| {
         app.metrics.refused(&client.id, denial);
@@ -42,7 +44,7 @@ pub async fn answer(app: &App, client: &Client, form: &Form) -> Result<Response,
     let scope = scope::narrow(&client.policy.scope, form.get("scope"));
     let scope = scope.ok_or_else(OAuthError::invalid_scope)?;
     let (issuer, drawn) = (&app.config.issuer, app.random()?);
-    let issued = app.keys.client_token(issuer, (&grant, &scope), &recipients, &drawn);
+    let issued = keys.client_token(issuer, (&grant, &scope), &recipients, &drawn);
     let token = issued.map_err(|error| OAuthError::from(Unwritten::from(error)))?.token;
     app.metrics.granted_to_client(&client.id);
     let answer = Answer {

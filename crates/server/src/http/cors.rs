@@ -27,7 +27,7 @@ pub async fn preflight(
     out.insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin.filter(listed) {
         out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        out.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+        out.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
         out.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static("authorization, content-type, dpop"),

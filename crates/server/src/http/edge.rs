@@ -28,21 +28,26 @@ pub struct Context {
     pub request_id: Arc<str>,
     /// Where it came from.
     pub address: IpAddr,
+    /// Who asks over the admin socket, by their user id.
+    pub operator: Option<u32>,
 }
 
 impl Context {
     /// An act in the course of this request.
     pub fn act(&self, actor: Actor, note: Option<Arc<str>>) -> Act {
-        let ip = Some(self.address.to_string().into());
+        let ip = self.operator.is_none().then(|| self.address.to_string().into());
         Act { actor, note, ip, request_id: Arc::clone(&self.request_id) }
     }
 }
 
 /// Names the request, runs it, and writes its refusal if it has one.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let address =
-        request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |p| p.0);
-    let context = Context { request_id: request_id(&app), address };
+    let (address, operator) = match request.extensions().get::<Peer>() {
+        Some(Peer::Address(address)) => (*address, None),
+        Some(Peer::Operator(uid)) => (IpAddr::V4(Ipv4Addr::LOCALHOST), Some(*uid)),
+        None => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), None),
+    };
+    let context = Context { request_id: request_id(&app), address, operator };
     let oauth = request.uri().path().starts_with("/oauth2/");
     request.extensions_mut().insert(context.clone());
     let refuse = |problem: Problem| match oauth {

@@ -10,9 +10,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
-use symbolon_core::Reason;
+use symbolon_core::client::ACCESS_TTL_MAX;
+use symbolon_core::epoch::Bump;
 use symbolon_core::person::{Ended, Gone};
-use symbolon_core::revocation::{Act, Actor};
+use symbolon_core::revocation::{Act, Actor, LEEWAY_MAX};
+use symbolon_core::{Reason, StoreEpoch, Timestamp};
 use symbolon_store::Committed;
 use symbolon_wire::session_id_text;
 
@@ -28,6 +30,31 @@ pub struct Ending {
     pub reason: Reason,
     /// By whom.
     pub act: Act,
+}
+
+/// Why, by whom and when something above all sessions is revoked.
+#[derive(Clone)]
+pub struct Why {
+    /// Why.
+    pub reason: Reason,
+    /// By whom.
+    pub act: Act,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Why {
+    /// A bump that hits tokens which live as long as any configuration lets them: another may have been in
+    /// force when they were issued.
+    pub fn bump(&self, epoch: StoreEpoch) -> Bump {
+        Bump {
+            epoch,
+            reason: self.reason,
+            at: self.at,
+            tokens_live_until: self.at.after(ACCESS_TTL_MAX).after(LEEWAY_MAX),
+            act: self.act.clone(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -91,7 +118,7 @@ pub fn ended(sessions: Ended, position: u64) -> Response {
 }
 
 /// Nothing was done: whoever waits for verifiers must not be told that they have heard.
-fn wait_unavailable() -> Problem {
+pub(super) fn wait_unavailable() -> Problem {
     let detail = "`wait` needs the revocation feed, which this version does not have. Nothing was \
                   ended: ask again without `wait`.";
     let status = StatusCode::NOT_IMPLEMENTED;

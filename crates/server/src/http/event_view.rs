@@ -5,6 +5,7 @@ use super::version;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use std::sync::Arc;
+use symbolon_core::revocation::Actor;
 use symbolon_core::{Effect, Event, Target};
 use symbolon_wire::{key_id_text, session_id_text};
 
@@ -62,6 +63,25 @@ impl EventView {
             note: act.note.clone(),
             ip: act.ip.clone(),
             request_id: Some(Arc::clone(&act.request_id)).filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+impl EventView {
+    /// What the person whom it concerns is told: what happened to which of their sessions and why; who acted
+    /// and from where only if it was themselves.
+    pub fn for_person(position: u64, event: &Event) -> Self {
+        let view = Self::new(position, event);
+        let target = TargetView { below: None, ..view.target };
+        match event.act.actor {
+            Actor::Person(_) => Self { target, request_id: None, ..view },
+            Actor::Authority | Actor::ApiKey(_) | Actor::Operator(_) | Actor::Client(_) => {
+                let by = match event.act.actor {
+                    Actor::ApiKey(_) | Actor::Operator(_) => "service".to_owned(),
+                    Actor::Authority | Actor::Client(_) | Actor::Person(_) => view.by,
+                };
+                Self { target, by, note: None, ip: None, request_id: None, ..view }
+            }
         }
     }
 }

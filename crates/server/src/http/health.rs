@@ -32,6 +32,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         waits: app.store.waits(),
         waiting: app.store.waiting(),
         store_epoch: app.store.cutoffs().epoch.0,
+        key_ages: app.keys.ages(app.clock.wall()),
         started: app.started,
     };
     ([(CONTENT_TYPE, kind)], app.metrics.render(&scrape)).into_response()

@@ -15,7 +15,7 @@ pub async fn get(State(app): State<Arc<App>>) -> Response {
     let issuer = &*app.config.issuer;
     let at = |path: &str| format!("{issuer}{path}");
     let methods = ["client_secret_basic", "client_secret_post", "none"];
-    let algorithms: Vec<_> = app.keys.algorithms().map(Algorithm::name).collect();
+    let algorithms: Vec<_> = app.keys.algorithms().into_iter().map(Algorithm::name).collect();
     let metadata = json!({
         "issuer": issuer,
         "token_endpoint": at("/oauth2/token"),

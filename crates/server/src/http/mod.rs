@@ -18,10 +18,17 @@ pub mod failures;
 pub mod health;
 pub mod introspect;
 pub mod jwks;
+pub mod key;
+pub mod keys;
+pub mod me;
 pub mod metadata;
 pub mod oauth_error;
+pub mod own_token;
 pub mod problem;
 pub mod query;
+pub mod revocation_batch;
+pub mod revocation_request;
+pub mod revocations;
 pub mod revoke;
 pub mod serve;
 pub mod session;
@@ -35,12 +42,12 @@ pub mod token;
 pub mod tokens;
 pub mod version;
 
-pub use serve::{Stop, serve};
+pub use serve::{Door, Stop, serve};
 
 use crate::app::Live;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 /// Every path of the authority.
 pub fn router(live: Live) -> Router {
@@ -56,8 +63,16 @@ pub fn router(live: Live) -> Router {
         .route("/v1/subjects/{sub}/erase", post(erase::post))
         .route("/v1/clients", get(clients::get))
         .route("/v1/clients/{client_id}", get(client::get).put(client::put))
+        .route("/v1/keys", get(keys::get))
+        .route("/v1/keys/rotate", post(keys::rotate))
+        .route("/v1/keys/{kid}", delete(key::delete))
+        .route("/v1/revocations", post(revocations::post))
         .route("/v1/events", get(events::get))
         .route("/v1/clock", post(clock::post))
+        .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))
+        .route("/v1/me/sessions/{sid}", delete(me::sessions::delete).options(cors::preflight))
+        .route("/v1/me/sign-out", post(me::sign_out::post).options(cors::preflight))
+        .route("/v1/me/events", get(me::events::get).options(cors::preflight))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))
         .route("/oauth2/introspect", post(introspect::post))

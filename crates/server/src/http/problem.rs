@@ -19,6 +19,7 @@ pub struct Problem {
     member: Option<String>,
     reason: Option<Reason>,
     retry_after: Option<u64>,
+    matched: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +35,8 @@ struct Body9457<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<u64>,
 }
 
 impl Problem {
@@ -45,7 +48,8 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        Self { status, code, title, detail, member: None, reason: None, retry_after: None }
+        let (member, reason, retry_after, matched) = (None, None, None, None);
+        Self { status, code, title, detail, member, reason, retry_after, matched }
     }
 
     /// The request is wrong in one member.
@@ -59,6 +63,11 @@ impl Problem {
     /// Nobody we know is asking.
     pub fn unauthorized(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail)
+    }
+
+    /// The access token that was shown is not, or no longer, one that counts (RFC 6750 §3.1).
+    pub fn invalid_token(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", detail)
     }
 
     /// Somebody we know asks for what they may not.
@@ -79,6 +88,16 @@ impl Problem {
     /// The same with the seconds after which a retry makes sense.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same, saying which line of the body is meant.
+    pub fn in_line(self, number: usize) -> Self {
+        Self { detail: format!("Line {number}: {}", self.detail), ..self }
+    }
+
+    /// The same with how many things it would have hit.
+    pub fn matching(self, matched: u64) -> Self {
+        Self { matched: Some(matched), ..self }
     }
 
     /// What a status without a body of its own is told: no such path, wrong method, too large.
@@ -115,11 +134,17 @@ impl Problem {
             reason: self.reason.map(Reason::as_str),
             request_id,
             retry_after: self.retry_after,
+            matched: self.matched,
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"symbolon\""));
+            // RFC 6750 §3.1: who showed a token is told that it is the token.
+            let challenge = match self.code {
+                "invalid-token" => "Bearer realm=\"symbolon\", error=\"invalid_token\"",
+                _ => "Bearer realm=\"symbolon\"",
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -6,6 +6,7 @@ use super::cors;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
+use super::own_token::OwnToken;
 use crate::app::App;
 use axum::Extension;
 use axum::body::Body;
@@ -56,7 +57,7 @@ async fn answer(
 }
 
 fn not_ours(app: &App, text: &str) -> Result<Response, OAuthError> {
-    match super::introspect::is_own_access_token(app, text) {
+    match OwnToken::read(app, text).is_some() {
         true => Err(OAuthError::unsupported_token_type()),
         false => Ok(StatusCode::OK.into_response()),
     }

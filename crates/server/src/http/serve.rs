@@ -9,11 +9,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -41,9 +41,28 @@ pub const STREAMS_MAX: u32 = 128;
 /// How long requests under way may take to finish once the process was told to stop.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// The address at the other end of a connection.
+/// Who is at the other end of a connection.
 #[derive(Clone, Copy)]
-pub struct Peer(pub IpAddr);
+pub enum Peer {
+    /// Somebody at this address.
+    Address(IpAddr),
+    /// Somebody on this machine who may open the admin socket, by their user id.
+    Operator(u32),
+}
+
+/// Where connections come in.
+pub enum Door {
+    /// An address, over TLS if there is an acceptor.
+    Address(TcpListener, Option<TlsAcceptor>),
+    /// The admin socket.
+    Socket(UnixListener),
+}
+
+/// A connection that came in.
+enum Came {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
 
 /// Becomes true when the process should stop.
 pub type Stop = watch::Receiver<bool>;
@@ -58,28 +77,27 @@ pub fn connections_max(descriptors: u64) -> usize {
 }
 
 /// Serves until told to stop, then lets the requests under way finish.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    mut stop: Stop,
-) {
+pub async fn serve(door: Door, router: Router, mut stop: Stop) {
     let slots = Arc::new(Semaphore::new(connections_max(take_descriptors())));
     let server = Arc::new(builder());
     let draining = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&door, &slots) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let Some((stream, peer, slot)) = accepted else { continue };
-        let connection =
-            Connection { server: Arc::clone(&server), router: router.clone(), peer: peer.ip() };
-        let (watcher, tls) = (draining.watcher(), tls.clone());
+        let Some((came, peer, slot)) = accepted else { continue };
+        let connection = Connection { server: Arc::clone(&server), router: router.clone(), peer };
+        let tls = match &door {
+            Door::Address(_, tls) => tls.clone(),
+            Door::Socket(_) => None,
+        };
+        let watcher = draining.watcher();
         tokio::spawn(async move {
-            match tls {
-                None => connection.run(stream, watcher).await,
-                Some(tls) => {
+            match (came, tls) {
+                (Came::Unix(stream), _) => connection.run(stream, watcher).await,
+                (Came::Tcp(stream), None) => connection.run(stream, watcher).await,
+                (Came::Tcp(stream), Some(tls)) => {
                     if let Some(stream) = shake_hands(&tls, stream).await {
                         connection.run(stream, watcher).await;
                     }
@@ -89,7 +107,7 @@ pub async fn serve(
         });
     }
     // Whoever comes now is refused at once, and a load balancer sends them elsewhere.
-    drop(listener);
+    drop(door);
     if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the time to drain was over");
     }
@@ -111,7 +129,7 @@ async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<T
 struct Connection {
     server: Arc<Builder<TokioExecutor>>,
     router: Router,
-    peer: IpAddr,
+    peer: Peer,
 }
 
 impl Connection {
@@ -143,21 +161,30 @@ async fn see_through(connection: impl Future, spoken: &Notify) {
     let _ = connection.await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(door: &Door, slots: &Arc<Semaphore>) -> Option<(Came, Peer, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            // Without it small answers wait for the other side's acknowledgement.
-            let _ = stream.set_nodelay(true);
-            Some((stream, peer, slot))
-        }
+    match come(door).await {
+        Ok((came, peer)) => Some((came, peer, slot)),
         Err(error) => {
             tracing::warn!(%error, "could not accept a connection; pausing");
             pause().await;
             None
+        }
+    }
+}
+
+async fn come(door: &Door) -> std::io::Result<(Came, Peer)> {
+    match door {
+        Door::Address(listener, _) => {
+            let (stream, peer) = listener.accept().await?;
+            // Without it small answers wait for the other side's acknowledgement.
+            let _ = stream.set_nodelay(true);
+            Ok((Came::Tcp(stream), Peer::Address(peer.ip())))
+        }
+        Door::Socket(listener) => {
+            let (stream, _) = listener.accept().await?;
+            let uid = stream.peer_cred()?.uid();
+            Ok((Came::Unix(stream), Peer::Operator(uid)))
         }
     }
 }
@@ -187,13 +214,13 @@ fn builder() -> Builder<TokioExecutor> {
 
 fn answer(
     router: Router,
-    peer: IpAddr,
+    peer: Peer,
     spoken: Arc<Notify>,
 ) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<Router, Request<Body>> {
     move |request| {
         spoken.notify_one();
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
     }
 }

@@ -67,7 +67,11 @@ pub async fn delete(
     Ok(ending::ended_by(&app, &context, done))
 }
 
-fn read(path: Result<Path<String>, PathRejection>) -> Result<SessionId, Problem> {
+/// Reads the session of a path.
+///
+/// # Errors
+/// It is none.
+pub fn read(path: Result<Path<String>, PathRejection>) -> Result<SessionId, Problem> {
     let wrong = || Problem::member("session_id", "must be 22 characters of base64url");
     let Path(text) = path.map_err(|_| wrong())?;
     parse_session_id(&text).map_err(|_| wrong())
@@ -77,6 +81,7 @@ fn reaches(caller: &Caller, loaded: &Loaded) -> bool {
     caller.reaches(&loaded.session.client)
 }
 
-fn no_such_session() -> Problem {
-    Problem::not_found("There is no session of this name, or it is not within this key's reach.")
+/// There is none, or none that the caller reaches: which of both is not told.
+pub fn no_such_session() -> Problem {
+    Problem::not_found("There is no session of this name, or it is not within reach.")
 }

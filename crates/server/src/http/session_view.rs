@@ -3,6 +3,7 @@
 use crate::app::App;
 use serde::Serialize;
 use std::sync::Arc;
+use symbolon_core::device::Device;
 use symbolon_core::revocation::Actor;
 use symbolon_core::session::End;
 use symbolon_core::{Loaded, Standing, Timestamp};
@@ -33,11 +34,19 @@ pub struct SessionView {
     by: Option<String>,
 }
 
+/// The device of a session.
 #[derive(Serialize)]
-struct DeviceView {
+pub struct DeviceView {
     class: &'static str,
     id: Option<Arc<str>>,
     name: Option<Arc<str>>,
+}
+
+impl DeviceView {
+    /// What is known of a device.
+    pub fn new(device: &Device) -> Self {
+        Self { class: device.class.as_str(), id: device.id.clone(), name: device.name.clone() }
+    }
 }
 
 /// How a session ended, if it has, written down or not.
@@ -58,11 +67,7 @@ impl SessionView {
             session_id: session_id_text(session.sid),
             subject: session.subject.as_str().to_owned(),
             client_id: session.client.as_str().to_owned(),
-            device: DeviceView {
-                class: session.device.class.as_str(),
-                id: session.device.id.clone(),
-                name: session.device.name.clone(),
-            },
+            device: DeviceView::new(&session.device),
             scope: session.scope.clone(),
             roles: loaded.subject.roles.to_vec(),
             amr: session.amr.to_vec(),
@@ -85,6 +90,7 @@ pub fn by(actor: &Actor) -> String {
     match actor {
         Actor::Authority => "authority".to_owned(),
         Actor::ApiKey(name) => format!("api_key:{name}"),
+        Actor::Operator(uid) => format!("operator:{uid}"),
         Actor::Client(client) => format!("client:{}", client.as_str()),
         Actor::Person(_) => "person".to_owned(),
     }

@@ -131,7 +131,7 @@ impl Starting<'_> {
         let Some(loaded) = self.app.store.session(sid).await? else { return Ok(None) };
         let recipients = self.app.recipients(self.client, &loaded.session.audience, None);
         let recipients = recipients.ok_or_else(no_audience)?;
-        let grant = loaded.repeat(&self.app.terms(self.client, recipients.alg)?, self.at)?;
+        let grant = loaded.repeat(&self.app.terms(self.client, &recipients.signer)?, self.at)?;
         let tokens = self.write(&grant)?;
         Ok(Some(created(tokens.displacing(Vec::new()), sid)))
     }
@@ -140,7 +140,7 @@ impl Starting<'_> {
         let shard = start.sid.shard();
         let recipients = self.app.recipients(self.client, &start.audience, None);
         let recipients = recipients.ok_or_else(no_audience)?;
-        let terms = self.app.terms(self.client, recipients.alg)?;
+        let terms = self.app.terms(self.client, &recipients.signer)?;
         let decide = |now: LoadedSubject| {
             let decision = now.sign_in(start, &terms, &self.act, self.at);
             Ok(self.seal(decision))

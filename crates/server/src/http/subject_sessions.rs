@@ -61,6 +61,7 @@ pub async fn delete(
 
 fn which(query: &Query) -> Result<Which, Problem> {
     Ok(Which {
+        only: None,
         except: query.sid("except")?,
         class: query.device_class()?,
         device_id: query.parse("device_id", "1 to 255 bytes of text", |t| id::name(t).ok())?,

@@ -10,6 +10,7 @@ use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
 use crate::config::{Client, Preset};
+use crate::keys::{Recipients, Signer};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -105,8 +106,9 @@ impl Request<'_> {
     fn decide(&self, now: Loaded, at: Timestamp) -> Result<Decision<Outcomes>, Fault> {
         let audience = Arc::clone(&now.session.audience);
         let recipients = self.app.recipients(self.client, &audience, self.resource);
-        let alg = recipients.as_ref().map_or(Algorithm::EdDsa, |recipients| recipients.alg);
-        let terms = self.app.terms(self.client, alg)?;
+        let own = Signer::Own(Algorithm::EdDsa);
+        let signer = recipients.as_ref().map_or(&own, |recipients| &recipients.signer);
+        let terms = self.app.terms(self.client, signer)?;
         let (token, client, act) = (self.token, &self.client.id, &self.act);
         let ask = Refresh { token, client, proof: Proof::default(), terms, act };
         let decision = now.refresh(&ask, at)?;
@@ -125,7 +127,7 @@ impl Request<'_> {
     fn write(
         &self,
         grant: &Grant,
-        recipients: Option<crate::keys::Recipients>,
+        recipients: Option<Recipients>,
         at: Timestamp,
     ) -> Result<TokenAnswer, OAuthError> {
         let recipients = recipients.ok_or_else(OAuthError::invalid_target)?;

@@ -84,23 +84,22 @@ impl From<Fault> for Unwritten {
 
 impl Writing<'_> {
     /// The access token of a grant. If that very token, or the key that signed it, was revoked meanwhile,
-    /// it is dated afresh; if that does not help, a retry will: within a second, or once this process
-    /// knows the new key.
+    /// it is dated afresh under the key that signs now; if that does not help, a retry within a second will.
     fn access_token(
         &self,
         grant: &Grant,
         recipients: &Recipients,
         scope: &str,
     ) -> Result<(Issued, Grant), Unwritten> {
-        let issue = |grant: &Grant| {
-            self.app.keys.access_token(&self.app.config.issuer, grant, recipients, scope)
-        };
-        let first = issue(grant)?;
+        let issuer = &*self.app.config.issuer;
+        let first = self.app.keys.access_token(issuer, grant, recipients, scope)?;
         if !grant.is_revoked(&first.jti.0) {
             return Ok((first, grant.clone()));
         }
-        let afresh = grant.dated_afresh(&self.app.terms(self.client, recipients.alg)?, self.at);
-        let second = issue(&afresh)?;
+        let newest = self.app.keys.newest();
+        let terms = newest.terms(&self.client.policy, &recipients.signer);
+        let afresh = grant.dated_afresh(&terms.ok_or(Fault::Contention)?, self.at);
+        let second = newest.access_token(issuer, &afresh, recipients, scope)?;
         match afresh.is_revoked(&second.jti.0) {
             false => Ok((second, afresh)),
             true => Err(Fault::Contention.into()),

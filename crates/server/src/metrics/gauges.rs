@@ -9,9 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use symbolon_core::Timestamp;
+use symbolon_core::{Duration, Timestamp};
 use symbolon_store::Waits;
 use symbolon_store::latency::BOUNDS_MICROS;
+use symbolon_wire::Algorithm;
 
 /// What is known at the moment of an answer.
 pub struct Scrape<'a> {
@@ -25,6 +26,8 @@ pub struct Scrape<'a> {
     pub waiting: usize,
     /// The store epoch in force.
     pub store_epoch: u32,
+    /// How long the key of each algorithm has signed, where the authority turns it.
+    pub key_ages: Vec<(Algorithm, Duration)>,
     /// When the process started.
     pub started: Timestamp,
 }
@@ -32,6 +35,11 @@ pub struct Scrape<'a> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Of {
     client: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct SignedWith {
+    alg: &'static str,
 }
 
 impl Scrape<'_> {
@@ -54,6 +62,13 @@ impl Scrape<'_> {
         registry.register("store_waiting", "Work that waits for its commit", waiting);
         let epoch = gauge(self.store_epoch.into());
         registry.register("store_epoch", "The store epoch in force", epoch);
+        let ages = Family::<SignedWith, Gauge>::default();
+        for (alg, age) in &self.key_ages {
+            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            ages.get_or_create(&SignedWith { alg: alg.name() }).set(seconds);
+        }
+        let help = "How long the key that signs now has signed";
+        registry.register_with_unit("signing_key_age", help, Unit::Seconds, ages);
         registry.register_with_unit(
             "start_time",
             "When the process started, since 1970",

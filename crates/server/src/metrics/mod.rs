@@ -125,7 +125,12 @@ impl Metrics {
 
     /// A session ended.
     pub fn ended(&self, client: &ClientId, reason: Reason) {
-        self.ended.get_or_create(&label(client, reason.as_str())).inc();
+        self.ended_many(client, reason, 1);
+    }
+
+    /// So many sessions of a client ended at once.
+    pub fn ended_many(&self, client: &ClientId, reason: Reason, count: u64) {
+        self.ended.get_or_create(&label(client, reason.as_str())).inc_by(count);
     }
 
     /// A request was answered 503.

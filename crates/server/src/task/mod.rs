@@ -1,4 +1,5 @@
 //! What the authority does on its own.
 
+pub mod keys;
 pub mod reload;
 pub mod sweep;

@@ -1,13 +1,12 @@
 //! Reading the configuration again on SIGHUP: whole, or not at all. Requests under way keep what they saw.
 
 use crate::app::{App, Live};
-use crate::authority::{keys_for, needed_algorithms};
 use crate::config::change::{changes, fixed};
 use crate::config::{Config, LoadError};
 use crate::http::Stop;
 use crate::tls::TlsError;
+use std::collections::BTreeMap;
 use std::fmt;
-use symbolon_wire::MasterKey;
 use tokio::signal::unix::Signal;
 
 /// Reads the configuration with the flags and the environment that the process was started with.
@@ -19,8 +18,6 @@ pub struct Reload {
     pub live: Live,
     /// The configuration, as it is now.
     pub read: Read,
-    /// For a key that a new audience needs.
-    pub master: MasterKey,
 }
 
 /// Why the old configuration stays.
@@ -86,26 +83,16 @@ impl Reload {
             return Err(Refused::Fixed(differing));
         }
         let mut changes = changes(&app.config, &new);
-        self.make_keys(&app, &new).await?;
-        changes.extend(read_certificate(&app, &new).map_err(Refused::Certificate)?);
-        self.live.change(|app| app.under(new));
+        let certificate = read_certificate(&app, &new).map_err(Refused::Certificate)?;
+        // An audience is offered when there is a key that signs for it, and not before.
+        let turned = self.live.turn_keys(Some(new), BTreeMap::new()).await;
+        turned.map_err(|why| Refused::Keys(why.to_string()))?;
+        changes.extend(certificate);
         Ok(changes)
-    }
-
-    /// Before an audience is offered there is a key that signs for it.
-    async fn make_keys(&self, app: &App, new: &Config) -> Result<(), Refused> {
-        let has = |alg| app.keys.algorithms().any(|own| own == alg);
-        if needed_algorithms(new).into_iter().all(has) {
-            return Ok(());
-        }
-        let keys = keys_for(new, &self.master, &app.store).await;
-        let keys = keys.map_err(|why| Refused::Keys(why.to_string()))?;
-        self.live.change(|app| app.with_keys(keys));
-        Ok(())
     }
 }
 
-/// The certificate as its files are now; the last thing that can refuse. Answers whether it is another.
+/// The certificate as its files are now. Answers whether it is another.
 fn read_certificate(app: &App, new: &Config) -> Result<Option<String>, TlsError> {
     let (Some(certificate), Some(files)) = (&app.certificate, &new.tls) else { return Ok(None) };
     let before = certificate.chain();

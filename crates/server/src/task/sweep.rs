@@ -38,7 +38,10 @@ async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>,
     let decide = |now: Loaded| -> Decision<(ClientId, Option<Reason>)> {
         let client = now.session.client.clone();
         let policy = app.policies.of(&client);
-        now.expire(&policy, at).map(|reason| (client, reason))
+        let decision = now.expire(&policy, at);
+        // What a bound ended was counted with the bound.
+        let is_news = !decision.events.is_empty();
+        decision.map(|reason| (client, reason.filter(|_| is_news)))
     };
     let swept = app.store.expire(after, CHUNK, forget_before, decide).await?;
     for (client, reason) in &swept.ended {

@@ -1,6 +1,7 @@
 //! Commands that call an authority, against a real one.
 
 use crate::common::{Ran, symbolon_with};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -61,6 +62,12 @@ impl Dev {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
         serde_json::from_str(body).unwrap()
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        assert!(self.process.wait().unwrap().success());
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {

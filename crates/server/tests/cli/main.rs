@@ -1,6 +1,8 @@
 //! The real binary's command line.
 
 #[cfg(test)]
+mod admin_socket;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod common;

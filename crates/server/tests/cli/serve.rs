@@ -57,7 +57,7 @@ impl Drop for Serving {
 }
 
 /// A directory with a configuration and a master key.
-fn home() -> tempfile::TempDir {
+pub(crate) fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     symbolon(home.path(), &["config", "init"]).ok();
     home

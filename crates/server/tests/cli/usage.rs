@@ -93,8 +93,9 @@ fn without_an_api_key_a_command_says_how_to_get_one() {
     assert_eq!(ran.code, 2);
     assert_eq!(
         ran.err,
-        "symbolon: no API key was given\n  next: set SYMBOLON_API_KEY, or make a key: \
-         symbolon apikey create --name me --scopes sessions:read,sessions:end\n"
+        "symbolon: no API key was given, and no admin socket is here\n  next: set SYMBOLON_API_KEY, or \
+         run it where the configuration of a running authority is, or name its data directory with \
+         --data\n"
     );
 }
 

@@ -98,8 +98,8 @@ devices = { per_subject = 0 }
             "symbolon.toml:3:9: store: redis:// comes with a later version; write \
              sqlite:/path/to/file, such as sqlite:/var/lib/symbolon/symbolon.db",
             "symbolon.toml:4:7: log: \"jsno\" is none of \"human\" or \"json\"; did you mean \"json\"?",
-            "symbolon.toml:7:7: audiences.demo-api.alg: \"eddsa\" is none of \"EdDSA\", \"ES256\" or \
-             \"RS256\"; did you mean \"EdDSA\"?",
+            "symbolon.toml:7:7: audiences.demo-api.alg: \"eddsa\" is none of \"EdDSA\", \"ES256\", \
+             \"RS256\" or \"HS256\"; did you mean \"EdDSA\"?",
             "symbolon.toml:10:13: clients.web.audience[0]: there is no audience \"demo-ap\"; \
              did you mean \"demo-api\"?",
             "symbolon.toml:11:37: clients.web.origins[1]: an integer is not a text",
@@ -341,4 +341,53 @@ fn no_text_however_broken_makes_the_reader_panic() {
     {
         assert!(!said(&good, &[], &[flag]).is_empty(), "{flag}");
     }
+}
+
+/// The good file with further lines in its audience.
+fn audience(lines: &str) -> String {
+    GOOD.replace("name = \"demo-api\"\n", &format!("name = \"demo-api\"\n{lines}\n"))
+}
+
+#[test]
+fn an_hs256_audience_has_a_secret_and_no_other_has() {
+    assert_eq!(
+        one(&audience("alg = \"HS256\"")),
+        "symbolon.toml:4:1: audiences.demo-api.secret_file: is missing: HS256 is for an audience \
+         that holds the secret which signs"
+    );
+    assert_eq!(
+        one(&audience("secret_file = \"s\"")),
+        "symbolon.toml:6:15: audiences.demo-api.secret_file: is for `alg = \"HS256\"` alone; other \
+         audiences read the published keys"
+    );
+    assert_eq!(
+        said(&audience("alg = \"HS256\"\nsecret_file = \"s\""), &[], &[]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn an_hs256_audience_stands_beside_no_other() {
+    let secret = "alg = \"HS256\"\nsecret_file = \"s\"\n[[audiences]]\nname = \"other\"";
+    let text = audience(secret).replace("[\"demo-api\"]", "[\"demo-api\", \"other\"]");
+    let said = one(&text);
+    assert!(
+        said.contains("\"other\" cannot stand beside \"demo-api\": an HS256 audience"),
+        "{said}"
+    );
+    let text = audience(secret).replace("[\"demo-api\"]", "[\"other\", \"demo-api\"]");
+    let said = one(&text);
+    assert!(
+        said.contains("\"demo-api\" cannot stand beside \"other\": an HS256 audience"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_key_is_announced_for_less_time_than_another_signs() {
+    let keys = format!("keys = {{ rotate_every = \"1d\", announce = \"1d\" }}\n{GOOD}");
+    let said = one(&keys);
+    assert!(said.contains("keys.announce: must be shorter than `rotate_every`"), "{said}");
+    let keys = format!("keys = {{ rotate_every = \"30d\" }}\n{GOOD}");
+    assert_eq!(self::said(&keys, &[], &[]), Vec::<String>::new());
 }

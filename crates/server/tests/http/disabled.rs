@@ -1,7 +1,7 @@
-//! `{user, client, session, device} disabled × every grant`: none alive after the 200. A new grant is a new
+//! `{user, client, session, device, key} disabled × every grant`: none alive after the 200. A new grant is a new
 //! column, a new thing that can be disabled a new row.
 
-use crate::common::{Answer, Ask, Configuration, Server, Tokens};
+use crate::common::{Answer, Ask, Configuration, Server, Tokens, run, until};
 use serde_json::{Value, json};
 
 /// What is disabled.
@@ -13,6 +13,8 @@ enum Off {
     SessionSignedOut,
     DeviceReplaced,
     DeviceDisplaced,
+    SigningKey,
+    ApiKey,
 }
 
 /// How something may be had.
@@ -55,6 +57,9 @@ impl Off {
             Self::SessionKicked => (SESSION, "kicked"),
             Self::SessionSignedOut => (SESSION, "signed_out"),
             Self::DeviceReplaced | Self::DeviceDisplaced => (SESSION, "displaced"),
+            // What it signed is dead; the sessions go on under another key.
+            Self::SigningKey => (&[IntrospectionOfAPerson, IntrospectionOfAService], "stale"),
+            Self::ApiKey => (&[SignIn, Repeat], "no reason: it is nobody's key any more"),
         }
     }
 
@@ -78,6 +83,13 @@ impl Off {
             }
             Self::DeviceReplaced => drop(house.sign_in("phone-1").await.expect(201)),
             Self::DeviceDisplaced => drop(house.sign_in("phone-2").await.expect(201)),
+            Self::SigningKey => {
+                for key in server.list("/v1/keys").await {
+                    let revoke = Ask::delete(&format!("/v1/keys/{}", key["kid"].as_str().unwrap()));
+                    server.ask_as_back_end(revoke).await.expect(200);
+                }
+            }
+            Self::ApiKey => house.revoke_api_key().await,
         }
     }
 }
@@ -88,6 +100,8 @@ struct House {
     first: Tokens,
     newest: Tokens,
     service: String,
+    /// The key of the back end that signs alice in.
+    back_end: String,
 }
 
 impl House {
@@ -99,14 +113,33 @@ impl House {
         let devices = format!("devices = {{ per_subject = 50, per_class = {{ app = {most} }} }}");
         let web = format!("refresh = {{ grace = \"60s\" }}\n{devices}");
         let server = Server::configured(&Configuration::new().client("web", &web)).await;
-        let first = Tokens::of(&server.ask_as_back_end(start("phone-1", true)).await.expect(201));
+        let back_end = server.new_api_key("sessions:start,sessions:read", None).await;
+        let start = start("phone-1", true).key(&back_end);
+        let first = Tokens::of(&server.ask(start).await.expect(201));
         let newest = server.renew(&first.refresh).await;
         let service = server.service_token(&[]).await.expect(200).text("access_token");
-        Self { server, first, newest, service }
+        Self { server, first, newest, service, back_end }
     }
 
     async fn sign_in(&self, device: &str) -> Answer {
-        self.server.ask_as_back_end(start(device, false)).await
+        self.server.ask(start(device, false).key(&self.back_end)).await
+    }
+
+    /// From the command's end on it takes up to a second (INTERFACE.md).
+    async fn revoke_api_key(&self) {
+        let configuration = self.server.home.beside("symbolon.toml").display().to_string();
+        let arguments = |what| vec!["apikey", what, "--config", &configuration];
+        let listed = run(&[arguments("list"), vec!["--json"]].concat());
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        let own = listed["items"].as_array().unwrap().iter().find(|key| key["name"] == "of-a-test");
+        let name = own.unwrap()["id"].as_str().unwrap().to_owned();
+        let revoked = run(&[arguments("revoke"), vec![&name]].concat());
+        assert!(revoked.status.success(), "{}", String::from_utf8_lossy(&revoked.stderr));
+        let refused = || async {
+            let answer = self.server.ask(Ask::get("/v1/sessions").key(&self.back_end)).await;
+            (answer.status == 401).then_some(())
+        };
+        until("the API key is refused", refused).await;
     }
 
     /// Tries a grant: `Ok` if it is alive, else the reason that was told, if any.
@@ -114,7 +147,7 @@ impl House {
         let server = &self.server;
         let answer = match grant {
             SignIn => self.sign_in("phone-9").await,
-            Repeat => server.ask_as_back_end(start("phone-1", true)).await,
+            Repeat => server.ask(start("phone-1", true).key(&self.back_end)).await,
             Refresh => server.refresh(&self.newest.refresh).await,
             RefreshRetried => server.refresh(&self.first.refresh).await,
             ClientCredentials => server.service_token(&[]).await,
@@ -159,6 +192,7 @@ async fn nothing_lives_after(off: Off) {
             false => assert_eq!(tried, Ok(()), "{grant:?} has nothing to do with {off:?}"),
             true => match tried {
                 Err(None) if matches!(grant, IntrospectionOfAPerson | IntrospectionOfAService) => {}
+                Err(None) if off == Off::ApiKey => {}
                 tried => assert_eq!(tried, Err(Some(reason.to_owned())), "{grant:?} after {off:?}"),
             },
         }
@@ -185,6 +219,12 @@ async fn a_session_disabled_x_every_grant_none_alive_after_the_200() {
 async fn a_device_disabled_x_every_grant_none_alive_after_the_200() {
     nothing_lives_after(Off::DeviceReplaced).await;
     nothing_lives_after(Off::DeviceDisplaced).await;
+}
+
+#[tokio::test]
+async fn a_key_disabled_x_every_grant_none_alive_after_the_200() {
+    nothing_lives_after(Off::SigningKey).await;
+    nothing_lives_after(Off::ApiKey).await;
 }
 
 #[tokio::test]

@@ -32,11 +32,17 @@ mod hostile;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod me;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod revocations;
 #[cfg(test)]
 mod services;
 #[cfg(test)]

@@ -151,6 +151,10 @@ pub(super) fn actor(to: &mut Encoder, actor: &Actor) {
             to.byte(3);
             to.text(subject.as_str());
         }
+        Actor::Operator(uid) => {
+            to.byte(4);
+            to.number(u64::from(*uid));
+        }
     }
 }
 
@@ -160,7 +164,11 @@ pub(super) fn read_actor(from: &mut Decoder<'_>) -> Result<Actor, Damage> {
         1 => Actor::ApiKey(from.shared_text()?),
         2 => Actor::Client(read_client(from)?),
         3 => Actor::Person(read_subject(from)?),
-        4.. => return Err(Damage("an actor is unknown")),
+        4 => {
+            let uid = u32::try_from(from.number()?);
+            Actor::Operator(uid.map_err(|_| Damage("a user id is too large"))?)
+        }
+        5.. => return Err(Damage("an actor is unknown")),
     })
 }
 
@@ -213,6 +221,7 @@ mod tests {
             Actor::ApiKey("ops".into()),
             Actor::Client(client),
             Actor::Person(subject),
+            Actor::Operator(1000),
         ];
         let mut acts = actors.into_iter().cycle().zip([None, Some("a note")].into_iter().cycle());
         let mut event = |target, effect, reason| {

@@ -1,9 +1,11 @@
 //! The master key, the signing keys and the clients' secrets.
 
 use super::Finding;
+use crate::clock::civil_now;
 use crate::config::{Config, MasterKeySource};
-use symbolon_store::{Kind, Store};
-use symbolon_wire::{MasterKey, SigningKey, parse_key_id};
+use crate::keys::{self, Ring};
+use symbolon_core::KeyState;
+use symbolon_store::Store;
 
 /// Secrets that stand in somebody's example and are tried first by everybody.
 const KNOWN: &[&str] = &[
@@ -63,30 +65,45 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
 /// Whether the signing keys open under the master key.
 pub(super) async fn look(config: &Config, store: &Store) -> Vec<Finding> {
     let Ok(Some(master)) = config.master_key.read() else { return Vec::new() };
-    match opened(&master, store).await {
-        Ok(0) => vec![Finding::warn(
+    match keys::look(&master, store).await {
+        Ok(ring) if ring.keys().is_empty() => vec![Finding::warn(
             "signing keys",
             "there are none yet",
             "`symbolon serve` makes them at its first start",
         )],
-        Ok(count) => {
-            vec![Finding::good("signing keys", format!("{count} open under the master key"))]
+        Ok(ring) => {
+            let found = format!("{} open under the master key", ring.keys().len());
+            let mut findings = vec![Finding::good("signing keys", found)];
+            findings.extend(ages(config, &ring));
+            findings
         }
         Err(why) => vec![Finding::bad(
             "signing keys",
-            why,
+            why.to_string(),
             "start with the master key that the store was made with",
         )],
     }
 }
 
-async fn opened(master: &MasterKey, store: &Store) -> Result<usize, String> {
-    let sealer = master.sealer();
-    let records = store.records(Kind::SigningKey).await.map_err(|fault| fault.to_string())?;
-    for record in &records {
-        let kid = parse_key_id(&record.name).map_err(|why| why.to_string())?;
-        SigningKey::from_sealed(&sealer, kid, &record.value)
-            .map_err(|_| "they were sealed under another master key".to_owned())?;
+/// Whether they turn as planned: a key that is overdue means that no authority runs, or that it cannot.
+fn ages(config: &Config, ring: &Ring) -> Vec<Finding> {
+    let at = civil_now();
+    let mut findings = Vec::new();
+    for (kid, state) in ring.states(at) {
+        let Some(key) = ring.keys().iter().find(|key| key.life.kid == kid) else { continue };
+        if state != KeyState::Current {
+            continue;
+        }
+        let (alg, age) = (key.alg.name(), at.since(key.life.current_from));
+        let days = age.as_secs() / (24 * 60 * 60);
+        let overdue = config.keys.rotate_every + config.keys.announce < age;
+        findings.push(if overdue {
+            let found = format!("the {alg} key has signed for {days} days, longer than planned");
+            let next = "see why the running authority does not turn it: symbolon keys list";
+            Finding::warn("signing keys", found, next)
+        } else {
+            Finding::good("signing keys", format!("the {alg} key has signed for {days} days"))
+        });
     }
-    Ok(records.len())
+    findings
 }

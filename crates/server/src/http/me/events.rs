@@ -1,0 +1,48 @@
+//! `GET /v1/me/events`: what happened to a person's sessions, as far as it concerns them.
+
+use super::Person;
+use crate::app::App;
+use crate::http::edge::Context;
+use crate::http::event_view::EventView;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use std::sync::Arc;
+use symbolon_core::{Event, Timestamp};
+
+#[derive(Serialize)]
+struct Page {
+    items: Vec<EventView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Lists events about the person and their sessions, newest last. Notes, and who else acted and from where,
+/// are for operators and left out.
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Extension(_): Extension<Context>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    super::answer(&app, &headers, list(&app, &uri, &headers)).await
+}
+
+async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+    let person = Person::read(app, headers).await?;
+    let query = Query::read(uri, &["since", "limit", "cursor"])?;
+    let number = |text: &str| text.parse::<u64>().ok();
+    let after = query.parse("cursor", "a position: a number", number)?.unwrap_or(0);
+    let seconds = |text: &str| text.parse().ok().map(Timestamp::from_seconds);
+    let since = query.parse("since", "whole seconds since 1970", seconds)?.unwrap_or_default();
+    let subject = &person.own.session.subject;
+    let keep = |event: &Event| since <= event.at && event.subject() == Some(subject);
+    let history = app.store.history(after, query.limit()?, keep).await?;
+    let view = |(position, event): &(u64, Event)| EventView::for_person(*position, event);
+    let items = history.events.iter().map(view).collect();
+    Ok(Json(Page { items, next: history.next.map(|at| at.to_string()) }).into_response())
+}

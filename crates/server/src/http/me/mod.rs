@@ -1,0 +1,88 @@
+//! `/v1/me`: a person's own devices, for whoever holds an access token for the authority itself.
+
+pub mod events;
+pub mod sessions;
+pub mod sign_out;
+
+use super::own_token::{Holder, OwnToken};
+use super::problem::Problem;
+use super::{auth, cors};
+use crate::app::App;
+use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use std::future::Future;
+use symbolon_core::revocation::{Act, Actor};
+use symbolon_core::{Loaded, Timestamp, Verdict};
+
+/// The person who asks, by the session that they ask from.
+pub(super) struct Person {
+    /// Their session.
+    pub(super) own: Loaded,
+    /// When they ask.
+    pub(super) at: Timestamp,
+}
+
+/// Answers a person, and lets the pages of their client read the answer. Nothing on the way may keep it.
+async fn answer(
+    app: &App,
+    headers: &HeaderMap,
+    answer: impl Future<Output = Result<Response, Problem>>,
+) -> Response {
+    let origin = match cors::check_any(app, headers) {
+        Ok(origin) => origin,
+        Err(_) => return foreign_origin().into_response(),
+    };
+    let mut response = origin.expose(answer.await);
+    let no_store = axum::http::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
+
+impl Person {
+    /// Finds out who asks: the access token must be for the authority (`aud`), in force, and of a person.
+    ///
+    /// # Errors
+    /// 401 if it is not; 403 if a page asks that is not of the token's client.
+    async fn read(app: &App, headers: &HeaderMap) -> Result<Self, Problem> {
+        let Some(text) = auth::bearer(headers) else {
+            let detail = "Send `Authorization: Bearer` and an access token for the authority: \
+                          refresh with `resource` and the issuer.";
+            return Err(Problem::unauthorized(detail));
+        };
+        let wrong = || Problem::invalid_token("This is no access token for the authority itself.");
+        let token = OwnToken::read(app, text).ok_or_else(wrong)?;
+        let for_us = token.audience.iter().any(|name| *name == *app.config.issuer);
+        let (Holder::Session(sid), true) = (&token.holder, for_us) else { return Err(wrong()) };
+        let at = app.now()?;
+        if token.expires_at <= at {
+            return Err(Problem::invalid_token("The access token has expired; refresh."));
+        }
+        match token.verdict(app, at).await? {
+            Some(Verdict::Live) => {}
+            Some(Verdict::Stale(reason)) => {
+                let problem = Problem::invalid_token("The access token must be renewed; refresh.");
+                return Err(problem.because(Some(reason)));
+            }
+            Some(Verdict::Revoked(reason)) => {
+                let problem = Problem::invalid_token("The session is over; sign in again.");
+                return Err(problem.because(Some(reason)));
+            }
+            None => return Err(wrong()),
+        }
+        let own = app.store.session(*sid).await?.ok_or_else(wrong)?;
+        let client = app.config.clients.get(&own.session.client).ok_or_else(wrong)?;
+        cors::check(client, headers).map_err(|_| foreign_origin())?;
+        Ok(Self { own, at })
+    }
+
+    /// An act of theirs.
+    fn act(&self, context: &super::edge::Context) -> Act {
+        context.act(Actor::Person(self.own.session.subject.clone()), None)
+    }
+}
+
+fn foreign_origin() -> Problem {
+    let detail = "The page's origin is not among the `origins` of this client.";
+    Problem::forbidden("foreign-origin", detail)
+}
