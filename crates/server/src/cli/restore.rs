@@ -77,8 +77,10 @@ fn not_done(refusal: &Refusal) -> Failure {
             "if it is lost: --without-ends-log goes on, and who was ended or banned since the copy is back; \
              with --end-all nobody is, since everybody signs in again",
         ),
+        Refusal::Damaged { .. } => {
+            failure.next("restore another copy; the store is as it was")
+        }
         Refusal::Newer { .. }
-        | Refusal::Damaged { .. }
         | Refusal::Foreign { .. }
         | Refusal::Missing { .. }
         | Refusal::Exists { .. }
