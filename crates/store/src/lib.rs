@@ -310,6 +310,20 @@ impl Store {
         }
     }
 
+    /// Shows every session once, in no order and from several threads, each as it is at some instant
+    /// meanwhile: for counting.
+    ///
+    /// # Errors
+    /// As [`Self::sessions`]'s.
+    pub async fn survey(
+        &self,
+        look: impl Fn(&Loaded) + Send + Sync + 'static,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(store) => store.survey(Arc::new(look)).await,
+        }
+    }
+
     /// Decides about what is above all subjects: bumps of clients and of everything.
     ///
     /// # Errors

@@ -88,6 +88,21 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// Whether a session is meant.
+    pub(super) fn holds(&self, session: &Session) -> bool {
+        match self {
+            Self::Session(sid) => session.sid == *sid,
+            Self::Subject(subject) => session.subject == *subject,
+            Self::Client(client) => session.client == *client,
+            Self::Everything => true,
+            Self::Filter(filter) => filter.holds(session),
+            // These are about tokens, and end no session.
+            Self::Token(_) | Self::Key(_) => false,
+        }
+    }
+}
+
 /// Which sessions: every condition that is set must hold.
 #[derive(Default)]
 pub(super) struct Filter {

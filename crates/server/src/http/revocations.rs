@@ -20,13 +20,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use symbolon_core::person::Gone;
 use symbolon_core::{
     ClientId, Cutoffs, Decision, Effect, Loaded, LoadedSubject, Session, SessionId, Subject,
 };
-use symbolon_store::Query as StoreQuery;
 use symbolon_wire::session_id_text;
 use tokio::task::JoinSet;
 
@@ -165,6 +163,22 @@ struct Found {
     sample: Vec<Hit>,
 }
 
+impl Found {
+    fn note(&mut self, session: &Session) {
+        self.matched += 1;
+        match self.by_client.get_mut(&session.client) {
+            Some(count) => *count += 1,
+            None => drop(self.by_client.insert(session.client.clone(), 1)),
+        }
+        if self.sids.len() < FILTER_MAX {
+            self.sids.push(session.sid);
+        }
+        if self.sample.len() < SAMPLE_MAX {
+            self.sample.push(Hit::new(session));
+        }
+    }
+}
+
 impl One<'_> {
     fn app(&self) -> &App {
         &self.asker.app
@@ -187,43 +201,22 @@ impl One<'_> {
         end_of(self.app(), loaded, self.why.at).is_none()
     }
 
-    fn is_hit(&self, loaded: &Loaded) -> bool {
-        let meant = match &self.asked.wanted {
-            Wanted::Client(client) => loaded.session.client == *client,
-            Wanted::Filter(filter) => filter.holds(&loaded.session),
-            Wanted::Session(_) | Wanted::Token(_) | Wanted::Subject(_) => false,
-            Wanted::Key(_) | Wanted::Everything => true,
-        };
-        meant && self.asker.caller.reaches(&loaded.session.client) && self.is_active(loaded)
-    }
-
     /// Looks at every session once.
     async fn survey(&self) -> Result<Found, Problem> {
-        let (matched, found) = (AtomicU64::new(0), Mutex::new(Found::default()));
-        let look = |loaded: &Loaded| {
-            if self.is_hit(loaded) {
-                matched.fetch_add(1, Ordering::Relaxed);
-                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                *found.by_client.entry(loaded.session.client.clone()).or_default() += 1;
-                if found.sids.len() < FILTER_MAX {
-                    found.sids.push(loaded.session.sid);
-                }
-                if found.sample.len() < SAMPLE_MAX {
-                    found.sample.push(Hit::new(&loaded.session));
-                }
+        let found = Arc::new(Mutex::new(Found::default()));
+        let (asker, wanted, at) = (self.asker.clone(), self.asked.wanted.clone(), self.why.at);
+        let telling = Arc::clone(&found);
+        let look = move |loaded: &Loaded| {
+            if wanted.holds(&loaded.session)
+                && asker.caller.reaches(&loaded.session.client)
+                && end_of(&asker.app, loaded, at).is_none()
+            {
+                telling.lock().unwrap_or_else(PoisonError::into_inner).note(&loaded.session);
             }
-            // Nothing is kept: what is to be known of a session is known now.
-            false
         };
-        let mut query = StoreQuery { subject: None, after: None, limit: 1 };
-        loop {
-            query.after = self.app().store.sessions(&query, look).await?.next;
-            if query.after.is_none() {
-                break;
-            }
-        }
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Found { matched: matched.into_inner(), ..found })
+        self.app().store.survey(look).await?;
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut found))
     }
 
     async fn session(&self, sid: SessionId) -> Result<Outcome, Problem> {
@@ -403,12 +396,7 @@ impl One<'_> {
         let (asker, asked, why) = (self.asker.clone(), self.asked.clone(), self.why.clone());
         async move {
             let one = One { asker: &asker, asked: &asked, why };
-            let holds = |session: &Session| match &asked.wanted {
-                Wanted::Filter(filter) => filter.holds(session),
-                Wanted::Session(_) | Wanted::Token(_) | Wanted::Subject(_) => false,
-                Wanted::Client(_) | Wanted::Key(_) | Wanted::Everything => false,
-            };
-            one.end(sid, holds).await
+            one.end(sid, |session| asked.wanted.holds(session)).await
         }
     }
 }

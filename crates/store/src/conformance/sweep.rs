@@ -82,3 +82,24 @@ pub async fn a_sweep_forgets_what_was_spent_and_expired(open: impl Open) {
     sign_in(&store, "somebody at this instant", 1).await;
     assert_eq!(sweep(&store, Timestamp::default(), AT).await.forgotten, 1);
 }
+
+/// A survey shows every session once, ended ones too, however their names lie.
+pub async fn a_survey_shows_every_session_once(open: impl Open) {
+    let store = open("one").await;
+    let mut started: Vec<_> = Vec::new();
+    for number in 0..40_u32 {
+        let subject = format!("user-{number}");
+        started.push(sign_in(&store, &subject, number + 1).await.grant.session.sid);
+    }
+    kick(&store, started[7], AT).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = std::sync::Arc::clone(&seen);
+    let look = move |loaded: &symbolon_core::Loaded| {
+        note.lock().expect("nobody panicked").push(loaded.session.sid);
+    };
+    must(store.survey(look).await);
+    let mut seen = seen.lock().expect("nobody panicked").clone();
+    seen.sort_unstable();
+    started.sort_unstable();
+    assert_eq!(seen, started);
+}

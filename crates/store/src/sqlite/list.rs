@@ -12,6 +12,12 @@ use symbolon_core::{Decision, Event, Fault, Loaded, SessionId, Timestamp};
 /// How many rows are read at once, between which other work of the caller's task can go on.
 const CHUNK_ROWS: usize = 512;
 
+/// How many rows a survey looks at before others have their turn.
+const SURVEY_ROWS: usize = 4096;
+
+/// What looks at a session.
+pub(crate) type Look = Arc<dyn Fn(&Loaded) + Send + Sync>;
+
 impl Sqlite {
     pub(crate) async fn sessions(
         &self,
@@ -42,6 +48,39 @@ impl Sqlite {
             }
         }
         Ok(page)
+    }
+
+    pub(crate) async fn survey(&self, look: Look) -> Result<(), Fault> {
+        self.serving()?;
+        let mut middle = [0xFF; 16];
+        middle[0] = 0x7F;
+        let (middle, end) = (SessionId::from_bytes(middle), SessionId::from_bytes([0xFF; 16]));
+        let lower = self.survey_part((Vec::new(), middle), &look);
+        let upper = self.survey_part((middle.as_bytes().to_vec(), end), &look);
+        let (lower, upper) = tokio::join!(lower, upper);
+        lower.and(upper)
+    }
+
+    async fn survey_part(
+        &self,
+        (mut after, last): (Vec<u8>, SessionId),
+        look: &Look,
+    ) -> Result<(), Fault> {
+        loop {
+            let (cutoffs, look, from) = (self.cutoffs(), Arc::clone(look), after);
+            let looking = self.listed(move |connection| {
+                let (mut count, mut at) = (0, None);
+                read::each_session(connection, (&from, last), SURVEY_ROWS, |stored| {
+                    (count, at) = (count + 1, Some(stored.session.sid));
+                    look(&stored.under(&cutoffs));
+                })?;
+                Ok(at.filter(|_| count == SURVEY_ROWS))
+            });
+            match looking.await? {
+                Some(sid) => after = sid.as_bytes().to_vec(),
+                None => return Ok(()),
+            }
+        }
     }
 
     async fn rows(&self, query: &Query, after: Option<SessionId>) -> Result<Vec<Stored>, Fault> {

@@ -96,9 +96,21 @@ pub(super) fn session(connection: &Connection, sid: SessionId) -> Result<Option<
 /// Sessions after `after`, which may be the beginning of a name, up to and with `last`, in order.
 pub(super) fn sessions(
     connection: &Connection,
-    (after, last): (&[u8], SessionId),
+    names: (&[u8], SessionId),
     limit: usize,
 ) -> Result<Vec<Stored>, Fault> {
+    let mut found = Vec::new();
+    each_session(connection, names, limit, |stored| found.push(stored))?;
+    Ok(found)
+}
+
+/// The same, one by one.
+pub(super) fn each_session(
+    connection: &Connection,
+    (after, last): (&[u8], SessionId),
+    limit: usize,
+    mut look: impl FnMut(Stored),
+) -> Result<(), Fault> {
     const RANGE: &str = "SELECT s.sid, s.version, s.subject, s.row, u.row FROM sessions s \
          LEFT JOIN subjects u ON u.subject = s.subject \
          WHERE s.sid > ?1 AND s.sid <= ?2 ORDER BY s.sid LIMIT ?3";
@@ -106,11 +118,10 @@ pub(super) fn sessions(
     let mut rows = range
         .query((after, last.as_bytes(), limit.cast_signed() as i64))
         .map_err(|error| fault(&error))?;
-    let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(|error| fault(&error))? {
-        found.push(stored(row)?);
+        look(stored(row)?);
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A subject and all rows between two names that are its; those that ended only if they are asked for.

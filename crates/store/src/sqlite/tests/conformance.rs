@@ -288,3 +288,9 @@ async fn an_import_that_was_cut_short_is_made_whole() {
     conformance::an_import_that_was_cut_short_is_made_whole(async |place: &str| places.open(place))
         .await;
 }
+
+#[tokio::test]
+async fn a_survey_shows_every_session_once() {
+    let places = Places::new();
+    conformance::a_survey_shows_every_session_once(async |place: &str| places.open(place)).await;
+}
