@@ -4,6 +4,7 @@ pub mod auth;
 pub mod ban;
 pub mod body;
 pub mod cors;
+pub mod docs;
 pub mod edge;
 pub mod ending;
 pub mod erase;
@@ -15,6 +16,7 @@ pub mod introspect;
 pub mod jwks;
 pub mod metadata;
 pub mod oauth_error;
+pub mod openapi;
 pub mod problem;
 pub mod query;
 pub mod revoke;
@@ -57,6 +59,8 @@ pub fn router(live: Live) -> Router {
         .route("/.well-known/jwks.json", get(jwks::get))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(openapi::get))
+        .route("/docs", get(docs::get))
         .layer(from_fn_with_state(live.clone(), edge::edge))
         .with_state(live)
 }

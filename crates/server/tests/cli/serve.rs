@@ -19,7 +19,7 @@ struct Serving {
 
 impl Serving {
     fn start(home: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
+        let process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
             .arg("serve")
             .args(ANY_PORT)
             .current_dir(home)
@@ -27,14 +27,14 @@ impl Serving {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut log = Vec::new();
-        for line in BufReader::new(process.stderr.take().unwrap()).lines() {
-            log.push(line.unwrap());
-            if log.last().is_some_and(|line| line.contains(" ready ")) {
-                return Self { process, log };
+        let mut serving = Self { process, log: Vec::new() };
+        for line in BufReader::new(serving.process.stderr.take().unwrap()).lines() {
+            serving.log.push(line.unwrap());
+            if serving.log.last().is_some_and(|line| line.contains(" ready ")) {
+                return serving;
             }
         }
-        panic!("it did not start: {log:#?}");
+        panic!("it did not start: {:#?}", serving.log);
     }
 }
 

@@ -28,6 +28,8 @@ mod hostile;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod stopping;
