@@ -37,7 +37,7 @@ pub use api_key::{
 };
 pub use claims::{Audience, ParsedClaims};
 pub use digest::{parse_thumbprint, sha256};
-pub use extra_claims::ExtraClaims;
+pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use jwk::{PublicJwk, key_id_text, parse_key_id};
 pub use jws::{Payload, Refused, verify};
 pub use key_set::{KeySet, key_set_json};

@@ -37,6 +37,7 @@ mod keys;
 mod me;
 #[cfg(test)]
 mod metrics;
+mod openapi;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
