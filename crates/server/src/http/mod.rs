@@ -24,11 +24,8 @@ pub mod keys;
 pub mod me;
 pub mod metadata;
 pub mod oauth_error;
-<<<<<<< HEAD
 pub mod own_token;
-=======
 pub mod openapi;
->>>>>>> ops
 pub mod problem;
 pub mod query;
 pub mod revocation_batch;

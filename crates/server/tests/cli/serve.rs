@@ -18,11 +18,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-<<<<<<< HEAD
     pub(crate) fn start(home: &Path) -> Self {
-=======
-    fn start(home: &Path) -> Self {
->>>>>>> ops
         let process = Command::new(env!("CARGO_BIN_EXE_symbolon"))
             .arg("serve")
             .args(ANY_PORT)

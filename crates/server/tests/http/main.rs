@@ -37,6 +37,7 @@ mod keys;
 mod me;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod refresh;
