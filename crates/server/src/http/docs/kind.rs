@@ -28,7 +28,7 @@ fn bare(schema: &Value, words: &Words) -> String {
     if let Some(values) = schema["enum"].as_array() {
         return values.iter().map(|value| code(&plain(value))).collect::<Vec<_>>().join(" ");
     }
-    if let Some(choices) = schema["oneOf"].as_array() {
+    if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
         let choices: Vec<_> = choices.iter().map(|choice| kind(choice, words)).collect();
         return choices.join(&format!(" {} ", words.or));
     }

@@ -5,6 +5,10 @@ use super::schemas::schema;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon::api_keys::ApiScope;
+use symbolon::http::version::VERSIONS_MAX;
+
+/// The media type of JSON lines.
+pub(super) const JSON_LINES: &str = "application/x-ndjson";
 
 /// How a call says no.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +75,22 @@ impl Call {
         self.refuses(&denied).refuses(&FAULTS).refuses(&[(400, "malformed")])
     }
 
+    /// Needs an API key with one of these scopes: what it asks for decides which.
+    pub(super) fn key_of_any(self, scopes: &[ApiScope]) -> Self {
+        let way = |scope: &ApiScope| json!({"api_key": [scope.as_str()]});
+        let ways: Vec<_> = scopes.iter().map(way).collect();
+        let mut call = self.key(ApiScope::Admin);
+        call.operation.insert("security".into(), ways.into());
+        call
+    }
+
+    /// Needs a person's access token for the authority itself.
+    pub(super) fn person(mut self) -> Self {
+        self.operation.insert("security".into(), json!([{"access_token": []}]));
+        let denied = [(401, "unauthorized"), (401, "invalid-token"), (403, "foreign-origin")];
+        self.refuses(&denied).refuses(&FAULTS).refuses(&[(400, "malformed")])
+    }
+
     /// Any of these ways to say who asks; an empty one is nobody.
     pub(super) fn security(mut self, ways: Value) -> Self {
         self.operation.insert("security".into(), ways);
@@ -79,29 +99,31 @@ impl Call {
 
     /// A part of the path.
     pub(super) fn path(self, name: &str, schema: Value, description: &str) -> Self {
-        self.parameter("path", true, name, schema, description)
+        self.parameter("path", name, schema, description)
     }
 
     /// A parameter of the query.
     pub(super) fn query(self, name: &str, schema: Value, description: &str) -> Self {
-        self.parameter("query", false, name, schema, description)
+        self.parameter("query", name, schema, description)
     }
 
     /// A header of the request.
     pub(super) fn header(self, name: &str, schema: Value, description: &str) -> Self {
-        self.parameter("header", false, name, schema, description)
+        self.parameter("header", name, schema, description)
     }
 
-    fn parameter(
-        mut self,
-        place: &str,
-        required: bool,
-        name: &str,
-        schema: Value,
-        description: &str,
-    ) -> Self {
+    /// Takes `If-Match` (RFC 9110 §13.1.1).
+    pub(super) fn if_match(self, description: &str) -> Self {
+        let tag = json!({"type": "string", "examples": ["\"0.7\""]});
+        let description = format!(
+            "{description} (RFC 9110 §13.1.1): up to {VERSIONS_MAX} values of `ETag`, or `*`."
+        );
+        self.header("If-Match", tag, &description)
+    }
+
+    fn parameter(mut self, place: &str, name: &str, schema: Value, description: &str) -> Self {
         self.parameters.push(json!({
-            "in": place, "name": name, "required": required, "description": description,
+            "in": place, "name": name, "required": place == "path", "description": description,
             "schema": schema,
         }));
         self
@@ -129,6 +151,13 @@ impl Call {
             (415, "unsupported-media-type"),
         ];
         self.body("application/json", name).refuses(&wrong)
+    }
+
+    /// Takes JSON lines too, each of this schema.
+    pub(super) fn or_lines(mut self, name: &str, description: &str) -> Self {
+        let content = &mut self.operation["requestBody"]["content"];
+        content[JSON_LINES] = lines(name, description);
+        self
     }
 
     /// Takes a form (RFC 6749 Appendix B).
@@ -162,6 +191,13 @@ impl Call {
             "content": {kind: {"schema": body}},
         });
         self.answers.insert(status, answer);
+        self
+    }
+
+    /// Answers JSON lines to whoever sent such, each of this schema.
+    pub(super) fn or_answers_lines(mut self, status: u16, name: &str, description: &str) -> Self {
+        let answer = self.answers.get_mut(&status).unwrap();
+        answer["content"][JSON_LINES] = lines(name, description);
         self
     }
 
@@ -232,6 +268,14 @@ fn refusal(tongue: Tongue, status: u16, words: &BTreeSet<&'static str>) -> Value
         answer["headers"]["WWW-Authenticate"] = optional;
     }
     answer
+}
+
+/// OpenAPI 3.1 has no word for a sequence of values; 3.2 calls it `itemSchema`.
+fn lines(name: &str, description: &str) -> Value {
+    json!({
+        "schema": {"type": "string", "description": description},
+        "x-item-schema": schema(name),
+    })
 }
 
 fn headers(names: &[&str]) -> Value {

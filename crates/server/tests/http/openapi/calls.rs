@@ -1,5 +1,8 @@
 //! The table: every path and method of the authority. A route that is not here fails a test.
 
+mod operators;
+mod person;
+
 use super::call::Call;
 use super::schemas::{described, schema};
 use serde_json::{Value, json};
@@ -7,10 +10,18 @@ use symbolon::api_keys::ApiScope;
 use symbolon::http::start_session::IDEMPOTENCY_KEY_BYTES_MAX;
 
 /// What the calls are about, in the order in which they are shown.
-pub(super) const TAGS: [(&str, &str); 6] = [
+pub(super) const TAGS: [(&str, &str); 10] = [
     ("Sessions", "Start, look at and end sign-ins. For back ends, with an API key."),
     ("Subjects", "People: roles and claims, bans, erasure. For back ends, with an API key."),
+    ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
+    (
+        "Me",
+        "A person's own devices. For pages and apps, with an access token for the authority itself: \
+         renew with the issuer as `resource`.",
+    ),
     ("History", "What ended or changed, why, by whom, from where."),
+    ("Clients", "The applications: how they are configured, and their switches."),
+    ("Keys", "What signs access tokens."),
     ("OAuth", "For clients and resource servers: RFC 6749, 7009, 7662."),
     ("Discovery", "Where things are, and the public keys."),
     ("Operations", "For those who run it."),
@@ -18,10 +29,9 @@ pub(super) const TAGS: [(&str, &str); 6] = [
 
 /// All calls.
 pub(super) fn all() -> Vec<Call> {
-    [sessions(), subjects(), bans(), history(), oauth(), preflights(), discovery(), operations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let own = [sessions(), subjects(), bans(), history(), oauth(), preflights(), discovery()];
+    let others = [operations(), operators::all(), person::all()];
+    own.into_iter().chain(others).flatten().collect()
 }
 
 fn sessions() -> Vec<Call> {
@@ -127,12 +137,7 @@ fn subjects() -> Vec<Call> {
                  and nobody is signed out.",
         )
         .key(ApiScope::SubjectsWrite)
-        .header(
-            "If-Match",
-            json!({"type": "string", "examples": ["\"0.7\""]}),
-            "Write only if the subject is at one of these versions (RFC 9110 §13.1.1): up to \
-                 16 values of `ETag`, or `*`.",
-        )
+        .if_match("Write only if the subject is at one of these versions")
         .json("Profile")
         .answers(200, "The version that holds now.", "Replaced")
         .with(200, "ETag")
@@ -192,26 +197,33 @@ fn history() -> Vec<Call> {
 fn oauth() -> Vec<Call> {
     let client = json!([{"client_secret_basic": []}, {}]);
     vec![
-        Call::new("post", "/oauth2/token", "OAuth", "renewTokens", "Renew the tokens of a session")
-            .about(
-                "RFC 6749 §6, with rotation: the refresh token of the answer replaces the one \
-                 that was sent. A used one still earns the same answer while its grace window is \
-                 open; after that, it ends the session.",
-            )
-            .oauth()
-            .security(client.clone())
-            .form("TokenRequest")
-            .answers(200, "The session's newest tokens.", "Tokens")
-            .with(200, "Cache-Control")
-            .refuses(&[
-                (400, "invalid_grant"),
-                (400, "invalid_scope"),
-                (400, "invalid_target"),
-                (400, "unauthorized_client"),
-                (400, "unsupported_grant_type"),
-                (403, "unauthorized_client"),
-                (500, "server_error"),
-            ]),
+        Call::new(
+            "post",
+            "/oauth2/token",
+            "OAuth",
+            "issueTokens",
+            "Renew, or get a service's token",
+        )
+        .about(
+            "`refresh_token` is RFC 6749 §6, with rotation: the refresh token of the answer \
+                 replaces the one that was sent. A used one still earns the same answer while its \
+                 grace window is open; after that, it ends the session. `client_credentials` is \
+                 §4.4: a token of the service itself, and no refresh token.",
+        )
+        .oauth()
+        .security(client.clone())
+        .form("TokenRequest")
+        .answers(200, "The session's newest tokens, or the service's own.", "TokenAnswer")
+        .with(200, "Cache-Control")
+        .refuses(&[
+            (400, "invalid_grant"),
+            (400, "invalid_scope"),
+            (400, "invalid_target"),
+            (400, "unauthorized_client"),
+            (400, "unsupported_grant_type"),
+            (403, "unauthorized_client"),
+            (500, "server_error"),
+        ]),
         Call::new("post", "/oauth2/revoke", "OAuth", "signOut", "Sign out")
             .about(
                 "RFC 7009: the session of the refresh token ends. Text that is no token of this \
@@ -243,6 +255,14 @@ fn preflights() -> Vec<Call> {
     vec![
         preflight("/oauth2/token", "preflightToken"),
         preflight("/oauth2/revoke", "preflightRevoke"),
+        preflight("/v1/me/sessions", "preflightMySessions"),
+        preflight("/v1/me/sessions/{sid}", "preflightMySession").path(
+            "sid",
+            schema("SessionId"),
+            "The session.",
+        ),
+        preflight("/v1/me/sign-out", "preflightSignOut"),
+        preflight("/v1/me/events", "preflightMyEvents"),
     ]
 }
 
@@ -302,8 +322,11 @@ fn ending(call: Call) -> Call {
 }
 
 fn waiting(call: Call) -> Call {
+    wait(call).answers(200, "The sessions that this call ended.", "Ended")
+}
+
+fn wait(call: Call) -> Call {
     let wait = json!({"type": "string", "examples": ["2s"]});
     call.query("wait", wait, "Until every verifier has heard; not offered yet.")
-        .answers(200, "The sessions that this call ended.", "Ended")
         .refuses(&[(501, "wait-unavailable")])
 }

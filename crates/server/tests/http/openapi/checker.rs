@@ -32,6 +32,7 @@ impl<'a> Checker<'a> {
                 "properties" => wrong.extend(self.members(schema, value, at)),
                 "items" => wrong.extend(self.items(bound, value, at)),
                 "oneOf" => wrong.extend(self.one_of(bound, value, at)),
+                "anyOf" => wrong.extend(self.any_of(bound, value, at)),
                 _ if holds(keyword, bound, value) => {}
                 _ => wrong.push(format!("{at}: {value} breaks {keyword} {bound}")),
             }
@@ -60,9 +61,18 @@ impl<'a> Checker<'a> {
     }
 
     fn one_of(&self, choices: &'a Value, value: &Value, at: &str) -> Option<String> {
-        let choices = choices.as_array().unwrap().iter();
-        let fitting = choices.filter(|choice| self.wrong(choice, value, at).is_empty()).count();
+        let fitting = self.fitting(choices, value, at);
         (fitting != 1).then(|| format!("{at}: {value} fits {fitting} of the choices"))
+    }
+
+    fn any_of(&self, choices: &'a Value, value: &Value, at: &str) -> Option<String> {
+        let none = self.fitting(choices, value, at) == 0;
+        none.then(|| format!("{at}: {value} fits none of the choices"))
+    }
+
+    fn fitting(&self, choices: &'a Value, value: &Value, at: &str) -> usize {
+        let choices = choices.as_array().unwrap().iter();
+        choices.filter(|choice| self.wrong(choice, value, at).is_empty()).count()
     }
 }
 
@@ -81,6 +91,7 @@ fn holds(keyword: &str, bound: &Value, value: &Value) -> bool {
         "minLength" => at_least(length()),
         "maxLength" => at_most(length()),
         "maxItems" => at_most(entries()),
+        "minProperties" => at_least(members()),
         "maxProperties" => at_most(members()),
         "minimum" => value.as_i64().is_none_or(|n| bound.as_i64() <= Some(n)),
         "maximum" => value.as_i64().is_none_or(|n| Some(n) <= bound.as_i64()),
@@ -106,7 +117,7 @@ fn has(value: &Value, name: &Value) -> bool {
     value.as_object().is_none_or(|object| object.contains_key(name.as_str().unwrap()))
 }
 
-/// The patterns that are used, written out: no engine for five of them.
+/// The patterns that are used, written out: no engine for six of them.
 fn fits(pattern: &str, text: &str) -> bool {
     let base64url = |length: usize| {
         text.len() == length
@@ -114,6 +125,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match pattern {
+        "^[A-Za-z0-9_-]{16}$" => base64url(16),
         "^[A-Za-z0-9_-]{22}$" => base64url(22),
         "^[A-Za-z0-9_-]{43}$" => base64url(43),
         "^[!-~]+$" => !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()),
@@ -133,6 +145,7 @@ fn the_checker_finds_what_is_wrong() {
             "b": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}, "maxItems": 2},
             "c": {"oneOf": [{"type": "null"}, {"enum": ["x", "y"]}]},
             "d": {"type": "string", "pattern": "^[0-9]+\\.[0-9]+$"},
+            "f": {"anyOf": [{"type": "null"}, {"type": "object", "minProperties": 1}]},
         },
     }});
     let checker = Checker::new(&document);
@@ -151,6 +164,8 @@ fn the_checker_finds_what_is_wrong() {
         json!({"a": "ab", "c": "z"}),
         json!({"a": "ab", "d": "1"}),
         json!({"a": "ab", "e": 1}),
+        json!({"a": "ab", "f": {}}),
+        json!({"a": "ab", "f": 1}),
     ] {
         assert_ne!(wrong(broken.clone()), 0, "{broken}");
     }

@@ -13,7 +13,7 @@ Errors under `/v1` are `application/problem+json` (RFC 9457) with a stable code 
 with `Allow`. Every answer has `X-Request-Id`, and the log knows the request by it.
 
 Members of JSON bodies and parameters of queries are strict: an unknown or repeated one is refused. \
-Answers may grow. Bodies have at most 64 KiB. Times are whole seconds since 1970. Asking twice does no \
+Answers may grow. Bodies have at most 64 KiB, JSON lines at most 1 MiB. Times are whole seconds since 1970. Asking twice does no \
 harm: a request that was answered 503 can be sent again as it was.";
 
 /// The document as it stands in `api/openapi.json`.
@@ -57,7 +57,7 @@ fn headers() -> Value {
         "X-Request-Id": header("The request's name; the log knows it too."),
         "Cache-Control": header("Whether the answer may be kept: `no-store` where it holds secrets."),
         "Location": header("The path of what was made."),
-        "ETag": header("The subject's version, quoted, for `If-Match`."),
+        "ETag": header("The version of the subject or the client, quoted, for `If-Match`."),
         "WWW-Authenticate": header("How to say who asks (RFC 9110 §11.6.1)."),
         "Retry-After": header("After how many seconds to try again."),
     })
@@ -68,6 +68,11 @@ fn security() -> Value {
         "api_key": {
             "type": "http", "scheme": "bearer", "bearerFormat": "sym_ak_…",
             "description": "An API key of a back end or an operator, with the scopes that are named.",
+        },
+        "access_token": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "A person's access token whose `aud` is the issuer: renew with the issuer as \
+                            `resource` (RFC 8707).",
         },
         "client_secret_basic": {
             "type": "http", "scheme": "basic",

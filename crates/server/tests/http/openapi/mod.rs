@@ -14,6 +14,7 @@ mod refusals;
 mod schemas;
 mod sources;
 
+use crate::common::{Ask, Server};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,18 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
         let methods = methods.as_object().unwrap().iter();
         methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
     })
+}
+
+/// An access token of client `web` for the authority itself (RFC 8707).
+async fn for_the_authority(server: &Server, refresh: &str) -> String {
+    let metadata = server.ask(Ask::get("/.well-known/oauth-authorization-server")).await;
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "web"),
+        ("refresh_token", refresh),
+        ("resource", &metadata.expect(200).text("issuer")),
+    ];
+    server.ask(Ask::form("/oauth2/token", &form)).await.expect(200).text("access_token")
 }
 
 #[test]

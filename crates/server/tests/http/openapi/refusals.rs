@@ -14,25 +14,43 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 27] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No API key that is known and not revoked."),
+    (
+        401,
+        "invalid-token",
+        "The access token is not for the authority, or no longer in force; `reason` says why.",
+    ),
     (403, "banned", "The subject is not allowed to sign in."),
     (403, "client-disabled", "The client is switched off."),
+    (403, "foreign-origin", "The page's origin is not listed by the client."),
     (403, "insufficient-scope", "The API key lacks a scope."),
     (403, "key-limited", "The API key is limited to named clients, and this goes beyond them."),
     (404, "not-found", "There is no such thing, or it is not within this key's reach."),
     (405, "method-not-allowed", "This path has other methods: see `Allow`."),
     (408, "timeout", "The body was not complete within 10 s."),
     (409, "device_limit", "The subject has as many sessions as the client allows; end one first."),
+    (409, "key-from-file", "The key comes from a file: take it out of the configuration."),
+    (
+        409,
+        "more-than-expected",
+        "More sessions match than were to be hit; `matched` says how many. Nothing was done.",
+    ),
     (
         409,
         "session-ended",
         "The session that this `Idempotency-Key` started is over; `reason` says why.",
     ),
-    (412, "version-mismatch", "The subject is at another version than `If-Match` names."),
-    (413, "too-large", "The body is larger than 64 KiB."),
+    (409, "too-many-keys", "Too many keys of this algorithm are in use; wait, or revoke one."),
+    (
+        409,
+        "too-many-revoked",
+        "Too many tokens or keys are revoked by name; wait, or revoke more at once.",
+    ),
+    (412, "version-mismatch", "It is at another version than `If-Match` names."),
+    (413, "too-large", "The body is larger than 64 KiB; JSON lines than 1 MiB."),
     (415, "unsupported-media-type", "Send `application/json`."),
     (
         422,

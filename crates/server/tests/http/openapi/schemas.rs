@@ -1,5 +1,7 @@
 //! What bodies are made of. Bounds are those of the code: a bound that moves there moves here.
 
+mod operators;
+
 use serde_json::{Map, Value, json};
 use symbolon::http::ending::NOTE_BYTES_MAX;
 use symbolon::http::start_request::{LIST_MAX, ROLES_MAX, TEXT_BYTES_MAX};
@@ -67,8 +69,12 @@ fn form(required: &[&str], members: Value) -> Value {
 /// Every schema.
 pub(super) fn all() -> Map<String, Value> {
     let parts = [words(), sessions(), subjects(), events(), refusals(), oauth(), discovery()];
+    let operators =
+        [operators::revocations(), operators::clients(), operators::keys(), operators::person()];
     let mut all = Map::new();
-    for (name, one) in parts.into_iter().flat_map(|part| part.as_object().cloned().unwrap()) {
+    for (name, one) in
+        parts.into_iter().chain(operators).flat_map(|part| part.as_object().cloned().unwrap())
+    {
         assert!(all.insert(name.clone(), one).is_none(), "two schemas are called {name}");
     }
     all
@@ -99,7 +105,7 @@ fn words() -> Value {
         },
         "Version": {
             "type": "string", "pattern": "^[0-9]+\\.[0-9]+$",
-            "description": "A version of a subject: `<store epoch>.<subject counter>`.",
+            "description": "A version of a subject or a client: `<store epoch>.<its counter>`.",
         },
         "Reason": {
             "type": "string", "enum": Reason::ALL.map(Reason::as_str),
@@ -209,7 +215,7 @@ fn session() -> Value {
             "state": {"type": "string", "enum": ["active", "ended"]},
             "reason": described("Reason", "Only of an ended session."),
             "ended_at": described("Time", "Only of an ended session."),
-            "by": text("Who ended it: `authority`, `api_key:<name>`, `client:<id>` or `person`."),
+            "by": text("Who ended it: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or `person`."),
         }),
     )
 }
@@ -284,13 +290,13 @@ fn events() -> Value {
             "kind": {"type": "string", "enum": kinds, "description": "What it is about."},
             "session_id": schema("SessionId"),
             "jti": text("Of a token."),
-            "kid": text("Of a key."),
+            "kid": described("KeyId", "Of a key."),
             "below": described("Version", "Every older version of the kind is hit."),
             "subject": schema("SubjectId"),
             "client_id": schema("ClientId"),
             "effect": {"type": "string", "enum": ["revoked", "stale"]},
             "reason": schema("Reason"),
-            "by": text("Who: `authority`, `api_key:<name>`, `client:<id>` or `person`."),
+            "by": text("Who: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or `person`."),
             "note": schema("Note"),
             "ip": text("From where."),
             "request_id": text("`X-Request-Id` of the call that did it."),
@@ -310,6 +316,7 @@ fn refusals() -> Value {
             "reason": described("Reason", "Why a session ended or may not renew."),
             "request_id": text("The same as `X-Request-Id`: the log knows the request by it."),
             "retry_after": count("Seconds after which a retry makes sense."),
+            "matched": count("How many sessions would have been hit."),
         })),
         "OAuthError": answer(&["error", "error_description", "request_id"], json!({
             "error": text("A word of RFC 6749 §5.2."),
@@ -324,9 +331,9 @@ fn oauth() -> Value {
     let client_id = described("ClientId", "Of a public client, or of one without `Authorization`.");
     let client_secret = text("Of a confidential client without `Authorization`.");
     json!({
-        "TokenRequest": form(&["grant_type", "refresh_token"], json!({
-            "grant_type": {"const": "refresh_token"},
-            "refresh_token": text("Any generation that is still in its window."),
+        "TokenRequest": form(&["grant_type"], json!({
+            "grant_type": {"type": "string", "enum": ["refresh_token", "client_credentials"]},
+            "refresh_token": text("To renew: any generation that is still in its window."),
             "scope": described("Scope", "Narrows the answer's access token."),
             "resource": text("The audience of the answer's access token (RFC 8707), or the issuer."),
             "client_id": client_id,
@@ -337,6 +344,13 @@ fn oauth() -> Value {
               "refresh_expires_in"],
             tokens(&[]),
         ),
+        "TokenAnswer": {"anyOf": [schema("Tokens"), schema("ServiceTokens")]},
+        "ServiceTokens": answer(&["access_token", "token_type", "expires_in"], json!({
+            "access_token": text("A signed JWT (RFC 9068) whose `sub` is `client:<id>`."),
+            "token_type": {"const": "Bearer"},
+            "expires_in": count("Seconds until the access token ends."),
+            "scope": described("Scope", "Left out when there is none."),
+        })),
         "RevokeRequest": form(&["token"], json!({
             "token": text("The refresh token, of any generation."),
             "client_id": client_id,
@@ -375,7 +389,7 @@ fn discovery() -> Value {
             "kty": {"type": "string", "enum": ["OKP", "EC", "RSA"]},
             "use": {"const": "sig"},
             "alg": {"type": "string", "enum": ["EdDSA", "ES256", "RS256"]},
-            "kid": text("The key's name."),
+            "kid": schema("KeyId"),
             "crv": {"type": "string", "enum": ["Ed25519", "P-256"]},
             "x": text("Of OKP and EC."), "y": text("Of EC."),
             "n": text("Of RSA."), "e": text("Of RSA."),

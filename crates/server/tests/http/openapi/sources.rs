@@ -1,7 +1,7 @@
 //! The document against the code: nothing that the code takes or says is left out.
 
 use super::refusals::{OAUTH, PROBLEMS};
-use super::{document, operations, root};
+use super::{document, for_the_authority, operations, root};
 use crate::common::{Ask, Server};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,17 +9,23 @@ use std::fs;
 
 type Words = BTreeSet<String>;
 
-/// The product's files below `src/http`, tests left out.
+/// The product's files below `src/http` by their path there, tests left out.
 fn sources() -> BTreeMap<String, String> {
-    let folder = root().join("crates/server/src/http");
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let rust = paths.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
-    rust.map(|path| {
-        let text = fs::read_to_string(&path).unwrap();
-        let product = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
-        (path.file_name().unwrap().to_str().unwrap().to_owned(), product)
-    })
-    .collect()
+    let http = root().join("crates/server/src/http");
+    let (mut folders, mut found) = (vec![http.clone()], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.strip_prefix(&http).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                found.insert(name, product.to_owned());
+            }
+        }
+    }
+    found
 }
 
 /// What stands between each `open` and the next `close`.
@@ -107,11 +113,19 @@ fn every_word_of_a_refusal_is_described() {
 }
 
 /// The schema of each strict body, by the name of the type that reads it.
-const BODIES: [(&str, &str); 4] = [
+const BODIES: [(&str, &str); 12] = [
     ("StartRequest", "StartSession"),
     ("DeviceRequest", "DeviceOfStart"),
     ("ProfileRequest", "Profile"),
     ("BanRequest", "BanRequest"),
+    ("SwitchesRequest", "Switches"),
+    ("ReplayRequest", "ReplayForRequest"),
+    ("RotateRequest", "Rotation"),
+    ("ClockRequest", "ClockAcceptance"),
+    ("RevocationRequest", "Revocation"),
+    ("TargetRequest", "Target"),
+    ("FilterRequest", "Filter"),
+    ("SignOut", "SignOut"),
 ];
 
 #[test]
@@ -123,8 +137,10 @@ fn every_member_of_every_body_is_described() {
             let name = body.split("struct ").nth(1).unwrap().split(' ').next().unwrap();
             let known = BODIES.iter().find(|(own, _)| *own == name);
             let (_, schema) = known.unwrap_or_else(|| panic!("{name} needs a line in BODIES"));
-            let lines =
-                body.lines().filter(|line| line.starts_with("    ") && !line.contains("//"));
+            let is_field = |line: &&str| {
+                line.starts_with("    ") && !line.contains("//") && !line.contains("#[")
+            };
+            let lines = body.lines().filter(is_field);
             let fields = lines.filter_map(|line| line.trim().split(": ").next());
             let fields: Words = fields.map(|name| name.replace("pub ", "")).collect();
             let schema = &document["components"]["schemas"][schema];
@@ -150,7 +166,12 @@ fn every_parameter_that_is_read_is_described() {
     let document = document::whole();
     let (mut queries, mut forms) = (Words::new(), Words::new());
     for text in sources().values() {
-        for open in ["Query::read(&uri, &[", "known = [", "PARAMETERS: [&str; 3] = ["] {
+        for open in [
+            "Query::read(&uri, &[",
+            "Query::read(uri, &[",
+            "known = [",
+            "PARAMETERS: [&str; 3] = [",
+        ] {
             queries.extend(between(text, open, "]").flat_map(literals).map(str::to_owned));
         }
         for open in ["form.get(", "form.require("] {
@@ -168,25 +189,30 @@ fn every_parameter_that_is_read_is_described() {
 #[tokio::test]
 async fn every_parameter_of_a_query_is_known_to_its_call_and_no_other_is() {
     let server = Server::with(&[]).await;
+    let own = server.sign_in("alice").await;
+    let access = for_the_authority(&server, &own.refresh).await;
     let document = document::whole();
     for (path, method, operation) in operations(&document) {
+        let of_person = operation["security"][0]["access_token"].is_array();
+        let key = if of_person { &*access } else { server.api_key() };
         let place = path.replace("{sid}", "AAAAAAAAAAAAAAAAAAAAAA").replace(['{', '}'], "");
-        let ask = |name: &str| Ask::new(&method.to_uppercase(), &format!("{place}?{name}=!"));
+        let ask = |name: &str| {
+            server.ask(Ask::new(&method.to_uppercase(), &format!("{place}?{name}=!")).key(key))
+        };
         let own = operation["parameters"].as_array().into_iter().flatten();
         let own: Words = own
             .filter(|parameter| parameter["in"] == "query")
             .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
             .collect();
         for name in &own {
-            let answer = server.ask_as_back_end(ask(name)).await;
+            let answer = ask(name).await;
             let said = String::from_utf8_lossy(&answer.body).into_owned();
             assert!(!said.contains("is not a parameter of this call"), "{method} {path}: {name}");
         }
         let strict =
             path.starts_with("/v1/") && !operation["security"].as_array().unwrap().is_empty();
         if strict && path != "/v1/sessions" || !own.is_empty() {
-            let refused =
-                server.ask_as_back_end(ask("no_such")).await.expect_problem(400, "malformed");
+            let refused = ask("no_such").await.expect_problem(400, "malformed");
             assert_eq!(refused.text("member"), "no_such", "{method} {path}");
         }
     }
