@@ -73,7 +73,7 @@ impl<'a> Chapter<'a> {
                 needs(&call["security"], words),
                 parameters(&call["parameters"], words),
                 self.body(&call["requestBody"], words),
-                answers(&call["responses"], words),
+                self.answers(&call["responses"], words),
             )
         };
         let calls: String = self.calls.iter().map(call).collect();
@@ -85,12 +85,51 @@ impl<'a> Chapter<'a> {
     }
 
     fn body(&self, body: &Value, words: &Words) -> String {
-        let Some((media, schema)) = content(body) else { return String::new() };
-        let reference = text(&schema["$ref"]).trim_start_matches('#');
-        let members = self.document.pointer(reference).map(|schema| members(schema, words));
-        let head =
-            format!("<h4>{}</h4><p>{}: {}</p>", words.body, code(media), kind(schema, words));
-        head + &members.unwrap_or_default()
+        let shown = |(media, schema, about): (&str, String, &str)| {
+            format!("<p>{}: {schema} {}</p>", code(media), prose(about))
+        };
+        let shown: String = contents(body, words).map(shown).collect();
+        if shown.is_empty() {
+            return shown;
+        }
+        let media = body["content"].as_object().into_iter().flatten();
+        let members = media.map(|(_, media)| self.follow(&media["schema"]));
+        let members: String = members.map(|schema| members_of(schema, words)).collect();
+        format!("<h4>{}</h4>{shown}{members}", words.body)
+    }
+
+    /// What is answered; the many ways of saying no fold away.
+    fn answers(&self, answers: &Value, words: &Words) -> String {
+        let all = answers.as_object().into_iter().flatten();
+        let followed = all.map(|(status, answer)| (status, self.follow(answer)));
+        let (no, yes): (Vec<_>, Vec<_>) =
+            followed.partition(|(_, answer)| answer["x-codes"].is_array());
+        let head = [words.status, words.meaning, words.body, words.headers];
+        let rows = yes.into_iter().map(|(status, answer)| {
+            let names = answer["headers"].as_object().into_iter().flatten();
+            let names: Vec<_> = names.map(|(name, _)| code(name)).collect();
+            let bodies: Vec<_> = contents(answer, words).map(|(_, schema, _)| schema).collect();
+            let body = bodies.join(&format!(" {} ", words.or));
+            [code(status), prose(text(&answer["description"])), body, names.join(" ")]
+        });
+        let answered = titled(words.answers, table(head, rows.collect()));
+        let statuses: Vec<_> = no.iter().map(|(status, _)| code(status)).collect();
+        let rows = no
+            .into_iter()
+            .map(|(status, answer)| [code(status), prose(text(&answer["description"]))]);
+        match table([words.status, words.meaning], rows.collect()) {
+            none if none.is_empty() => answered,
+            refused => format!(
+                "{answered}<details><summary>{}: {}</summary>{refused}</details>",
+                words.refusals,
+                statuses.join(" ")
+            ),
+        }
+    }
+
+    fn follow(&self, value: &'a Value) -> &'a Value {
+        let reference = value["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        reference.and_then(|path| self.document.pointer(path)).unwrap_or(value)
     }
 }
 
@@ -122,24 +161,11 @@ fn parameters(parameters: &Value, words: &Words) -> String {
     titled(words.parameters, table(head, rows))
 }
 
-fn answers(answers: &Value, words: &Words) -> String {
-    let row = |(status, answer): (&String, &Value)| {
-        let names = answer["headers"].as_object().into_iter().flatten();
-        let names: Vec<_> = names.map(|(name, _)| code(name)).collect();
-        let body = content(answer).map(|(_, schema)| kind(schema, words));
-        let meaning = text(&answer["description"]);
-        [code(status), prose(meaning), body.unwrap_or_default(), names.join(" ")]
-    };
-    let rows: Vec<_> = answers.as_object().into_iter().flatten().map(row).collect();
-    let head = [words.status, words.meaning, words.body, words.headers];
-    titled(words.answers, table(head, rows))
-}
-
 fn schemas(schemas: &Value, words: &Words) -> String {
     let one = |(name, schema): (&String, &Value)| {
         let about = paragraphs(text(&schema["description"]));
         let shown = match schema["properties"].is_object() {
-            true => members(schema, words),
+            true => members_of(schema, words),
             false => format!("<p>{}</p>", kind(schema, words)),
         };
         let name = escape(name);
@@ -148,7 +174,7 @@ fn schemas(schemas: &Value, words: &Words) -> String {
     schemas.as_object().into_iter().flatten().map(one).collect()
 }
 
-fn members(schema: &Value, words: &Words) -> String {
+fn members_of(schema: &Value, words: &Words) -> String {
     let row = |(member, schema_of): (&String, &Value)| {
         let required = items(&schema["required"]).any(|required| required == member.as_str());
         let about = prose(text(&schema_of["description"]));
@@ -182,10 +208,19 @@ fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     )
 }
 
-/// The media type and the schema of a body.
-fn content(holder: &Value) -> Option<(&str, &Value)> {
-    let (media, body) = holder["content"].as_object()?.iter().next()?;
-    Some((media, &body["schema"]))
+/// The bodies that something may have: media type, what it is made of, and what is said of it.
+fn contents<'a>(
+    holder: &'a Value,
+    words: &'a Words,
+) -> impl Iterator<Item = (&'a str, String, &'a str)> {
+    let all = holder["content"].as_object().into_iter().flatten();
+    all.map(|(media, body)| match body.get("x-item-schema") {
+        Some(item) => {
+            let made = format!("{} {}", words.lines_of, kind(item, words));
+            (media.as_str(), made, text(&body["schema"]["description"]))
+        }
+        None => (media.as_str(), kind(&body["schema"], words), ""),
+    })
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {

@@ -222,10 +222,14 @@ impl Call {
         self
     }
 
-    /// The operation object (OpenAPI 3.1 §4.8.10).
-    pub(super) fn operation(mut self) -> Value {
+    /// The operation object (OpenAPI 3.1 §4.8.10), and the refusals that it refers to, by name.
+    pub(super) fn operation(mut self) -> (Value, Map<String, Value>) {
+        let mut named = Map::new();
         for (status, words) in &self.refusals {
-            self.answers.insert(*status, refusal(self.tongue, *status, words));
+            let name = name(self.tongue, *status, words);
+            let reference = json!({"$ref": format!("#/components/responses/{name}")});
+            named.insert(name, refusal(self.tongue, *status, words));
+            self.answers.insert(*status, reference);
         }
         let text = |(status, answer): (u16, Value)| (status.to_string(), answer);
         let answers: Map<String, Value> = self.answers.into_iter().map(text).collect();
@@ -233,7 +237,20 @@ impl Call {
         if !self.parameters.is_empty() {
             self.operation.insert("parameters".into(), self.parameters.into());
         }
-        self.operation.into()
+        (self.operation.into(), named)
+    }
+}
+
+/// What a refusal is called: calls that say no with the same words share it.
+fn name(tongue: Tongue, status: u16, words: &BTreeSet<&'static str>) -> String {
+    let faults: BTreeSet<_> = FAULTS.iter().map(|(_, word)| *word).collect();
+    let words: Vec<_> = match *words == faults {
+        true => vec!["faults"],
+        false => words.iter().copied().collect(),
+    };
+    match tongue {
+        Tongue::Problem => format!("{status}.{}", words.join(".")),
+        Tongue::OAuth => format!("oauth.{status}.{}", words.join(".")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::{calls, schemas};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const ABOUT: &str = "\
 The authority for login state: it starts sessions that your back end vouches for, renews them unseen, \
@@ -23,10 +23,11 @@ pub(super) fn text() -> String {
 
 /// The document.
 pub(super) fn whole() -> Value {
-    let mut paths = json!({});
+    let (mut paths, mut refusals) = (json!({}), Map::new());
     for call in calls::all() {
         let (path, method) = (call.path, call.method);
-        let operation = Call::operation(call);
+        let (operation, named) = Call::operation(call);
+        refusals.extend(named);
         let earlier = paths[path].as_object_mut().map(|path| path.remove(method));
         assert!(earlier.flatten().is_none(), "{method} {path} stands twice in the table");
         paths[path][method] = operation;
@@ -45,6 +46,7 @@ pub(super) fn whole() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas::all(),
+            "responses": refusals,
             "headers": headers(),
             "securitySchemes": security(),
         },
