@@ -56,7 +56,8 @@ impl<'a> Chapter<'a> {
             format!("<li><a href=\"#{id}\">{}</a></li>", prose(summary))
         };
         let calls: String = self.calls.iter().map(link).collect();
-        format!("<h2>{}</h2><ul>{calls}</ul>", escape(self.name))
+        let name = escape(self.name);
+        format!("<h2><a href=\"#about-{name}\">{name}</a></h2><ul>{calls}</ul>")
     }
 
     fn html(&self, words: &Words) -> String {
@@ -77,11 +78,8 @@ impl<'a> Chapter<'a> {
             )
         };
         let calls: String = self.calls.iter().map(call).collect();
-        format!(
-            "<section><h2>{}</h2>{}{calls}</section>",
-            escape(self.name),
-            paragraphs(self.about)
-        )
+        let (name, about) = (escape(self.name), paragraphs(self.about));
+        format!("<section id=\"about-{name}\"><h2>{name}</h2>{about}{calls}</section>")
     }
 
     fn body(&self, body: &Value, words: &Words) -> String {

@@ -33,15 +33,33 @@ impl Walk {
 
     /// The same without an API key.
     async fn ask_as_anybody(&mut self, call: &str, status: u16, ask: Ask) -> Answer {
-        let answer = self.server.ask(ask).await.expect(status);
+        let answer = self.server.ask(ask.clone()).await.expect(status);
         self.hold(call, &answer);
+        if answer.status.is_success() {
+            self.hold_sent(call, ask.sent());
+        }
         self.seen.insert((call.to_owned(), status));
         answer
     }
 
-    fn hold(&self, call: &str, answer: &Answer) {
+    fn operation(&self, call: &str) -> &Value {
         let (method, path) = call.split_once(' ').unwrap();
-        let operation = &self.document["paths"][path][method.to_lowercase()];
+        &self.document["paths"][path][method.to_lowercase()]
+    }
+
+    /// What was taken must be what the document lets others send: one JSON body, or lines of them.
+    fn hold_sent(&self, call: &str, sent: &[u8]) {
+        let media = &self.operation(call)["requestBody"]["content"]["application/json"];
+        let Some(schema) = media.get("schema") else { return };
+        for body in serde_json::Deserializer::from_slice(sent).into_iter::<Value>() {
+            let body = body.unwrap();
+            let wrong = Checker::new(&self.document).wrong(schema, &body, "sent");
+            assert_eq!(wrong, [] as [String; 0], "{call}: {body}");
+        }
+    }
+
+    fn hold(&self, call: &str, answer: &Answer) {
+        let operation = self.operation(call);
         assert!(operation.is_object(), "{call} is not in the document");
         let checker = Checker::new(&self.document);
         let said = checker.follow(&operation["responses"][answer.status.as_str()]);

@@ -17,7 +17,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
-    (401, "unauthorized", "No API key that is known and not revoked."),
+    (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
     (
         401,
         "invalid-token",
