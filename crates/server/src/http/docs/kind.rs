@@ -12,7 +12,7 @@ pub(super) fn kind(schema: &Value, words: &Words) -> String {
         parts.push(code(pattern));
     }
     if let Some(default) = schema.get("default") {
-        parts.push(format!("= {}", code(&plain(default))));
+        parts.push(format!("({} {})", words.default, code(&plain(default))));
     }
     parts.join(" ")
 }
@@ -66,7 +66,7 @@ mod tests {
             (json!({"type": "string", "minLength": 1, "maxLength": 255}), "string 1–255"),
             (
                 json!({"type": "integer", "maximum": 9, "default": 5}),
-                "integer ≤ 9 = <code>5</code>",
+                "integer ≤ 9 (default <code>5</code>)",
             ),
             (json!({"enum": ["a", "b"]}), "<code>a</code> <code>b</code>"),
             (json!({"type": "array", "items": {"type": "string"}}), "list of string"),

@@ -24,6 +24,7 @@ pub(super) struct Words {
     pub(super) nobody: &'static str,
     pub(super) or: &'static str,
     pub(super) list_of: &'static str,
+    pub(super) default: &'static str,
 }
 
 pub(super) const ENGLISH: Words = Words {
@@ -49,6 +50,7 @@ pub(super) const ENGLISH: Words = Words {
     nobody: "no credentials",
     or: "or",
     list_of: "list of",
+    default: "default",
 };
 
 pub(super) const CHINESE: Words = Words {
@@ -56,7 +58,7 @@ pub(super) const CHINESE: Words = Words {
     html_lang: "zh-CN",
     title: "Symbolon：HTTP 接口",
     other: ("en", "English"),
-    document: "同一份内容的 OpenAPI 3.1",
+    document: "同一份内容的 OpenAPI 3.1（说明文字都是英文）",
     needs: "凭据",
     parameters: "参数",
     body: "请求体",
@@ -74,4 +76,5 @@ pub(super) const CHINESE: Words = Words {
     nobody: "不需要凭据",
     or: "或",
     list_of: "列表：",
+    default: "默认",
 };

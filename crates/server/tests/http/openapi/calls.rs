@@ -10,7 +10,7 @@ use symbolon::api_keys::ApiScope;
 use symbolon::http::start_session::IDEMPOTENCY_KEY_BYTES_MAX;
 
 /// What the calls are about, in the order in which they are shown.
-pub(super) const TAGS: [(&str, &str); 10] = [
+pub(super) const TAGS: [(&str, &str); 11] = [
     ("Sessions", "Start, look at and end sign-ins. For back ends, with an API key."),
     ("Subjects", "People: roles and claims, bans, erasure. For back ends, with an API key."),
     ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
@@ -25,12 +25,16 @@ pub(super) const TAGS: [(&str, &str); 10] = [
     ("OAuth", "For clients and resource servers: RFC 6749, 7009, 7662."),
     ("Discovery", "Where things are, and the public keys."),
     ("Operations", "For those who run it."),
+    (
+        "Browsers",
+        "What a browser asks before a page calls: pages of the origins that a client lists may, no others.",
+    ),
 ];
 
 /// All calls.
 pub(super) fn all() -> Vec<Call> {
-    let own = [sessions(), subjects(), bans(), history(), oauth(), preflights(), discovery()];
-    let others = [operations(), operators::all(), person::all()];
+    let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
+    let others = [operations(), operators::all(), person::all(), preflights()];
     own.into_iter().chain(others).flatten().collect()
 }
 
@@ -247,10 +251,9 @@ fn oauth() -> Vec<Call> {
 
 fn preflights() -> Vec<Call> {
     let preflight = |path, id| {
-        Call::new("options", path, "OAuth", id, "Ask whether a page may call")
-            .about("For browsers: pages of the origins that a client lists may, and no others.")
+        Call::new("options", path, "Browsers", id, &format!("Before `{path}`"))
             .oauth()
-            .answers_nothing(204, "`Access-Control-Allow-Origin` is there if the page may.")
+            .answers_nothing(204, "`Access-Control-Allow-Origin` is there if the page may call.")
     };
     vec![
         preflight("/oauth2/token", "preflightToken"),
