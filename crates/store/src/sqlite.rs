@@ -2,19 +2,29 @@
 //! beside it, and an ends log.
 
 mod again;
+mod backup;
+mod catch_up;
 mod change;
 mod checkpoint;
+mod compact;
 mod ends;
+mod files;
+mod import;
 mod list;
 mod moves;
 mod open;
 mod queue;
 mod read;
+mod restore;
 mod schema;
 mod step;
 #[cfg(test)]
 mod tests;
 mod write;
+
+pub use again::Replayed;
+pub use backup::{Copied, backup};
+pub use restore::{Restore, Restored, Source, restore};
 
 use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};
@@ -68,6 +78,8 @@ struct Shared {
     latency: Latency,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
+    /// Whether a token of another system may be known: only then is one ever looked for.
+    imported: AtomicBool,
     hasher: std::hash::RandomState,
 }
 
@@ -80,6 +92,7 @@ impl Shared {
             commits: AtomicU64::new(0),
             latency: Latency::default(),
             ends_behind: AtomicBool::new(false),
+            imported: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
     }

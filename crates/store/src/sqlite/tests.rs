@@ -1,8 +1,10 @@
 //! The suite on SQLite, and what is SQLite's alone.
 
+mod backup;
 mod conformance;
 mod damage;
 mod restore;
+mod story;
 
 use super::{Role, Sqlite};
 use crate::{Refusal, Store};
