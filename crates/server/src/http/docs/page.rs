@@ -84,7 +84,8 @@ impl<'a> Chapter<'a> {
 
     fn body(&self, body: &Value, words: &Words) -> String {
         let shown = |(media, schema, about): (&str, String, &str)| {
-            format!("<p>{}: {schema} {}</p>", code(media), prose(about))
+            let about = if about.is_empty() { about.to_owned() } else { format!(". {about}") };
+            format!("<p>{}: {schema}{}</p>", code(media), prose(&about))
         };
         let shown: String = contents(body, words).map(shown).collect();
         if shown.is_empty() {

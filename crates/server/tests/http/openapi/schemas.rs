@@ -139,7 +139,7 @@ fn sessions() -> Value {
                 stored ones stand. Needs `subjects:write` and a key that is not limited to clients."),
             "claims": described("Claims", "Of this session alone; they win over the subject's."),
             "amr": list(schema("Name"), LIST_MAX, "How the subject authenticated (RFC 8176)."),
-            "acr": schema("Name"),
+            "acr": described("Name", "How strongly the subject authenticated (RFC 9068 §2.2.3.1)."),
             "authenticated_at": described("Time", "Left out: now. Not in the future."),
             "expires_at": described("Time", "An earlier end than the client's `absolute`."),
             "audience": list(schema("Name"), LIST_MAX, "Some of the client's audiences; left out or \

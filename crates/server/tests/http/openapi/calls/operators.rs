@@ -13,8 +13,9 @@ pub(super) fn all() -> Vec<Call> {
 
 fn revocations() -> Call {
     let asked = format!(
-        "Many at once, subjects or sessions: up to {LINES_MAX} lines and {BATCH_BYTES_MAX} bytes. A line that \
+        "Many at once, subjects or sessions: up to {LINES_MAX} lines and {} MiB. A line that \
          is wrong refuses the whole batch before anything is done.",
+        BATCH_BYTES_MAX >> 20
     );
     let answered = "The lines in their order, each with a status of its own.";
     Call::new("post", "/v1/revocations", "Revocations", "revoke", "Revoke anything")
