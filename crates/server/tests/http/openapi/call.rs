@@ -279,7 +279,7 @@ fn refusal(tongue: Tongue, status: u16, words: &BTreeSet<&'static str>) -> Value
     });
     if tongue == Tongue::OAuth && status == 401 {
         let optional = json!({
-            "description": "How to say who asks, where the caller tried the `Authorization` header.",
+            "description": "How to say who asks, where the caller tried `Authorization`.",
             "schema": {"type": "string"},
         });
         answer["headers"]["WWW-Authenticate"] = optional;

@@ -16,8 +16,8 @@ pub(super) const TAGS: [(&str, &str); 11] = [
     ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
     (
         "Me",
-        "A person's own devices. For pages and apps, with an access token for the authority itself: \
-         renew with the issuer as `resource`.",
+        "A person's own devices. For pages and apps, with an access token for the authority \
+         itself: renew with the issuer as `resource`.",
     ),
     ("History", "What ended or changed, why, by whom, from where."),
     ("Clients", "The applications: how they are configured, and their switches."),
@@ -27,7 +27,8 @@ pub(super) const TAGS: [(&str, &str); 11] = [
     ("Operations", "For those who run it."),
     (
         "Browsers",
-        "What a browser asks before a page calls: pages of the origins that a client lists may, no others.",
+        "What a browser asks before a page calls: pages of the origins that a client lists may, \
+         no others.",
     ),
 ];
 

@@ -142,7 +142,10 @@ fn the_checker_finds_what_is_wrong() {
         "type": "object", "required": ["a"],
         "properties": {
             "a": {"type": "string", "minLength": 2, "maxLength": 3},
-            "b": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}, "maxItems": 2},
+            "b": {
+                "type": "array", "maxItems": 2,
+                "items": {"type": "integer", "minimum": 1, "maximum": 9},
+            },
             "c": {"oneOf": [{"type": "null"}, {"enum": ["x", "y"]}]},
             "d": {"type": "string", "pattern": "^[0-9]+\\.[0-9]+$"},
             "f": {"anyOf": [{"type": "null"}, {"type": "object", "minProperties": 1}]},

@@ -54,7 +54,8 @@ pub(super) fn whole() -> Value {
 }
 
 fn headers() -> Value {
-    let header = |description: &str| json!({"description": description, "required": true, "schema": {"type": "string"}});
+    let text = json!({"type": "string"});
+    let header = |about: &str| json!({"description": about, "required": true, "schema": text});
     json!({
         "X-Request-Id": header("The request's name; the log knows it too."),
         "Cache-Control": header("Whether the answer may be kept: `no-store` where it holds secrets."),

@@ -4,6 +4,7 @@ mod operators;
 
 use serde_json::{Map, Value, json};
 use symbolon::http::ending::NOTE_BYTES_MAX;
+use symbolon::http::query::LIMIT_MAX;
 use symbolon::http::start_request::{LIST_MAX, ROLES_MAX, TEXT_BYTES_MAX};
 use symbolon_core::Reason;
 use symbolon_core::device::DeviceClass;
@@ -215,7 +216,10 @@ fn session() -> Value {
             "state": {"type": "string", "enum": ["active", "ended"]},
             "reason": described("Reason", "Only of an ended session."),
             "ended_at": described("Time", "Only of an ended session."),
-            "by": text("Who ended it: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or `person`."),
+            "by": text(
+                "Who ended it: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or \
+                 `person`."
+            ),
         }),
     )
 }
@@ -240,7 +244,7 @@ fn page(of: &str, next: Value) -> Value {
     answer(
         &["items"],
         json!({
-            "items": {"type": "array", "items": schema(of), "maxItems": symbolon::http::query::LIMIT_MAX},
+            "items": {"type": "array", "items": schema(of), "maxItems": LIMIT_MAX},
             "next": next,
         }),
     )
@@ -296,7 +300,9 @@ fn events() -> Value {
             "client_id": schema("ClientId"),
             "effect": {"type": "string", "enum": ["revoked", "stale"]},
             "reason": schema("Reason"),
-            "by": text("Who: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or `person`."),
+            "by": text(
+                "Who: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or `person`."
+            ),
             "note": schema("Note"),
             "ip": text("From where."),
             "request_id": text("`X-Request-Id` of the call that did it."),

@@ -60,7 +60,11 @@ pub(super) async fn revocations(walk: &mut Walk) {
     let own = walk.sign_in("hugo").await;
     let jti = jti(walk, &own).await;
     let call = "POST /v1/revocations";
-    let body = |target: Value, effect: &str| json!({"target": target, "effect": effect, "reason": "admin", "note": "a walk"});
+    let body = |target: Value, effect: &str| {
+        let mut body = json!({"target": target, "reason": "admin", "note": "a walk"});
+        body["effect"] = json!(effect);
+        body
+    };
     let mut looked =
         body(json!({"filter": {"client_id": "web", "device_class": "web"}}), "revoked");
     looked["dry_run"] = json!(true);

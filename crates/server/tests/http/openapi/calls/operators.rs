@@ -20,8 +20,8 @@ fn revocations() -> Call {
     let answered = "The lines in their order, each with a status of its own.";
     Call::new("post", "/v1/revocations", "Revocations", "revoke", "Revoke anything")
         .about(
-            "The target decides which scope the key needs: `sessions:end` for a session, a token or a \
-             filter, `subjects:write` for a subject, `admin` for a client, a key or everything.",
+            "The target decides which scope the key needs: `sessions:end` for a session, a token \
+             or a filter, `subjects:write` for a subject, `admin` for a client, a key or everything.",
         )
         .key_of_any(&[ApiScope::SessionsEnd, ApiScope::SubjectsWrite, ApiScope::Admin])
         .json("Revocation")
@@ -58,8 +58,8 @@ fn clients() -> Vec<Call> {
             .refuses(&of_one),
         named(Call::new("put", one, "Clients", "switchClient", "Replace a client's switches"))
             .about(
-                "As a whole: a member left out is what it is by default, on and as configured. A client that is \
-                 off is refused in every grant; its sessions go on when it is on again.",
+                "As a whole: a member left out is what it is by default, on and as configured. A \
+                 client that is off is refused in every grant; its sessions go on when it is on again.",
             )
             .key(ApiScope::Admin)
             .if_match("Write only if the client is at one of these versions")
@@ -92,8 +92,8 @@ fn keys() -> Vec<Call> {
             revoke
                 .path("kid", schema("KeyId"), "The key.")
                 .about(
-                    "Another key signs, and what this one signed is refused: everybody renews, and nobody \
-                     signs in again.",
+                    "Another key signs, and what this one signed is refused: everybody renews, \
+                     and nobody signs in again.",
                 )
                 .key(ApiScope::Admin)
                 .query("reason", reason, "Why.")
@@ -113,8 +113,9 @@ fn keys() -> Vec<Call> {
 fn clock() -> Call {
     Call::new("post", "/v1/clock", "Operations", "acceptClock", "Say that the clock is right")
         .about(
-            "When the wall clock left the machine's own count of time, or lies behind what the store has seen, \
-             nothing is decided (503, `clock`) until it comes back or somebody calls this.",
+            "When the wall clock left the machine's own count of time, or lies behind what the \
+             store has seen, nothing is decided (503, `clock`) until it comes back or somebody \
+             calls this.",
         )
         .key(ApiScope::Admin)
         .json("ClockAcceptance")

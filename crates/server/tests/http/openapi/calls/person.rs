@@ -14,8 +14,8 @@ pub(super) fn all() -> Vec<Call> {
     let own = vec![
         Call::new("get", "/v1/me/sessions", TAG, "listMySessions", "List one's own devices")
             .about(
-                "Those that are active. When the session that asks was last used is told to the hour: a thief \
-                 who holds its token learns nothing useful.",
+                "Those that are active. When the session that asks was last used is told to the \
+                 hour: a thief who holds its token learns nothing useful.",
             )
             .person()
             .paged(schema("SessionId"))
@@ -25,12 +25,13 @@ pub(super) fn all() -> Vec<Call> {
             .person()
             .answers(200, "The session that this call ended.", "Ended")
             .refuses(&[(404, "not-found")]),
-        out.about("Here, everywhere else, or everywhere.")
-            .person()
-            .json("SignOut")
-            .answers(200, "The sessions that this call ended.", "Ended"),
+        out.about("Here, everywhere else, or everywhere.").person().json("SignOut").answers(
+            200,
+            "The sessions that this call ended.",
+            "Ended",
+        ),
         Call::new("get", "/v1/me/events", TAG, "listMyEvents", "What happened to one's sessions")
-            .about("Oldest first. Who else acted, from where, and what they noted is for operators.")
+            .about("Oldest first. Who else acted, from where, and their notes: for operators.")
             .person()
             .query("since", schema("Time"), "Not older than this.")
             .paged(cursor)

@@ -13,8 +13,8 @@ const ALGORITHMS: [&str; 3] = ["EdDSA", "ES256", "RS256"];
 pub(super) fn revocations() -> Value {
     let effect = json!({
         "type": "string", "enum": ["revoked", "stale"],
-        "description": "`revoked`: must sign in again. `stale`: must renew, which needs nobody; not for a \
-                        session or a filter.",
+        "description": "`revoked`: must sign in again. `stale`: must renew, which needs nobody; not \
+                        for a session or a filter.",
     });
     json!({
         "Revocation": request(&["target", "effect", "reason"], json!({
@@ -30,8 +30,8 @@ pub(super) fn revocations() -> Value {
         "Filter": filter(),
         "Revoked": answer(&["position", "matched", "sample"], revoked(&[])),
         "RevokedLine": answer(&["line", "status"], revoked(&[
-            ("line", json!({"type": "integer", "minimum": 1, "description": "Which line this is about."})),
-            ("status", json!({"type": "integer", "description": "What the line alone would be answered."})),
+            ("line", count("Which line this is about, from 1.")),
+            ("status", count("What the line alone would be answered.")),
             ("detail", text("Only of a line that was refused: why.")),
         ])),
         "Hit": answer(&["session_id", "subject", "client_id"], json!({
@@ -120,8 +120,8 @@ pub(super) fn clients() -> Value {
         })),
         "Replay": {
             "type": "string", "enum": ["enforce", "report", "off"],
-            "description": "What a replayed refresh token does: end the session, pass with an alert, or be \
-                            refused while the session lives.",
+            "description": "What a replayed refresh token does: end the session, pass with an alert, \
+                            or be refused while the session lives.",
         },
         "ReplayFor": answer(&["mode", "until"], replay.clone()),
         "Switches": request(&[], json!({
@@ -148,7 +148,8 @@ fn client() -> Value {
         "version",
         "replay",
     ];
-    let names = |description| json!({"type": "array", "items": {"type": "string"}, "description": description});
+    let text = json!({"type": "string"});
+    let names = |about| json!({"type": "array", "items": text, "description": about});
     answer(
         &required,
         json!({
@@ -199,7 +200,9 @@ pub(super) fn keys() -> Value {
             "gone_at": described("Time", "Is published until then. Exclusive."),
         })),
         "Rotation": request(&[], json!({
-            "alg": {"type": "string", "enum": ALGORITHMS, "description": "Left out: every one in use."},
+            "alg": {
+                "type": "string", "enum": ALGORITHMS, "description": "Left out: every one in use.",
+            },
             "now": truth("Let a new key sign at once. Left out: announce it first."),
         })),
         "ClockAcceptance": request(&["accept"], json!({"accept": {"const": true}})),
