@@ -103,7 +103,7 @@ impl<'a> Chapter<'a> {
         let followed = all.map(|(status, answer)| (status, self.follow(answer)));
         let (no, yes): (Vec<_>, Vec<_>) =
             followed.partition(|(_, answer)| answer["x-codes"].is_array());
-        let head = [words.status, words.meaning, words.body, words.headers];
+        let head = [words.status, words.meaning, words.answered, words.headers];
         let rows = yes.into_iter().map(|(status, answer)| {
             let names = answer["headers"].as_object().into_iter().flatten();
             let names: Vec<_> = names.map(|(name, _)| code(name)).collect();
