@@ -39,7 +39,7 @@ pub use api_key::{
 };
 pub use claims::{Audience, ParsedClaims};
 pub use digest::{parse_thumbprint, sha256};
-pub use extra_claims::ExtraClaims;
+pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
 pub use jwk::{PublicJwk, key_id_text, parse_key_id};

@@ -9,6 +9,7 @@ pub mod client_view;
 pub mod clients;
 pub mod clock;
 pub mod cors;
+pub mod docs;
 pub mod edge;
 pub mod ending;
 pub mod erase;
@@ -23,6 +24,7 @@ pub mod keys;
 pub mod me;
 pub mod metadata;
 pub mod oauth_error;
+pub mod openapi;
 pub mod own_token;
 pub mod problem;
 pub mod query;
@@ -80,6 +82,8 @@ pub fn router(live: Live) -> Router {
         .route("/.well-known/jwks.json", get(jwks::get))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(openapi::get))
+        .route("/docs", get(docs::get))
         .layer(from_fn_with_state(live.clone(), edge::edge))
         .with_state(live)
 }

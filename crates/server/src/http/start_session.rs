@@ -4,6 +4,7 @@ use super::auth::{self, Caller};
 use super::body::{Object, json_bytes, parse_json};
 use super::edge::Context;
 use super::problem::Problem;
+use super::query::Query;
 use super::start_request::StartRequest;
 use super::tokens::{TokenAnswer, Unwritten, Writing};
 use crate::api_keys::ApiScope;
@@ -13,7 +14,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use std::sync::Arc;
 use symbolon_core::revocation::Act;
@@ -37,10 +38,12 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub async fn post(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsStart).await?;
+    Query::read(&uri, &[])?;
     let bytes = json_bytes(&headers, body).await?;
     let Object(request): Object<StartRequest> = parse_json(&bytes)?;
     let at = app.now()?;

@@ -40,6 +40,8 @@ mod me;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod reload;

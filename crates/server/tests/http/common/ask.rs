@@ -60,6 +60,11 @@ impl Ask {
         self
     }
 
+    /// The body, as it is sent.
+    pub(crate) fn sent(&self) -> &[u8] {
+        &self.body
+    }
+
     /// One more header line.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();

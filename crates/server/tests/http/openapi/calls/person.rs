@@ -1,0 +1,41 @@
+//! The calls of a person about their own devices.
+
+use super::super::call::Call;
+use super::super::schemas::schema;
+use serde_json::json;
+
+const TAG: &str = "Me";
+
+/// All of them.
+pub(super) fn all() -> Vec<Call> {
+    let end = Call::new("delete", "/v1/me/sessions/{sid}", TAG, "endMySession", "End one of them");
+    let out = Call::new("post", "/v1/me/sign-out", TAG, "signMeOut", "Sign out");
+    let cursor = json!({"type": "string", "pattern": "^[0-9]+$"});
+    let own = vec![
+        Call::new("get", "/v1/me/sessions", TAG, "listMySessions", "List one's own devices")
+            .about(
+                "Those that are active. When the session that asks was last used is told to the \
+                 hour: a thief who holds its token learns nothing useful.",
+            )
+            .person()
+            .paged(schema("SessionId"))
+            .answers(200, "A page of devices.", "MySessionPage"),
+        end.path("sid", schema("SessionId"), "The session.")
+            .about("One that has ended already is answered with an empty `ended`.")
+            .person()
+            .answers(200, "The session that this call ended.", "Ended")
+            .refuses(&[(404, "not-found")]),
+        out.about("Here, everywhere else, or everywhere.").person().json("SignOut").answers(
+            200,
+            "The sessions that this call ended.",
+            "Ended",
+        ),
+        Call::new("get", "/v1/me/events", TAG, "listMyEvents", "What happened to one's sessions")
+            .about("Oldest first. Who else acted, from where, and their notes: for operators.")
+            .person()
+            .query("since", schema("Time"), "Not older than this.")
+            .paged(cursor)
+            .answers(200, "A page of events.", "MyEventPage"),
+    ];
+    own.into_iter().map(|call| call.with(200, "Cache-Control")).collect()
+}
