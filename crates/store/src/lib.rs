@@ -227,6 +227,14 @@ impl Store {
         }
     }
 
+    /// Whether what was written last reached the disk. While it does not, whatever changes something is
+    /// answered with [`Fault::Store`]; each commit that is asked for tries anew, the sweep's too.
+    pub fn takes_writes(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.takes_writes(),
+        }
+    }
+
     /// A session as it is now, ended ones too until they are forgotten.
     ///
     /// # Errors

@@ -66,6 +66,8 @@ struct Shared {
     latest: AtomicU64,
     commits: AtomicU64,
     latency: Latency,
+    /// The last commit failed.
+    failing: AtomicBool,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
     hasher: std::hash::RandomState,
@@ -79,6 +81,7 @@ impl Shared {
             latest: AtomicU64::new(latest.as_millis()),
             commits: AtomicU64::new(0),
             latency: Latency::default(),
+            failing: AtomicBool::new(false),
             ends_behind: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
@@ -129,6 +132,11 @@ impl Sqlite {
 
     pub(crate) fn waits(&self) -> Waits {
         self.0.shared.latency.waits()
+    }
+
+    pub(crate) fn takes_writes(&self) -> bool {
+        let Shared { failing, ends_behind, .. } = &*self.0.shared;
+        !failing.load(Ordering::Acquire) && !ends_behind.load(Ordering::Acquire)
     }
 
     pub(crate) fn waiting(&self) -> usize {

@@ -3,12 +3,16 @@
 //! Once so many rows were written, a thread of its own writes back what is in the log, twice: the second
 //! pass finds only what came during the first. Then the writer writes back the little that is left and
 //! begins the log from its start, so that its file is overwritten, which a disk syncs faster than growth.
+//!
+//! A failed sync is told once: the system drops what it could not write and the next sync succeeds. So
+//! nothing here tries a sync again and calls it done, see `docs/decisions/0021`.
 
-use super::{locked, open};
-use rusqlite::Connection;
+use super::{fault, locked, open};
+use rusqlite::{Connection, ffi};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use symbolon_core::Fault;
 
 /// After so many rows the log is written back. It holds about as many pages then, and at most twice as
 /// many when the writer begins it anew.
@@ -16,6 +20,9 @@ const ROWS: usize = 16_384;
 
 /// How often the thread goes over the log before the writer takes the rest.
 const PASSES: usize = 2;
+
+/// The exit code of a process that ends because the database was not synced: "could not".
+const UNSYNCED: i32 = 3;
 
 /// Who tells whom that the log is long.
 #[derive(Default)]
@@ -57,6 +64,7 @@ impl Checkpointer {
             match write_back(path) {
                 Ok(()) => self.catch_up.store(true, Ordering::Release),
                 Err(error) => {
+                    end_if_unsynced(&error);
                     tracing::warn!(%error, "the write-ahead log was not written back; it grows");
                 }
             }
@@ -84,4 +92,25 @@ fn write_back(path: &Path) -> rusqlite::Result<()> {
 /// Writes back what can be without waiting for anybody.
 pub(super) fn passive(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
+/// Writes back all of the log, syncs the database and empties the log: of what the system read back to us
+/// nothing is left then that it only believes to be on the disk.
+pub(super) fn settle(connection: &Connection) -> Result<(), Fault> {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    match busy.inspect_err(end_if_unsynced) {
+        Ok(0) => Ok(()),
+        Ok(1..) | Ok(..0) => Err(Fault::Store("the write-ahead log is in use elsewhere".into())),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+/// Ends the process if the database was not synced. The pages in doubt may count as written back already, so
+/// that this process would never write them again; the next start reads the whole log and does.
+pub(super) fn end_if_unsynced(error: &rusqlite::Error) {
+    let Some(code) = error.sqlite_error().map(|error| error.extended_code) else { return };
+    if code == ffi::SQLITE_IOERR_FSYNC {
+        tracing::error!(%error, "the database was not synced: ending, so that a start writes it again");
+        std::process::exit(UNSYNCED);
+    }
 }

@@ -12,6 +12,7 @@ use crate::codec::{self, Damage, Decoder, Encoder};
 use crate::crc::crc32c;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use symbolon_core::subject::Ban;
 use symbolon_core::{Event, Fault, StoreEpoch, Subject};
@@ -25,6 +26,10 @@ const BODY_MAX: usize = 16 * 1024;
 
 /// How many bytes may wait for a disk that takes none before commits are refused.
 const PENDING_MAX: usize = 1024 * 1024;
+
+/// How much of the log's end is written again at a start, in bytes: more than can have been waiting when a
+/// process before this one could not sync it.
+const DOUBTFUL_MAX: usize = 4 * PENDING_MAX;
 
 /// A record: what it says, and where in which feed it was committed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,6 +81,7 @@ impl EndsLog {
             let cut = bytes.len() - sound;
             tracing::warn!(path = %path.display(), cut, "the ends log had a torn tail: cut off");
         }
+        write_again(&file, &bytes[..sound]).map_err(io)?;
         let mut log = Self { path, file, synced: sound as u64, pending: Vec::new() };
         if sound == 0 {
             log.pending.extend_from_slice(MAGIC);
@@ -106,9 +112,20 @@ impl EndsLog {
         }
     }
 
+    /// Brings to the disk what waits. What could not be synced is cut off again, so that no later start
+    /// takes what only the system's memory holds for the disk's.
+    fn flush(&mut self) -> std::io::Result<()> {
+        let flushed = self.write_pending();
+        if flushed.is_err() {
+            // If even this fails, the next start writes the end of the log again.
+            let _also_failing = self.file.set_len(self.synced);
+        }
+        flushed
+    }
+
     /// Writes everything after the synced part anew: after a failed sync, what the system still holds
     /// of the earlier attempt is not to be believed.
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn write_pending(&mut self) -> std::io::Result<()> {
         if self.pending.is_empty() {
             return self.file.set_len(self.synced);
         }
@@ -120,6 +137,14 @@ impl EndsLog {
         self.pending.clear();
         Ok(())
     }
+}
+
+/// Writes the end of what was read over itself and syncs it: a process before this one may have failed to,
+/// and the system answers from its memory.
+fn write_again(file: &File, sound: &[u8]) -> std::io::Result<()> {
+    let from = sound.len().saturating_sub(DOUBTFUL_MAX);
+    file.write_all_at(&sound[from..], from as u64)?;
+    file.sync_data()
 }
 
 fn said(path: &Path, error: &std::io::Error) -> Fault {
