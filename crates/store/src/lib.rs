@@ -19,7 +19,7 @@ pub mod conformance;
 
 pub use latency::Waits;
 pub use refusal::Refusal;
-pub use sqlite::{Role, Sqlite};
+pub use sqlite::{Examined, Role, Sqlite};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -130,6 +130,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    const ALL: [Self; 6] =
+        [Self::SigningKey, Self::ApiKey, Self::Client, Self::Verifier, Self::Lease, Self::Meta];
+
     /// The stored number: never reused, never reordered.
     const fn code(self) -> u8 {
         match self {
@@ -161,6 +165,15 @@ impl Store {
     /// The file is newer, damaged, foreign, in use, or cannot be read: nothing is served from it.
     pub fn open_sqlite(path: &Path, role: Role) -> Result<Self, Refusal> {
         Sqlite::open(path, role).map(Self::Sqlite)
+    }
+
+    /// Looks at every row, page and record of the one-file store at `path`, also while another process
+    /// serves. Reads all of it and changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be read at all.
+    pub fn examine_sqlite(path: &Path) -> Result<Examined, Refusal> {
+        Sqlite::examine(path)
     }
 
     /// Decides about one session; `None`: there is none of this name.

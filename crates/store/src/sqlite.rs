@@ -5,6 +5,7 @@ mod again;
 mod change;
 mod checkpoint;
 mod ends;
+mod examine;
 mod list;
 mod moves;
 mod open;
@@ -19,6 +20,7 @@ mod write;
 use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};
 use change::{Change, Done, Put, Seen, Spend, Task, Work};
+pub use examine::Examined;
 use queue::Queue;
 use read::Readers;
 use std::fs::File;
@@ -108,6 +110,14 @@ impl Sqlite {
     /// The file is newer, damaged, foreign, in use, or cannot be read.
     pub fn open(path: &Path, role: Role) -> Result<Self, Refusal> {
         open::open(path, role).map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// Looks at every row, page and record, also while another process serves. Changes nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read at all.
+    pub fn examine(path: &Path) -> Result<Examined, Refusal> {
+        examine::examine(path)
     }
 
     pub(crate) fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {

@@ -90,6 +90,15 @@ impl EndsLog {
         Ok((log, entries))
     }
 
+    /// Reads a log as it is and counts its records. An unfinished one at its end is left to the next start.
+    pub(super) fn read(path: &Path) -> Result<usize, Refusal> {
+        match std::fs::read(path) {
+            Ok(bytes) => parse(path, &bytes).map(|(entries, _)| entries.len()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(Refusal::io(path, &error)),
+        }
+    }
+
     /// Appends framed records and returns once they are on the disk.
     pub(super) fn append(&mut self, framed: &[u8]) -> Result<(), Fault> {
         self.pending.extend_from_slice(framed);

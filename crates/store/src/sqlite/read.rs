@@ -156,7 +156,7 @@ fn stored(row: &Row<'_>) -> Result<Stored, Fault> {
     Ok(Stored { session, version, subject })
 }
 
-fn session_of(row: &Row<'_>) -> Result<(Session, u64), Fault> {
+pub(super) fn session_of(row: &Row<'_>) -> Result<(Session, u64), Fault> {
     let damage = |_| Damage("a session's columns are of the wrong type");
     let column = |index| row.get_ref(index).map_err(|error| fault(&error));
     let sid = column(0)?.as_blob().map_err(damage)?;
@@ -215,8 +215,12 @@ pub(super) fn cutoffs(connection: &Connection) -> Result<Cutoffs, Fault> {
 
 pub(super) fn latest(connection: &Connection) -> Result<Timestamp, Fault> {
     let value = blob(connection, "SELECT value FROM single WHERE name = ?1", ["latest"])?;
-    let Some(value) = value else { return Ok(Timestamp::default()) };
-    let millis = codec::unseal(&value, &[b"latest"])?;
+    value.map_or(Ok(Timestamp::default()), |value| instant(&value).map_err(Fault::from))
+}
+
+/// The latest instant, from its bytes.
+pub(super) fn instant(value: &[u8]) -> Result<Timestamp, Damage> {
+    let millis = codec::unseal(value, &[b"latest"])?;
     let millis = millis.try_into().map_err(|_| Damage("the latest instant is not of 8 bytes"))?;
     Ok(Timestamp::from_millis(u64::from_le_bytes(millis)))
 }
@@ -266,7 +270,7 @@ fn raw_record(row: &Row<'_>) -> rusqlite::Result<RawRecord> {
     Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?))
 }
 
-fn open_record(kind: Kind, (name, version, sealed): RawRecord) -> Result<Record, Fault> {
+pub(super) fn open_record(kind: Kind, (name, version, sealed): RawRecord) -> Result<Record, Fault> {
     let key = [&[kind.code()], &version.to_le_bytes()[..], name.as_bytes()];
     let value = codec::unseal(&sealed, &key)?.to_vec();
     Ok(Record { name: name.into(), value, version })

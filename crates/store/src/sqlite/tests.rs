@@ -2,6 +2,7 @@
 
 mod conformance;
 mod damage;
+mod flips;
 mod restore;
 
 use super::{Role, Sqlite};

@@ -102,13 +102,22 @@ impl Writer {
         checkpoint::settle(&self.connection)?;
         self.head = read::head(&self.connection)?;
         let latest = read::latest(&self.connection)?;
-        put_latest(&self.connection, latest).map_err(|error| fault(&error))?;
+        self.prove(latest).map_err(|error| fault(&error))?;
         self.latest_stored = latest.as_millis();
         let cutoffs = read::cutoffs(&self.connection)?;
         let (_, version) = *self.cutoffs();
         self.set_cutoffs(Arc::new(cutoffs), version + 1);
         self.suspect = false;
         Ok(())
+    }
+
+    /// Writes what is there already, in a commit of its own: one that fails keeps the store failing.
+    fn prove(&self, latest: Timestamp) -> rusqlite::Result<()> {
+        let proof = self.connection.unchecked_transaction()?;
+        // Putting the same value in its place would change no page, and prove nothing.
+        proof.execute("DELETE FROM single WHERE name = 'latest'", ())?;
+        put_latest(&proof, latest)?;
+        proof.commit()
     }
 
     fn cutoffs(&self) -> std::sync::RwLockReadGuard<'_, (Arc<Cutoffs>, u64)> {
