@@ -7,6 +7,7 @@ mod connection;
 mod raw;
 mod secrets;
 mod server;
+mod tampering;
 mod tokens;
 
 pub(crate) use answer::Answer;
@@ -16,6 +17,7 @@ pub(crate) use connection::{Connection, at_once};
 pub(crate) use raw::exchange;
 pub(crate) use secrets::Secrets;
 pub(crate) use server::{Home, Server, readable_by_others, run};
+pub(crate) use tampering::{Tampering, tampered};
 pub(crate) use tokens::{Claims, Tokens};
 
 use std::future::Future;
