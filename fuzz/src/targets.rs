@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, KeySet, MasterKey, ParsedClaims,
+    Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims,
     RefreshTokenKeys, SecretHash, SigningKey, Type, parse_key_id, parse_session_id,
     session_id_text, verify,
 };
@@ -11,12 +11,13 @@ use symbolon_wire::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
     ("extra_claims", extra_claims),
     ("refresh_token", refresh_token),
+    ("import_line", import_line),
     ("api_key", api_key),
     ("master_key", master_key),
     ("names", names),
@@ -83,6 +84,18 @@ pub fn refresh_token(data: &[u8]) {
     if let Ok(token) = keys.open(text) {
         let again = keys.mint(token.epoch(), token.sid(), token.generation(), token.salt());
         assert_eq!(again.expose(), text);
+    }
+}
+
+/// Lines of an import: what is accepted names somebody, and what is not is never repeated.
+pub fn import_line(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match ImportLine::parse(text) {
+        Ok(line) => {
+            assert!(!line.subject.as_str().is_empty() && !line.client.as_str().is_empty());
+            assert!(line.roles.iter().flat_map(|roles| roles.iter()).all(|role| !role.is_empty()));
+        }
+        Err(why) => assert!(why.to_string().len() < 300, "an error does not repeat the text"),
     }
 }
 

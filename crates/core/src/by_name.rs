@@ -5,6 +5,7 @@ use crate::id::KeyId;
 use crate::revocation::{Effect, Event, Reason, Target, Whose};
 use crate::time::Timestamp;
 use core::fmt;
+use std::collections::BTreeMap;
 
 /// The most access tokens that are revoked by name at once. Inclusive. Each is remembered until it would
 /// have expired; whoever has more to revoke ends their sessions, or sets a bound.
@@ -81,4 +82,30 @@ impl Cutoffs {
         self.keys.insert(key, ByName::of(effect, bump));
         Ok(bump.event(Target::Key(key), effect))
     }
+
+    /// Revokes again what an event says was revoked by its name: the store had forgotten it. `false`: the
+    /// event names neither a token nor a key. Where no more can be remembered, what matters for the
+    /// shortest time makes room, since this cannot be refused.
+    pub fn revoke_again(&mut self, event: &Event) -> bool {
+        let &Event { effect, reason, at, expires_at: until, .. } = event;
+        let own = ByName { effect, reason, at, until };
+        match &event.target {
+            Target::Token(jti) => put(&mut self.tokens, *jti, own, TOKENS_MAX),
+            Target::Key(key) => put(&mut self.keys, *key, own, KEYS_MAX),
+            Target::Session(_)
+            | Target::Subject(..)
+            | Target::Client(..)
+            | Target::Everything(_) => return false,
+        }
+        true
+    }
+}
+
+fn put<K: Ord + Copy>(all: &mut BTreeMap<K, ByName>, name: K, own: ByName, max: usize) {
+    all.retain(|_, other| own.at <= other.until);
+    if all.len() == max && !all.contains_key(&name) {
+        let soonest = all.iter().min_by_key(|(_, other)| other.until).map(|(name, _)| *name);
+        soonest.map(|name| all.remove(&name));
+    }
+    all.insert(name, own);
 }

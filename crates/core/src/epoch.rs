@@ -78,6 +78,14 @@ impl Epochs {
         self.revoked.as_ref().filter(|bound| born < bound.below)
     }
 
+    /// Sets the revoked bound again that a store had forgotten. Neither a bound nor the counter goes down.
+    pub fn revoke_again(&mut self, bound: Bound) {
+        self.counter = self.counter.max(bound.below.counter);
+        if self.revoked.is_none_or(|own| own.below < bound.below) {
+            self.revoked = Some(bound);
+        }
+    }
+
     /// The stale bound that a token's counter is below, if it is.
     pub fn outdates(&self, issued: Below) -> Option<&Bound> {
         self.stale.as_ref().filter(|bound| issued < bound.below)

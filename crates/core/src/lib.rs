@@ -17,7 +17,7 @@
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
-//! many, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
+//! many, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
 //! and reasons.
@@ -32,6 +32,7 @@ pub mod device;
 pub mod epoch;
 pub mod grant;
 pub mod id;
+pub mod import;
 pub mod loaded;
 pub mod person;
 pub mod refresh;
@@ -51,6 +52,7 @@ pub use grant::{Grant, Outcome, Terms};
 pub use id::{
     ClientId, Digest, Generation, KeyId, NotAName, Salt, SessionId, Shard, StoreEpoch, Subject,
 };
+pub use import::{Arrival, Import, Imported};
 pub use loaded::{Decision, Loaded, Verdict};
 pub use refresh::{Refresh, RefreshToken};
 pub use revocation::{Act, Actor, Effect, Event, Reason, Target};

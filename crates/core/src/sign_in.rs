@@ -267,7 +267,8 @@ impl LoadedSubject {
 }
 
 impl Session {
-    fn start(
+    /// Generation 0 of a new family.
+    pub(crate) fn start(
         start: &Start,
         terms: &Terms<'_>,
         subject: &SubjectState,

@@ -7,25 +7,16 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures with the clock")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
 
+mod house;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use symbolon_core::binding::Binding;
-use symbolon_core::device::{Device, DeviceClass};
-use symbolon_core::{
-    Act, ClientId, ClientPolicy, KeyId, LoadedSubject, Salt, SessionId, Start, Subject, Terms,
-    Timestamp,
-};
-use symbolon_store::{Role, Store};
+use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_symbolon");
 const STARTS: usize = 10;
-const CALLERS: u32 = 256;
-const KEY: KeyId = KeyId([7; 12]);
 
 fn main() {
     let sessions = std::env::args().skip(1).find_map(|word| word.parse().ok());
@@ -36,7 +27,7 @@ fn main() {
     println!("floor: `symbolon --version`            {:>8.1} ms", millis(floor));
     report("keys, no sessions", place.path(), floor);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(fill(&place.path().join("symbolon.db"), sessions));
+    runtime.block_on(house::fill(place.path(), sessions));
     report(&format!("{sessions} sessions"), place.path(), floor);
 }
 
@@ -123,57 +114,4 @@ fn median(mut spans: Vec<Duration>) -> Duration {
 
 fn millis(span: Duration) -> f64 {
     span.as_secs_f64() * 1000.0
-}
-
-async fn fill(path: &Path, sessions: u32) {
-    let store = Store::open_sqlite(path, Role::Serve).unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let (at, next) = (Timestamp::from_seconds(now), Arc::new(AtomicU32::new(0)));
-    let mut callers = tokio::task::JoinSet::new();
-    for _ in 0..CALLERS {
-        let (store, next) = (store.clone(), Arc::clone(&next));
-        callers.spawn(async move {
-            let policy = ClientPolicy::default();
-            let terms = Terms { policy: &policy, key: KEY, keys_usable: &[KEY] };
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if sessions <= number {
-                    return;
-                }
-                let start = start_of(number);
-                let decide = |loaded: LoadedSubject| {
-                    Ok(loaded.sign_in(&start, &terms, &Act::authority(), at))
-                };
-                let shard = start.sid.shard();
-                store.step_subject(&start.subject, shard, decide).await.unwrap().reply.unwrap();
-            }
-        });
-    }
-    callers.join_all().await;
-}
-
-fn start_of(number: u32) -> Start {
-    let mixed = u64::from(number).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mut sid = [0; 16];
-    sid[..8].copy_from_slice(&mixed.to_be_bytes());
-    sid[8..12].copy_from_slice(&number.to_be_bytes());
-    Start {
-        sid: SessionId::from_bytes(sid),
-        salt: Salt([3; 8]),
-        subject: Subject::parse(&format!("user-{number:07}")).unwrap(),
-        client: ClientId::parse("web").unwrap(),
-        device: Device { class: DeviceClass::Web, id: None, name: Some("Firefox on Linux".into()) },
-        scope: "orders:read".into(),
-        roles: None,
-        claims: "".into(),
-        audience: Arc::default(),
-        amr: Arc::default(),
-        acr: None,
-        authenticated_at: None,
-        expires_at: None,
-        binding: Binding::default(),
-        ip: Some("203.0.113.77".into()),
-        user_agent: None,
-        started_by: None,
-    }
 }

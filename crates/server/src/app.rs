@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::signing::Wish;
 use symbolon_core::{
-    ClientId, Fault, Policies, Salt, SessionId, Subject, Terms, Timestamp, audience,
+    ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
 use symbolon_wire::{Algorithm, Type};
@@ -160,6 +160,21 @@ impl App {
     /// A configured client.
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.config.clients.get(&ClientId::parse(id).ok()?)
+    }
+
+    /// The refresh token that a text is: one of ours, or the old one of a session that was imported.
+    /// `None`: it is neither.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn refresh_token(&self, text: &str) -> Result<Option<RefreshToken>, Fault> {
+        if let Ok(own) = self.keys.refresh_tokens.open(text) {
+            return Ok(Some(own));
+        }
+        match self.keys.imported_tokens.of_text(text) {
+            Some(digest) => self.store.imported(&digest).await,
+            None => Ok(None),
+        }
     }
 
     /// Names a new session of a subject, with a salt of its own.

@@ -33,6 +33,14 @@ fn what_the_chinese_guide_shows_is_what_happens() {
 }
 
 #[test]
+fn what_the_runbook_shows_is_what_happens() {
+    for page in ["runbook.md", "runbook.zh-CN.md"] {
+        let commands = walker::walk(&walker::root().join("docs").join(page));
+        assert!(40 <= commands, "{page} shows {commands} commands");
+    }
+}
+
+#[test]
 fn both_languages_have_the_same_pages() {
     assert_eq!(pages("docs/guide"), pages("docs/guide/zh-CN"));
 }

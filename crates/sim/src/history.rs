@@ -396,7 +396,8 @@ pub fn subject() -> Subject {
     Subject::parse("10086").unwrap_or_else(|_| unreachable!("a plain name"))
 }
 
-fn client(bound: bool) -> ClientId {
+/// The client of bearer tokens; `true`: that of bound ones.
+pub fn client(bound: bool) -> ClientId {
     let name = if bound { "app" } else { "web" };
     ClientId::parse(name).unwrap_or_else(|_| unreachable!("a plain name"))
 }

@@ -110,6 +110,11 @@ pub(crate) fn seal(mut bytes: Vec<u8>, key: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
+/// A small record's value, whose checksum covers of which kind, name and version it is.
+pub(crate) fn seal_record(kind: u8, (name, version): (&str, u64), value: &[u8]) -> Vec<u8> {
+    seal(value.to_vec(), &[&[kind], &version.to_le_bytes(), name.as_bytes()])
+}
+
 fn checksum(key: &[&[u8]], bytes: &[u8]) -> u32 {
     match key {
         [] => crc32c(&[bytes]),

@@ -4,6 +4,7 @@
 //! first, and once all clones of it are dropped, what was left there. Two places share nothing.
 
 mod fixture;
+mod import;
 mod person;
 mod race;
 mod sweep;
@@ -11,6 +12,7 @@ mod sweep;
 pub use fixture::{
     AT, key, kick, policy, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,
 };
+pub use import::*;
 pub use person::*;
 pub use race::*;
 pub use sweep::*;

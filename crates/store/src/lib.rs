@@ -10,6 +10,7 @@
 
 mod codec;
 mod crc;
+mod import;
 pub mod latency;
 mod refusal;
 pub mod sqlite;
@@ -17,6 +18,7 @@ pub mod sqlite;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
 pub use refusal::Refusal;
 pub use sqlite::{Examined, Role, Sqlite};
@@ -24,8 +26,8 @@ pub use sqlite::{Examined, Role, Sqlite};
 use std::path::Path;
 use std::sync::Arc;
 use symbolon_core::{
-    Cutoffs, Decision, Event, Fault, Loaded, LoadedSubject, SessionId, Shard, Subject,
-    SubjectDecision, Timestamp,
+    Cutoffs, Decision, Denial, Digest, Event, Fault, Import, Imported, Loaded, LoadedSubject,
+    RefreshToken, SessionId, Shard, Subject, SubjectDecision, SubjectState, Timestamp,
 };
 
 /// How often a decision is asked for again when others keep coming first. Inclusive; beyond it the
@@ -108,7 +110,7 @@ pub struct Swept<R> {
     pub next: Option<SessionId>,
     /// What was decided of the sessions whose end was written.
     pub ended: Vec<R>,
-    /// Rows of long-ended sessions, old events and spent things that left.
+    /// Rows of long-ended sessions, old events, spent things and old tokens that left.
     pub forgotten: usize,
 }
 
@@ -130,8 +132,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind.
-    const ALL: [Self; 6] =
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
         [Self::SigningKey, Self::ApiKey, Self::Client, Self::Verifier, Self::Lease, Self::Meta];
 
     /// The stored number: never reused, never reordered.
@@ -223,6 +225,59 @@ impl Store {
     ) -> Result<Committed<R>, Fault> {
         match self {
             Self::Sqlite(store) => store.step_subject(subject, shard, Rows::All, decide).await,
+        }
+    }
+
+    /// Brings in sessions of another system, at most [`IMPORT_MAX`], in one commit, and says what became
+    /// of each: one that is there, or whose old token is known, never comes again. Its old token is of no
+    /// use before [`Self::know_tokens`]. Fast where the sessions come in the order of their names.
+    ///
+    /// # Errors
+    /// As [`Self::step`]'s.
+    pub async fn import(
+        &self,
+        chunk: &[Incoming],
+        decide: impl Fn(&Import, &SubjectState, &Cutoffs) -> Result<Imported, Denial> + Send + Sync,
+    ) -> Result<Vec<Brought>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.import(chunk, decide).await,
+        }
+    }
+
+    /// Makes old tokens of imported sessions known, at most [`IMPORT_MAX`], in one commit; one that is
+    /// known stays what it was. Fast where they come in the order of their digests.
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub async fn know_tokens(&self, tokens: &[OldToken]) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(store) => store.know_tokens(tokens).await,
+        }
+    }
+
+    /// What [`Self::import`] would answer now; nothing is committed, and a token that stands twice in the
+    /// chunk is new twice.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn would_import(
+        &self,
+        chunk: &[Incoming],
+        decide: impl Fn(&Import, &SubjectState, &Cutoffs) -> Result<Imported, Denial> + Send + Sync,
+    ) -> Result<Vec<Brought>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.would_import(chunk, decide),
+        }
+    }
+
+    /// The old token of an imported session, found by its keyed digest; `None` if none such was imported,
+    /// or its session is forgotten. Where nothing was ever imported it costs nothing.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn imported(&self, digest: &Digest) -> Result<Option<RefreshToken>, Fault> {
+        match self {
+            Self::Sqlite(store) => store.imported(digest),
         }
     }
 

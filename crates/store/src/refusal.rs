@@ -32,6 +32,23 @@ pub enum Refusal {
         /// The file.
         path: PathBuf,
     },
+    /// There is none.
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something is there that would have to be overwritten.
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log of what was ended since a copy was made is not there, or is of no use.
+    NoEndsLog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The system would not let us.
     Io {
         /// The file.
@@ -44,6 +61,21 @@ pub enum Refusal {
 impl Refusal {
     pub(crate) fn io(path: &Path, error: &dyn fmt::Display) -> Self {
         Self::Io { path: path.into(), what: error.to_string() }
+    }
+
+    /// The same, of the file that was meant rather than the one that was read.
+    pub(crate) fn about(mut self, meant: &Path) -> Self {
+        match &mut self {
+            Self::Newer { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Foreign { path }
+            | Self::InUse { path }
+            | Self::Missing { path }
+            | Self::Exists { path }
+            | Self::NoEndsLog { path, .. }
+            | Self::Io { path, .. } => *path = meant.into(),
+        }
+        self
     }
 
     /// What a database's error at opening means.
@@ -86,6 +118,20 @@ impl fmt::Display for Refusal {
                 f,
                 "{} is in use by another serving process: stop that one first, or give this one a \
                  file of its own",
+                path.display()
+            ),
+            Self::Missing { path } => {
+                write!(f, "there is no database at {}: name another file", path.display())
+            }
+            Self::Exists { path } => write!(
+                f,
+                "{} exists, and nothing is overwritten: name another file, or move it away",
+                path.display()
+            ),
+            Self::NoEndsLog { path, what } => write!(
+                f,
+                "there is no ends log at {} ({what}), and only it knows who was ended and banned \
+                 since the copy: put it there",
                 path.display()
             ),
             Self::Io { path, what } => write!(

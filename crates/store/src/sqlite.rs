@@ -2,20 +2,30 @@
 //! beside it, and an ends log.
 
 mod again;
+mod backup;
+mod catch_up;
 mod change;
 mod checkpoint;
+mod compact;
 mod ends;
 mod examine;
+mod files;
+mod import;
 mod list;
 mod moves;
 mod open;
 mod queue;
 mod read;
+mod restore;
 mod schema;
 mod step;
 #[cfg(test)]
 mod tests;
 mod write;
+
+pub use again::Replayed;
+pub use backup::{Copied, backup};
+pub use restore::{Restore, Restored, Source, restore};
 
 use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};
@@ -72,6 +82,8 @@ struct Shared {
     failing: AtomicBool,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
+    /// Whether a token of another system may be known: only then is one ever looked for.
+    imported: AtomicBool,
     hasher: std::hash::RandomState,
 }
 
@@ -85,6 +97,7 @@ impl Shared {
             latency: Latency::default(),
             failing: AtomicBool::new(false),
             ends_behind: AtomicBool::new(false),
+            imported: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! Reading: [`verify`] checks a signature against a [`KeySet`], [`ParsedClaims`] reads the claims.
 //! Writing: [`Claims`] issues access tokens under a [`SigningKey`]. All other secrets derive from the
-//! [`MasterKey`]: [`RefreshTokenKeys`], [`ApiKeyDigests`], [`ShardKey`], [`Sealer`].
+//! [`MasterKey`]: [`RefreshTokenKeys`], [`ImportedTokens`], [`ApiKeyDigests`], [`ShardKey`], [`Sealer`].
 
 pub mod access_token;
 pub mod alg;
@@ -16,6 +16,8 @@ mod base64url;
 pub mod claims;
 mod digest;
 pub mod extra_claims;
+pub mod import_line;
+pub mod imported_token;
 mod json;
 pub mod jwk;
 pub mod jws;
@@ -38,6 +40,8 @@ pub use api_key::{
 pub use claims::{Audience, ParsedClaims};
 pub use digest::{parse_thumbprint, sha256};
 pub use extra_claims::ExtraClaims;
+pub use import_line::ImportLine;
+pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
 pub use jwk::{PublicJwk, key_id_text, parse_key_id};
 pub use jws::{Payload, Refused, verify};
 pub use key_set::{KeySet, key_set_json};

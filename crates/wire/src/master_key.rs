@@ -2,6 +2,7 @@
 
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
+use crate::imported_token::ImportedTokens;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
 use crate::secret::SecretText;
@@ -46,6 +47,11 @@ impl MasterKey {
     /// The MAC keys of refresh tokens: `current` mints, none below `oldest` is accepted.
     pub fn refresh_token_keys(&self, oldest: u16, current: u16) -> RefreshTokenKeys {
         RefreshTokenKeys::new(self.purpose("refresh token keys"), oldest, current)
+    }
+
+    /// The keys under which tokens of other systems are known.
+    pub fn imported_tokens(&self) -> ImportedTokens {
+        ImportedTokens::new(&self.purpose("imported tokens"))
     }
 
     /// The key that names access tokens.
@@ -228,7 +234,8 @@ mod tests {
     #[test]
     fn keys_of_different_purposes_differ() {
         let key = MasterKey::parse(GOOD).ok().unwrap();
-        let labels = ["refresh token keys", "jti", "shard", "sealing", "api key digest"];
+        let labels =
+            ["refresh token keys", "imported tokens", "jti", "shard", "sealing", "api key digest"];
         let mut seen: Vec<_> = labels.iter().map(|label| key.purpose(label).bytes(&[])).collect();
         seen.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
         assert!(seen.windows(2).all(|pair| *pair[0] != *pair[1]));

@@ -37,6 +37,8 @@ fn the_seeds_of_a_parser_reach_what_it_accepts() {
     let token = String::from_utf8(read("jws", "rs256")).expect("seeds are text");
     assert!(symbolon_wire::verify(&set, symbolon_wire::Algorithm::Rs256, &token).is_ok());
     assert!(symbolon_wire::ParsedClaims::parse_unverified(&read("claims", "whole")).is_ok());
+    let line = String::from_utf8(read("import_line", "whole")).expect("seeds are text");
+    assert!(symbolon_wire::ImportLine::parse(&line).is_ok());
 }
 
 fn directory(target: &str) -> std::path::PathBuf {

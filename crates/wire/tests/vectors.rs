@@ -1,10 +1,10 @@
 //! `api/vectors/tokens.json`: the formats that other implementations and later versions must keep.
 
 use serde_json::Value;
-use symbolon_core::{Generation, Salt, SessionId, StoreEpoch, Timestamp, Ver};
+use symbolon_core::{Generation, Salt, SessionId, Shard, StoreEpoch, Timestamp, Ver};
 use symbolon_wire::{
     Algorithm, Claims, ExtraClaims, KeySet, MasterKey, ParsedClaims, SecretHash, SigningKey, Type,
-    key_id_text, session_id_text, verify,
+    key_id_text, session_id_text, sha256, verify,
 };
 
 fn vectors() -> Value {
@@ -84,4 +84,18 @@ fn a_subject_keeps_its_shard() {
     let vector = &vectors["shard"];
     let shard = master(&vectors).shard_key().shard(vector["subject"].as_str().expect("a string"));
     assert_eq!(vector["shard"], data_encoding::HEXLOWER.encode(&shard.0));
+}
+
+#[test]
+fn an_imported_token_keeps_its_digest_and_the_name_of_its_session() {
+    let vectors = vectors();
+    let vector = &vectors["imported_token"];
+    let tokens = master(&vectors).imported_tokens();
+    let text = vector["text"].as_str().expect("a string");
+    let handed_over = sha256(text.as_bytes());
+    assert_eq!(vector["sha256"], data_encoding::HEXLOWER.encode(&handed_over.0));
+    let kept = tokens.of_text(text).expect("it is another system's");
+    assert_eq!(vector["digest"], data_encoding::HEXLOWER.encode(&kept.0));
+    let sid = tokens.session_id(Shard([0x65, 0xc6]), &handed_over);
+    assert_eq!(vector["sid"], session_id_text(sid));
 }

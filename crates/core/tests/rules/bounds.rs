@@ -35,6 +35,18 @@ fn a_bump_raises_the_counter_and_sets_one_bound_to_it() {
 }
 
 #[test]
+fn a_bound_that_was_forgotten_is_set_again_and_none_goes_down() {
+    let mut epochs = Epochs::default();
+    epochs.bump(Effect::Revoked, &bump(3, Reason::Banned));
+    let newest = epochs.revoked.unwrap();
+    let mut copy = Epochs::default();
+    copy.revoke_again(newest);
+    assert_eq!(copy, epochs);
+    copy.revoke_again(symbolon_core::epoch::Bound { below: below(2, 9), ..newest });
+    assert_eq!((copy.revoked, copy.counter), (Some(newest), 9));
+}
+
+#[test]
 fn a_stale_bump_never_overwrites_a_revoked_bound_nor_the_reverse() {
     let mut epochs = Epochs::default();
     epochs.bump(Effect::Revoked, &bump(0, Reason::Banned));

@@ -121,3 +121,21 @@ fn a_replay_setting_for_a_stated_time_goes_before_the_client_s_own_until_then() 
     assert!(family.lives(s(7_199)));
     assert_eq!(family.refresh(0, until), Err(Denial::Ended(Reason::Replayed)));
 }
+
+#[test]
+fn what_a_store_forgot_is_revoked_again_and_room_is_made_for_it() {
+    let jti = |n: u64| [n.to_be_bytes(), [0; 8]].concat().try_into().unwrap();
+    let mut why = Family::new().bump(Reason::Admin, s(1));
+    let mut all = Cutoffs::default();
+    let most = TOKENS_MAX as u64;
+    for n in 0..=most {
+        why.tokens_live_until = s(2 + n);
+        let event = Cutoffs::default().revoke_token(jti(n), None, Effect::Stale, &why).unwrap();
+        assert!(all.revoke_again(&event));
+    }
+    assert_eq!(all.tokens.len(), TOKENS_MAX);
+    assert!(!all.tokens.contains_key(&jti(0)), "it mattered for the shortest time");
+    assert_eq!(all.tokens[&jti(most)].effect, Effect::Stale);
+    let everything = Cutoffs::default().bump_everything(Effect::Revoked, &why);
+    assert!(!all.revoke_again(&everything), "it names neither a token nor a key");
+}

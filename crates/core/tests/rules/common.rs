@@ -229,6 +229,14 @@ impl Family {
         assert_eq!(self.events[told].reason, reason);
     }
 
+    /// Presents a token of a session that is over: why. Nothing is committed.
+    pub(crate) fn refuses_over(&self, token: &RefreshToken, at: Timestamp) -> Reason {
+        match self.decide(token, at).unwrap().reply {
+            Err(Denial::Ended(reason)) => reason,
+            other => panic!("it is not over: {other:?}"),
+        }
+    }
+
     /// Ends the session as an operator would.
     pub(crate) fn kick(&mut self, reason: Reason, at: Timestamp) -> bool {
         let decision = self.loaded.clone().end(reason, &Act::authority(), &self.policy, at);

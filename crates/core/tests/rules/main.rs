@@ -18,6 +18,8 @@ mod fast_forward;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod refresh_table;

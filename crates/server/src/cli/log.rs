@@ -27,7 +27,7 @@ pub struct LogArgs {
     #[arg(long)]
     subject: Option<String>,
     /// About this session, and what ended it from above
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     sid: Option<String>,
     /// Of this reason
     #[arg(long)]

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod apikey;
 pub mod args;
+pub mod backup;
 pub mod bench;
 pub mod clients;
 pub mod config;
@@ -14,12 +15,14 @@ pub mod doctor;
 pub mod expire;
 pub mod explain;
 pub mod failure;
+pub mod import;
 pub mod init;
 pub mod keys;
 pub mod log;
 pub mod manual;
 pub mod net;
 pub mod out;
+pub mod restore;
 pub mod serve;
 pub mod sessions;
 pub mod show;
@@ -64,12 +67,18 @@ enum Command {
     /// Look at the signing keys, turn them, revoke one
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Bring in the sessions of another system, so that nobody has to sign in again
+    Import(import::ImportArgs),
     /// The history: what ended, why, by whom, from where
     Log(log::LogArgs),
     /// What a token is, why somebody was signed out, what a client's settings cost
     Explain(explain::ExplainArgs),
     /// Look at everything that an authority stands on, and say what is wrong with it
     Doctor(doctor::DoctorArgs),
+    /// Copy the store into one file, also while an authority serves from it
+    Backup(backup::BackupArgs),
+    /// Put a copy in the store's place, and say what that means for whom
+    Restore(restore::RestoreArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -104,9 +113,12 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Subjects(command) => subjects::run(command).await,
         Command::Clients(command) => clients::run(command).await,
         Command::Keys(command) => keys::run(command).await,
+        Command::Import(args) => import::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Completions(args) => {
@@ -128,9 +140,12 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Subjects(_)
         | Command::Clients(_)
         | Command::Keys(_)
+        | Command::Import(_)
         | Command::Log(_)
         | Command::Explain(_)
         | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Bench(_)
         | Command::Demo(_)
         | Command::Completions(_)

@@ -45,12 +45,16 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn master_key(config: &Config) -> Result<MasterKey, Failure> {
+/// The master key that a configuration names.
+///
+/// # Errors
+/// None is given, or it cannot be read.
+pub fn master_key(config: &Config) -> Result<MasterKey, Failure> {
     match &config.master_key {
         MasterKeySource::File(path) | MasterKeySource::Credential(path) => read_master_key(path),
         MasterKeySource::Env(text) => parse(text.expose(), "SYMBOLON_MASTER_KEY"),
         MasterKeySource::None => Err(Failure::refused("no master key is given")
-            .because("every token, and every key at rest, depends on it, so `serve` makes none up")
+            .because("every token, and every key at rest, depends on it, so none is made up")
             .next(
                 "set `master_key_file` (`symbolon config init` writes such a file), \
                  SYMBOLON_MASTER_KEY, or a systemd credential named master.key",

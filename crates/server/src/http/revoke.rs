@@ -43,7 +43,7 @@ async fn answer(
     let client = auth::client(app, context, headers, &form)?;
     cors::check(client, headers)?;
     let text = form.require("token")?;
-    let Ok(token) = app.keys.refresh_tokens.open(text) else { return not_ours(app, text) };
+    let Some(token) = app.refresh_token(text).await? else { return not_ours(app, text) };
     let at = app.now()?;
     let act = context.act(Actor::Client(client.id.clone()), None);
     let ending = (&act, &client.policy);

@@ -58,7 +58,7 @@ async fn answer(
         return Err(OAuthError::unauthorized_client("The preset `service` has no refresh tokens."));
     }
     let text = form.require("refresh_token")?;
-    let token = app.keys.refresh_tokens.open(text).map_err(|_| OAuthError::invalid_grant())?;
+    let token = app.refresh_token(text).await?.ok_or_else(OAuthError::invalid_grant)?;
     let request = Request {
         app,
         context,

@@ -20,9 +20,10 @@ use symbolon_core::{
 };
 use symbolon_store::{Kind, Store};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, IssueError, Issued,
-    JtiKey, KeySet, Malformed, MasterKey, ParsedClaims, Payload, RefreshTokenKeys, Sealer,
-    SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json, verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, ImportedTokens,
+    IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims, Payload,
+    RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json,
+    verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -77,6 +78,8 @@ pub struct KeyView {
 pub struct Keys {
     /// Mints and opens refresh tokens.
     pub refresh_tokens: RefreshTokenKeys,
+    /// Knows refresh tokens of other systems by a digest.
+    pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
     pub shards: ShardKey,
     /// Knows API keys by their digest.
@@ -148,6 +151,7 @@ impl Keys {
         let states = ring.states(at);
         Ok(Self {
             refresh_tokens: master.refresh_token_keys(0, 0),
+            imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
             idempotency: master.idempotency_digest_key(),

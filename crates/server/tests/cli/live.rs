@@ -217,6 +217,8 @@ fn the_log_shows_what_ended_and_counts_it() {
     let table = dev.run(&["log", "--since", "1h"]).ok().out;
     assert!(table.contains("lost phone") && table.contains("api_key:dev"), "{table}");
     assert!(!table.contains('\u{1b}'), "a note moves the cursor: {table}");
+    let hyphen = dev.run(&["log", "--sid", "-AAAAAAAAAAAAAAAAAAAAA", "--json"]);
+    assert_ne!(hyphen.code, 2, "one in 64 begins so: {}", hyphen.err);
     let own = dev.run(&["log", "--sid", sid, "--json"]).ok().json();
     assert_eq!((&own["reason"], &own["session_id"]), (&"kicked".into(), &sid.into()));
     let of_one = dev.run(&["log", "--subject", "a", "--reason", "banned", "--json"]).ok().out;

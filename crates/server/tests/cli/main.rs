@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admin_socket;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod config;
@@ -10,6 +12,8 @@ mod config;
 mod doctor;
 #[cfg(test)]
 mod explain;
+#[cfg(test)]
+mod import;
 #[cfg(test)]
 mod live;
 #[cfg(test)]

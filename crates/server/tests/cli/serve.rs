@@ -36,6 +36,17 @@ impl Serving {
         }
         panic!("it did not start: {:#?}", serving.log);
     }
+
+    /// Whether it logged something before it was ready.
+    pub(crate) fn said(&self, part: &str) -> bool {
+        self.log.iter().any(|line| line.contains(part))
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let address = self.log.last().unwrap().rsplit("address=").next().unwrap();
+        address.trim().parse().unwrap()
+    }
 }
 
 impl Drop for Serving {
@@ -64,11 +75,8 @@ fn create(home: &Path) -> Ran {
 fn the_log_says_which_port_was_taken() {
     let home = home();
     let serving = Serving::start(home.path());
-    let ready = serving.log.last().unwrap();
-    let address = ready.rsplit("address=").next().unwrap();
-    let address: SocketAddr = address.trim().parse().unwrap();
-    assert_ne!(address.port(), 0, "{ready}");
-    std::net::TcpStream::connect(address).unwrap();
+    assert_ne!(serving.address().port(), 0, "{:?}", serving.log);
+    std::net::TcpStream::connect(serving.address()).unwrap();
 }
 
 #[test]

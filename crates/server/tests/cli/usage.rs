@@ -6,7 +6,9 @@ use std::path::Path;
 #[test]
 fn help_names_the_commands_that_are_there() {
     let help = symbolon(Path::new("."), &["--help"]).ok().out;
-    for command in ["dev", "serve", "config", "apikey", "sessions", "bench", "demo"] {
+    for command in
+        ["dev", "serve", "config", "apikey", "sessions", "backup", "restore", "bench", "demo"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
     for (group, commands) in [

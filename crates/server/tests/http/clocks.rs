@@ -182,7 +182,7 @@ async fn sessions_and_tokens_cross_the_ends_of_31_and_32_bits() {
 
         let server = Clocked::<3>::start(folder.path()).await;
         let shown = server.session(&after).await.expect(200);
-        assert!(end <= shown.member("last_used_at").as_i64().unwrap(), "{shown:?}");
+        assert!(end <= shown.member("last_active_at").as_i64().unwrap(), "{shown:?}");
         let next = Tokens::of(&server.refresh(&after).await.expect(200));
         assert!(server.is_active(&next).await);
         server.stop().await;

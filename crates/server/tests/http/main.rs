@@ -41,6 +41,8 @@ mod http2;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod me;

@@ -7,6 +7,9 @@
 //! with the log written back in the same way. Rounds are interleaved. The store does all of it: 256 callers
 //! each load a session of their own choice, ask `Loaded::refresh`, encode, compare and set, wait for the
 //! disk.
+//!
+//! Last, the same callers go on while the store is copied: how long the copy takes, and how much longer the
+//! slowest of them wait than without it.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures with the clock")]
@@ -25,6 +28,7 @@ use symbolon_core::{
     Act, ClientId, ClientPolicy, Generation, KeyId, Refresh, RefreshToken, Salt, SessionId, Shard,
     Start, StoreEpoch, Subject, Terms, Timestamp,
 };
+use symbolon_store::sqlite::backup;
 use symbolon_store::{Role, Store};
 
 const CALLERS: u32 = 256;
@@ -106,6 +110,32 @@ fn compare(
         median(&mut floors),
         median(&mut ratios)
     );
+    copy_under_load(runtime, path, (&store, &turns), span);
+}
+
+fn copy_under_load(
+    runtime: &tokio::runtime::Runtime,
+    path: &Path,
+    (store, turns): (&Store, &Arc<Vec<AtomicU32>>),
+    span: Duration,
+) {
+    let usual = runtime.block_on(storm(store, turns, span));
+    let (from, to) = (path.to_owned(), path.with_file_name("copy.db"));
+    let begun = Instant::now();
+    let copying = async {
+        let copy = move || backup(&from, &to, AT, |_, _| {}).unwrap();
+        let copied = tokio::task::spawn_blocking(copy).await.unwrap();
+        (copied, begun.elapsed())
+    };
+    let (beside, (copied, took)) = runtime.block_on(storm_until(store, turns, copying));
+    let (before, now) = (usual.quantile(0.99), beside.quantile(0.99));
+    println!(
+        "copy of {} sessions, {} MiB, in {:.1} s (target 10); step p99 {before:.2?} before, {now:.2?} beside it, ratio {:.2} (target 3.00)",
+        copied.sessions,
+        copied.bytes >> 20,
+        took.as_secs_f64(),
+        now.as_secs_f64() / before.as_secs_f64()
+    );
 }
 
 fn commits(store: &Store) -> u64 {
@@ -179,8 +209,18 @@ async fn fill(path: &Path, sessions: u32) {
     callers.join_all().await;
 }
 
-/// All callers refresh, each its own stride of the sessions, so that every refresh advances.
 async fn storm(store: &Store, turns: &Arc<Vec<AtomicU32>>, span: Duration) -> Measured {
+    let over =
+        async { tokio::time::interval_at((Instant::now() + span).into(), span).tick().await };
+    storm_until(store, turns, over).await.0
+}
+
+/// All callers refresh, each its own stride of the sessions, so that every refresh advances.
+async fn storm_until<R>(
+    store: &Store,
+    turns: &Arc<Vec<AtomicU32>>,
+    until: impl Future<Output = R>,
+) -> (Measured, R) {
     let over = Arc::new(AtomicBool::new(false));
     let begun = Instant::now();
     let mut callers = tokio::task::JoinSet::new();
@@ -199,12 +239,12 @@ async fn storm(store: &Store, turns: &Arc<Vec<AtomicU32>>, span: Duration) -> Me
             latencies
         });
     }
-    tokio::time::interval_at((begun + span).into(), span).tick().await;
+    let came = until.await;
     over.store(true, Ordering::Relaxed);
     let mut latencies: Vec<Duration> = callers.join_all().await.into_iter().flatten().collect();
     let per_second = latencies.len() as f64 / begun.elapsed().as_secs_f64();
     latencies.sort();
-    Measured { per_second, latencies }
+    (Measured { per_second, latencies }, came)
 }
 
 async fn advance(store: &Store, number: usize, turns: &[AtomicU32]) {

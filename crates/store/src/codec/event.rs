@@ -116,7 +116,7 @@ pub(crate) fn read_subject(from: &mut Decoder<'_>) -> Result<Subject, Damage> {
     Subject::parse(from.text()?).map_err(|_| Damage("a subject is no subject"))
 }
 
-pub(super) fn read_client(from: &mut Decoder<'_>) -> Result<ClientId, Damage> {
+pub(crate) fn read_client(from: &mut Decoder<'_>) -> Result<ClientId, Damage> {
     ClientId::parse(from.text()?).map_err(|_| Damage("a client is no client"))
 }
 

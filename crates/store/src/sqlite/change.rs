@@ -1,8 +1,8 @@
 //! What the writer is asked to do: decided, encoded and conditional, so that it only compares and sets.
 
 use super::ends::Lost;
-use crate::Kind;
 use crate::codec;
+use crate::{Kind, OldToken};
 use std::sync::Arc;
 use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp};
 use tokio::sync::oneshot;
@@ -18,6 +18,8 @@ pub(super) enum Task {
     Change(Box<Change>),
     Spend(Spend),
     Put(Put),
+    Import(Imports),
+    Know(Vec<OldToken>),
     Forget(Forget),
     /// Nothing but this: that the ends log holds all that was committed.
     Settle,
@@ -34,6 +36,8 @@ pub(super) struct Done {
     pub(super) earlier: Option<Vec<u8>>,
     /// Rows that left.
     pub(super) forgotten: usize,
+    /// Which of the sessions that were to be imported are new.
+    pub(super) created: Vec<bool>,
 }
 
 /// What a decision was made on: it is committed only if all of this still holds.
@@ -145,7 +149,37 @@ impl EventWrite {
     }
 }
 
-/// The version that a new session's row has.
+impl Lost {
+    /// What the ends log must hold of a record that is written: that an API key's was replaced.
+    pub(super) fn of(kind: Kind, (name, version): (&str, u64), value: &[u8]) -> Option<Self> {
+        match kind {
+            Kind::ApiKey if FIRST_VERSION < version => {
+                Some(Self::ApiKey { name: name.to_owned(), version, value: value.to_vec() })
+            }
+            Kind::ApiKey
+            | Kind::SigningKey
+            | Kind::Client
+            | Kind::Verifier
+            | Kind::Lease
+            | Kind::Meta => None,
+        }
+    }
+}
+
+/// Which clients were switched off or on between two cut-offs.
+pub(super) fn switched<'a>(
+    before: &'a Cutoffs,
+    after: &'a Cutoffs,
+) -> impl Iterator<Item = Lost> + 'a {
+    let was = |client| before.clients.get(client).is_some_and(|state| state.disabled);
+    after
+        .clients
+        .iter()
+        .filter(move |(client, state)| was(client) != state.disabled)
+        .map(|(client, state)| Lost::Switch { client: client.clone(), disabled: state.disabled })
+}
+
+/// The version that a new session's row has, and a new record.
 pub(super) const FIRST_VERSION: u64 = 1;
 
 /// One use of something that has only one.
@@ -164,7 +198,25 @@ pub(super) struct Put {
     pub(super) expected: Option<u64>,
 }
 
-/// Old events and spent entries leave.
+/// Sessions of another system, all decided on what was `seen`.
+pub(super) struct Imports {
+    pub(super) seen: Seen,
+    pub(super) rows: Vec<Arriving>,
+}
+
+/// One of them: written if there is none of this name.
+pub(super) struct Arriving {
+    pub(super) sid: SessionId,
+    pub(super) subject: Subject,
+    /// The hash of the subject.
+    pub(super) hash: u64,
+    pub(super) row: Vec<u8>,
+    /// The row of its subject, if that was unknown.
+    pub(super) known: Option<Vec<u8>>,
+    pub(super) at: Timestamp,
+}
+
+/// Old events, spent entries and old tokens of other systems leave.
 pub(super) struct Forget {
     pub(super) events_before: Timestamp,
     pub(super) spent_before: Timestamp,

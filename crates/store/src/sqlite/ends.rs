@@ -4,32 +4,35 @@
 //! `<database>.ends` begins with [`MAGIC`]; then come records, each its length (4 bytes), the CRC-32C of
 //! length and body (4 bytes) and its body. It is appended and synced after the commit and before the
 //! answer. A tail that was being written when power went is cut off; damage before the end is refused.
+//!
+//! A command may append beside a serving process, so whoever writes holds the file's lock meanwhile.
 
+use super::files;
 use crate::Refusal;
-use crate::codec::event::read_subject;
+use crate::codec::event::{read_client, read_subject};
 use crate::codec::subject::{ban as write_ban, read_ban};
 use crate::codec::{self, Damage, Decoder, Encoder};
 use crate::crc::crc32c;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use symbolon_core::subject::Ban;
-use symbolon_core::{Event, Fault, StoreEpoch, Subject};
+use symbolon_core::{ClientId, Event, Fault, StoreEpoch, Subject};
 
-const MAGIC: &[u8; 8] = b"symends1";
+pub(super) const MAGIC: &[u8; 8] = b"symends1";
 const FORMAT: u8 = 1;
 const FRAME: usize = 8;
 
 /// The largest body of a record, in bytes. Inclusive.
-const BODY_MAX: usize = 16 * 1024;
+const BODY_MAX: usize = super::VALUE_MAX + 16 * 1024;
 
 /// How many bytes may wait for a disk that takes none before commits are refused.
 const PENDING_MAX: usize = 1024 * 1024;
 
 /// How much of the log's end is written again at a start, in bytes: more than can have been waiting when a
 /// process before this one could not sync it.
-const DOUBTFUL_MAX: usize = 4 * PENDING_MAX;
+const DOUBTFUL_MAX: u64 = 4 * PENDING_MAX as u64;
 
 /// A record: what it says, and where in which feed it was committed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +51,10 @@ pub(super) enum Lost {
     Ban { subject: Subject, ban: Option<Ban> },
     /// A store epoch began; the head of the feed was at the position.
     Epoch,
+    /// An API key's record when it was replaced, which is how it is revoked.
+    ApiKey { name: String, version: u64, value: Vec<u8> },
+    /// Whether a client was switched off from then on.
+    Switch { client: ClientId, disabled: bool },
 }
 
 /// The log, open for appending.
@@ -60,11 +67,23 @@ pub(super) struct EndsLog {
     pending: Vec<u8>,
 }
 
+/// What the name of a log has beyond that of its database.
+pub(super) const ENDING: &str = ".ends";
+
 /// Where the log of a database lies.
 pub(super) fn path_of(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".ends");
-    path.into()
+    files::beside(database, ENDING)
+}
+
+/// Puts a log of these records in the place of another, all at once.
+pub(super) fn replace(path: &Path, framed: &[u8]) -> std::io::Result<()> {
+    let part = files::beside(path, ".part");
+    let mut file = files::create(&part)?;
+    file.write_all(MAGIC)?;
+    file.write_all(framed)?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)?;
+    files::sync_directory_of(path)
 }
 
 impl EndsLog {
@@ -74,28 +93,51 @@ impl EndsLog {
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
-        let (entries, sound) = parse(&path, &bytes)?;
-        if sound < bytes.len() {
-            let cut = bytes.len() - sound;
-            tracing::warn!(path = %path.display(), cut, "the ends log had a torn tail: cut off");
-        }
-        write_again(&file, &bytes[..sound]).map_err(io)?;
+        file.lock().map_err(io)?;
+        let (entries, sound) = read(&path, &mut file)?;
+        write_again(&file, sound as u64).map_err(io)?;
         let mut log = Self { path, file, synced: sound as u64, pending: Vec::new() };
         if sound == 0 {
             log.pending.extend_from_slice(MAGIC);
         }
-        log.flush().map_err(|error| Refusal::io(&log.path, &error))?;
+        let flushed = log.flush_locked().and_then(|()| log.file.unlock());
+        flushed.map_err(|error| Refusal::io(&log.path, &error))?;
         Ok((log, entries))
     }
 
-    /// Reads a log as it is and counts its records. An unfinished one at its end is left to the next start.
-    pub(super) fn read(path: &Path) -> Result<usize, Refusal> {
+    /// Counts the records of a log as it is. An unfinished one at its end is left to the next start.
+    pub(super) fn count(path: &Path) -> Result<usize, Refusal> {
         match std::fs::read(path) {
             Ok(bytes) => parse(path, &bytes).map(|(entries, _)| entries.len()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
             Err(error) => Err(Refusal::io(path, &error)),
+        }
+    }
+
+    /// Appends to the log of a database that another process may be serving from, if there is one.
+    pub(super) fn append_beside(database: &Path, framed: &[u8]) -> Result<(), Fault> {
+        let path = path_of(database);
+        let unwritten = |error: std::io::Error| said(&path, &error);
+        loop {
+            let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+                Ok(file) => file,
+                // A first start makes it, out of what the database holds.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(unwritten(error)),
+            };
+            file.lock().map_err(unwritten)?;
+            if !is_at(&path, &file).map_err(unwritten)? {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(unwritten)?;
+            let sound = sound(&bytes, |_, _| Ok(())).map_err(|what| said(&path, &what))?;
+            if sound == 0 {
+                return Ok(());
+            }
+            let (synced, pending) = (sound as u64, framed.to_vec());
+            let mut log = Self { path: path.clone(), file, synced, pending };
+            return log.flush_locked().map_err(unwritten);
         }
     }
 
@@ -103,6 +145,31 @@ impl EndsLog {
     pub(super) fn append(&mut self, framed: &[u8]) -> Result<(), Fault> {
         self.pending.extend_from_slice(framed);
         self.flush().map_err(|error| said(&self.path, &error))
+    }
+
+    /// How many of its bytes are known to be on the disk.
+    pub(super) fn length(&self) -> u64 {
+        self.synced
+    }
+
+    /// All records.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, Refusal> {
+        let entries = self.lock_and_read()?;
+        self.unlock().map_err(|error| Refusal::io(&self.path, &error))?;
+        Ok(entries)
+    }
+
+    /// All records; nobody else appends until [`Self::unlock`], or until this is dropped.
+    pub(super) fn lock_and_read(&self) -> Result<Vec<Entry>, Refusal> {
+        let io = |error: std::io::Error| Refusal::io(&self.path, &error);
+        self.file.lock().map_err(io)?;
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        read(&self.path, file).map(|(entries, _)| entries)
+    }
+
+    pub(super) fn unlock(&self) -> std::io::Result<()> {
+        self.file.unlock()
     }
 
     /// Whether everything that was appended is on the disk.
@@ -121,42 +188,85 @@ impl EndsLog {
         }
     }
 
-    /// Brings to the disk what waits. What could not be synced is cut off again, so that no later start
-    /// takes what only the system's memory holds for the disk's.
     fn flush(&mut self) -> std::io::Result<()> {
-        let flushed = self.write_pending();
-        if flushed.is_err() {
-            // If even this fails, the next start writes the end of the log again.
-            let _also_failing = self.file.set_len(self.synced);
+        self.file.lock()?;
+        let flushed = self.accept_others().and_then(|()| self.flush_locked());
+        flushed.and(self.file.unlock())
+    }
+
+    /// Takes in what another process appended and synced since.
+    fn accept_others(&mut self) -> std::io::Result<()> {
+        let length = self.file.metadata()?.len();
+        if length <= self.synced {
+            return Ok(());
         }
-        flushed
+        let mut tail = Vec::new();
+        self.file.seek(SeekFrom::Start(self.synced))?;
+        Read::by_ref(&mut self.file).take(length - self.synced).read_to_end(&mut tail)?;
+        let mut at = 0;
+        while let Some(body) = body_at(&tail, at) {
+            at += FRAME + body.len();
+        }
+        // If it was not synced over there after all, nobody would hear of it here.
+        self.file.write_all_at(&tail[..at], self.synced)?;
+        self.file.sync_data()?;
+        self.synced += at as u64;
+        Ok(())
     }
 
     /// Writes everything after the synced part anew: after a failed sync, what the system still holds
     /// of the earlier attempt is not to be believed.
-    fn write_pending(&mut self) -> std::io::Result<()> {
-        if self.pending.is_empty() {
-            return self.file.set_len(self.synced);
-        }
+    fn flush_locked(&mut self) -> std::io::Result<()> {
         self.file.set_len(self.synced)?;
-        self.file.seek(SeekFrom::Start(self.synced))?;
-        self.file.write_all(&self.pending)?;
-        self.file.sync_data()?;
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.write_pending() {
+            // Else the next attempt would take this one for another process's.
+            let _tried = self.file.set_len(self.synced);
+            return Err(error);
+        }
         self.synced += self.pending.len() as u64;
         self.pending.clear();
         Ok(())
     }
+
+    fn write_pending(&mut self) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.synced))?;
+        self.file.write_all(&self.pending)?;
+        self.file.sync_data()
+    }
 }
 
-/// Writes the end of what was read over itself and syncs it: a process before this one may have failed to,
-/// and the system answers from its memory.
-fn write_again(file: &File, sound: &[u8]) -> std::io::Result<()> {
-    let from = sound.len().saturating_sub(DOUBTFUL_MAX);
-    file.write_all_at(&sound[from..], from as u64)?;
+/// All records of a log that was locked, and how many of its bytes are sound.
+fn read(path: &Path, mut file: impl Read) -> Result<(Vec<Entry>, usize), Refusal> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| Refusal::io(path, &error))?;
+    let (entries, sound) = parse(path, &bytes)?;
+    if sound < bytes.len() {
+        let cut = bytes.len() - sound;
+        tracing::warn!(path = %path.display(), cut, "the ends log had a torn tail: cut off");
+    }
+    Ok((entries, sound))
+}
+
+/// Writes the end of a log's sound bytes over itself and syncs it: a process before this one may have failed
+/// to, and the system answers from its memory.
+fn write_again(file: &File, sound: u64) -> std::io::Result<()> {
+    let from = sound.saturating_sub(DOUBTFUL_MAX);
+    let mut doubtful = vec![0; (sound - from) as usize];
+    file.read_exact_at(&mut doubtful, from)?;
+    file.write_all_at(&doubtful, from)?;
     file.sync_data()
 }
 
-fn said(path: &Path, error: &std::io::Error) -> Fault {
+/// Whether a file is still the one of that name, and not one that was replaced meanwhile.
+fn is_at(path: &Path, file: &File) -> std::io::Result<bool> {
+    let (open, named) = (file.metadata()?, std::fs::metadata(path)?);
+    Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
+}
+
+fn said(path: &Path, error: &dyn core::fmt::Display) -> Fault {
     Fault::Store(format!("the ends log {} was not written: {error}", path.display()))
 }
 
@@ -169,6 +279,16 @@ pub(super) fn frame(entry: &Entry) -> Vec<u8> {
             to.maybe(ban.as_ref(), write_ban);
         }),
         Lost::Epoch => framed(entry.epoch, entry.position, 2, |_| {}),
+        Lost::ApiKey { name, version, value } => framed(entry.epoch, entry.position, 3, |to| {
+            to.text(name);
+            to.number(*version);
+            to.number(value.len() as u64);
+            to.raw(value);
+        }),
+        Lost::Switch { client, disabled } => framed(entry.epoch, entry.position, 4, |to| {
+            to.text(client.as_str());
+            to.byte(u8::from(*disabled));
+        }),
     }
 }
 
@@ -193,23 +313,39 @@ fn framed(epoch: StoreEpoch, position: u64, kind: u8, rest: impl FnOnce(&mut Enc
 
 /// All records, and how many bytes of the file are sound.
 fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Entry>, usize), Refusal> {
-    let damaged = |what: String| Refusal::Damaged { path: path.into(), what };
+    let mut entries = Vec::new();
+    let each = |at, body: &[u8]| {
+        let entry = entry(body).map_err(|damage| format!("at byte {at}: {}", damage.0))?;
+        entries.push(entry);
+        Ok(())
+    };
+    match sound(bytes, each) {
+        Ok(sound) => Ok((entries, sound)),
+        Err(what) => Err(Refusal::Damaged { path: path.into(), what }),
+    }
+}
+
+/// How many bytes of a log are sound; each record's place and body are told. Damage before sound records
+/// is an error, and so is what `each` refuses.
+fn sound(
+    bytes: &[u8],
+    mut each: impl FnMut(usize, &[u8]) -> Result<(), String>,
+) -> Result<usize, String> {
     if bytes.len() < MAGIC.len() {
-        return Ok((Vec::new(), 0));
+        return Ok(0);
     }
     if !bytes.starts_with(MAGIC) {
-        return Err(damaged("it does not begin as an ends log does".into()));
+        return Err("it does not begin as an ends log does".into());
     }
-    let (mut entries, mut at) = (Vec::new(), MAGIC.len());
+    let mut at = MAGIC.len();
     while let Some(body) = body_at(bytes, at) {
-        let entry = entry(body).map_err(|damage| damaged(format!("at byte {at}: {}", damage.0)))?;
-        entries.push(entry);
+        each(at, body)?;
         at += FRAME + body.len();
     }
     if (at + 1..bytes.len()).any(|later| body_at(bytes, later).is_some()) {
-        return Err(damaged(format!("a record at byte {at} is damaged and sound ones follow it")));
+        return Err(format!("a record at byte {at} is damaged and sound ones follow it"));
     }
-    Ok((entries, at))
+    Ok(at)
 }
 
 /// The body of a whole, sound record that begins there.
@@ -234,7 +370,13 @@ fn entry(body: &[u8]) -> Result<Entry, Damage> {
         }
         1 => Lost::Ban { subject: read_subject(&mut from)?, ban: from.maybe(read_ban)? },
         2 => Lost::Epoch,
-        3.. => return Err(Damage("a record is of an unknown kind")),
+        3 => Lost::ApiKey {
+            name: from.text()?.to_owned(),
+            version: from.number()?,
+            value: from.bytes()?.to_vec(),
+        },
+        4 => Lost::Switch { client: read_client(&mut from)?, disabled: from.flag()? },
+        5.. => return Err(Damage("a record is of an unknown kind")),
     };
     from.finish(Entry { epoch, position, lost })
 }

@@ -37,7 +37,7 @@ pub(super) fn examine(path: &Path) -> Result<Examined, Refusal> {
     }
     let feed = feed(&snapshot);
     found.note("events", feed);
-    match EndsLog::read(&ends::path_of(path)) {
+    match EndsLog::count(&ends::path_of(path)) {
         Ok(records) => found.ends = records,
         Err(refusal) => found.say(refusal.to_string()),
     }
@@ -75,11 +75,12 @@ fn pages(connection: &Connection, found: &mut Examined) -> Result<(), Fault> {
 type Check = fn(&Row<'_>) -> Result<(), Fault>;
 
 /// Every table with contents of ours, and how a row of it is held to its checksum.
-const TABLES: [(&str, &str, Check); 6] = [
+const TABLES: [(&str, &str, Check); 7] = [
     ("sessions", "SELECT sid, version, subject, row, ended FROM sessions", session),
     ("subjects", "SELECT subject, row FROM subjects", subject),
     ("events", "SELECT position, keep_until, body FROM events", event),
     ("spent", "SELECT digest, until, value FROM spent", spent),
+    ("imported", "SELECT digest, until, sid FROM imported", spent),
     ("records", "SELECT kind, name, version, value FROM records", record),
     ("single", "SELECT name, value FROM single", single),
 ];
@@ -117,6 +118,7 @@ fn event(row: &Row<'_>) -> Result<(), Fault> {
     if sound { Ok(()) } else { Err(Damage("an event is kept for another time").into()) }
 }
 
+/// What is spent, and old tokens of other systems, are sealed alike.
 fn spent(row: &Row<'_>) -> Result<(), Fault> {
     let (digest, until): (Vec<u8>, i64) = (column(row, 0)?, column(row, 1)?);
     codec::unseal(&column::<Vec<u8>>(row, 2)?, &[&digest, &until.to_le_bytes()])?;
@@ -135,7 +137,8 @@ fn single(row: &Row<'_>) -> Result<(), Fault> {
     let (name, value): (String, Vec<u8>) = (column(row, 0)?, column(row, 1)?);
     match &*name {
         "cutoffs" => codec::subject::decode_cutoffs(&value).map(|_| ())?,
-        "latest" => read::instant(&value).map(|_: Timestamp| ())?,
+        "latest" | read::COPIED => read::instant(&value, &name).map(|_: Timestamp| ())?,
+        read::ENDS => codec::unseal(&value, &[name.as_bytes()]).map(|_| ())?,
         _ => return Err(Damage("a single value has an unknown name").into()),
     }
     Ok(())

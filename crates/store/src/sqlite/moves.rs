@@ -24,12 +24,15 @@ impl Moves {
 
     /// Whether the subject of a decision moved since the decision looked.
     pub(super) fn outdates(&self, seen: &Seen) -> bool {
-        let Some(subject) = seen.subject else { return false };
-        if seen.moves == self.count {
+        seen.subject.is_some_and(|subject| self.moved_since(subject, seen.moves))
+    }
+
+    /// Whether a subject moved since there had been so many moves.
+    pub(super) fn moved_since(&self, subject: u64, moves: u64) -> bool {
+        if moves == self.count {
             return false;
         }
-        seen.moves < self.forgotten
-            || self.last.get(&subject).is_some_and(|last| seen.moves < *last)
+        moves < self.forgotten || self.last.get(&subject).is_some_and(|last| moves < *last)
     }
 
     /// The subject moves now.

@@ -13,6 +13,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use symbolon_core::{Fault, SessionId};
 use tokio::sync::Semaphore;
@@ -41,7 +42,7 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Inner, Refusal> {
 }
 
 /// The lock that a serving process holds, if nobody else does.
-fn lock(path: &Path) -> Result<Option<File>, Refusal> {
+pub(super) fn lock(path: &Path) -> Result<Option<File>, Refusal> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
     let beside = PathBuf::from(beside);
@@ -55,7 +56,7 @@ fn lock(path: &Path) -> Result<Option<File>, Refusal> {
 }
 
 /// Refuses, before the database engine touches it, what is no database.
-fn examine(path: &Path) -> Result<(), Refusal> {
+pub(super) fn examine(path: &Path) -> Result<(), Refusal> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -82,7 +83,7 @@ fn log_beside(path: &Path) -> bool {
 }
 
 /// Checks whose file it is and of which version, and brings it to ours.
-fn prepare(path: &Path, alone: bool) -> Result<(), Refusal> {
+pub(super) fn prepare(path: &Path, alone: bool) -> Result<(), Refusal> {
     let unreadable = |error| Refusal::unreadable(path, &error);
     let mut connection = connect(path).map_err(unreadable)?;
     if !is_ours(&connection).map_err(unreadable)? {
@@ -100,7 +101,7 @@ fn prepare(path: &Path, alone: bool) -> Result<(), Refusal> {
     schema::migrate(&mut connection, path)
 }
 
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -123,6 +124,7 @@ fn start(path: &Path, (role, alone): (Role, bool), lock: Option<File>) -> Result
     let cutoffs = read::cutoffs(&connection).map_err(damaged)?;
     let (queue, checkpointer) = (Arc::new(Queue::default()), Arc::new(Checkpointer::default()));
     let shared = Arc::new(Shared::new(cutoffs, latest));
+    shared.imported.store(read::any_imported(&connection).map_err(damaged)?, Ordering::Release);
     let writer = Writer {
         path: path.into(),
         head: read::head(&connection).map_err(damaged)?,
@@ -184,7 +186,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
 }
 
@@ -195,6 +197,12 @@ pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
     connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     Ok(connection)
+}
+
+/// Closes a connection so that all it wrote is in the one file.
+pub(super) fn fold(connection: Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error)
 }
 
 /// A connection that writes the log back.

@@ -6,7 +6,9 @@ use crate::{Kind, Record, Rows};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
-use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp};
+use symbolon_core::{
+    Cutoffs, Digest, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp,
+};
 
 /// The most connections that read at once. Inclusive; who comes later waits for one, microseconds.
 const READERS_MAX: usize = 16;
@@ -178,6 +180,13 @@ pub(super) fn head(connection: &Connection) -> Result<u64, Fault> {
     head.query_row([], |row| row.get(0).map(i64::cast_unsigned)).map_err(|error| fault(&error))
 }
 
+/// How many sessions there are whose end was not written.
+pub(super) fn alive(connection: &Connection) -> Result<u64, Fault> {
+    const ALIVE: &str = "SELECT count(*) FROM sessions INDEXED BY sessions_alive WHERE ended = 0";
+    let count = connection.query_row(ALIVE, [], |row| row.get(0).map(i64::cast_unsigned));
+    count.map_err(|error| fault(&error))
+}
+
 pub(super) fn events_after(
     connection: &Connection,
     position: u64,
@@ -215,14 +224,32 @@ pub(super) fn cutoffs(connection: &Connection) -> Result<Cutoffs, Fault> {
 
 pub(super) fn latest(connection: &Connection) -> Result<Timestamp, Fault> {
     let value = blob(connection, "SELECT value FROM single WHERE name = ?1", ["latest"])?;
-    value.map_or(Ok(Timestamp::default()), |value| instant(&value).map_err(Fault::from))
+    value.map_or(Ok(Timestamp::default()), |value| instant(&value, "latest"))
 }
 
-/// The latest instant, from its bytes.
-pub(super) fn instant(value: &[u8]) -> Result<Timestamp, Damage> {
-    let millis = codec::unseal(value, &[b"latest"])?;
-    let millis = millis.try_into().map_err(|_| Damage("the latest instant is not of 8 bytes"))?;
+/// An instant that stands alone, from its bytes.
+pub(super) fn instant(sealed: &[u8], name: &str) -> Result<Timestamp, Fault> {
+    let millis = codec::unseal(sealed, &[name.as_bytes()])?;
+    let millis = millis.try_into().map_err(|_| Damage("an instant is not of 8 bytes"))?;
     Ok(Timestamp::from_millis(u64::from_le_bytes(millis)))
+}
+
+/// The single value that says that a database has an ends log.
+pub(super) const ENDS: &str = "ends";
+
+/// The single value that says when a copy was made.
+pub(super) const COPIED: &str = "copied";
+
+/// Whether there was an ends log beside this database.
+pub(super) fn had_ends_log(connection: &Connection) -> Result<bool, Fault> {
+    let value = blob(connection, "SELECT value FROM single WHERE name = ?1", [ENDS])?;
+    Ok(value.is_some())
+}
+
+/// When a copy was made, if this is one.
+pub(super) fn copied_at(connection: &Connection) -> Result<Option<Timestamp>, Fault> {
+    let value = blob(connection, "SELECT value FROM single WHERE name = ?1", [COPIED])?;
+    value.map(|value| instant(&value, COPIED)).transpose()
 }
 
 /// What was spent and is not forgotten at `at`.
@@ -242,6 +269,31 @@ pub(super) fn spent(
     };
     let value = codec::unseal(&sealed, &[digest, &until.to_le_bytes()])?;
     Ok((at.as_millis() < until).then(|| value.to_vec()))
+}
+
+/// The session that an old token of another system belongs to.
+pub(super) fn imported(
+    connection: &Connection,
+    digest: &Digest,
+) -> Result<Option<SessionId>, Fault> {
+    let mut one = connection
+        .prepare_cached("SELECT until, sid FROM imported WHERE digest = ?1")
+        .map_err(|error| fault(&error))?;
+    let columns = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+    let found = one.query_row([digest.0], columns).optional();
+    let Some((until, sealed)): Option<(i64, Vec<u8>)> = found.map_err(|error| fault(&error))?
+    else {
+        return Ok(None);
+    };
+    let sid = codec::unseal(&sealed, &[&digest.0, &until.to_le_bytes()])?;
+    let sid = sid.try_into().map_err(|_| Damage("a session's name is not of 16 bytes"))?;
+    Ok(Some(SessionId::from_bytes(sid)))
+}
+
+/// Whether any token of another system is known.
+pub(super) fn any_imported(connection: &Connection) -> Result<bool, Fault> {
+    let any = connection.query_row("SELECT EXISTS (SELECT 1 FROM imported)", [], |row| row.get(0));
+    any.map_err(|error| fault(&error))
 }
 
 pub(super) fn record(

@@ -15,7 +15,8 @@ pub(super) const APPLICATION_ID: i32 = 0x5359_4D42;
 pub(super) const PAGE_BYTES: u32 = 2048;
 
 /// Every step that ever shaped the file, in order. Step `n` of the file is `MIGRATIONS[n - 1]`.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("schema/0001_first.sql"), include_str!("schema/0002_imported.sql")];
 
 /// Brings an empty or older file to this version; refuses a newer one.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {

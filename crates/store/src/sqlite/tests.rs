@@ -1,9 +1,12 @@
 //! The suite on SQLite, and what is SQLite's alone.
 
+mod backup;
 mod conformance;
 mod damage;
 mod flips;
 mod restore;
+mod settle;
+mod story;
 
 use super::{Role, Sqlite};
 use crate::{Refusal, Store};

@@ -1,22 +1,27 @@
 //! The writer: one thread, one connection, one durable commit for all that waited.
 
 use super::change::{
-    Change, Done, FIRST_VERSION, Forget, Put, Seen, SessionWrite, Spend, Task, Work,
+    Arriving, Change, Done, FIRST_VERSION, Forget, Imports, Put, Seen, SessionWrite, Spend, Task,
+    Work,
 };
 use super::checkpoint::{self, Checkpointer};
 use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::moves::Moves;
 use super::queue::{BATCH_MAX, Queue};
-use super::{Shared, fault, open, read};
+use super::{Shared, change, fault, open, read};
+use crate::OldToken;
 use crate::codec::{self, seal};
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use symbolon_core::{Cutoffs, Fault, StoreEpoch, Timestamp};
+use symbolon_core::{Cutoffs, Fault, SessionId, StoreEpoch, Timestamp};
 
 /// How far the stored latest instant may fall behind the one in memory, in milliseconds. Exclusive.
 const LATEST_STEP_MS: u64 = 1000;
+
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Everything that the writer thread owns.
 pub(super) struct Writer {
@@ -25,7 +30,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) shared: Arc<Shared>,
     pub(super) checkpointer: Arc<Checkpointer>,
-    /// `None` where sessions are not written.
+    /// `None` where sessions are not written: it is opened for the seldom record then.
     pub(super) ends: Option<EndsLog>,
     pub(super) head: u64,
     pub(super) latest_stored: u64,
@@ -147,6 +152,8 @@ impl Writer {
                 Task::Change(change) => self.change(change, &mut staged)?,
                 Task::Spend(spend) => self.spend(spend, &mut staged)?,
                 Task::Put(put) => self.put(put, &mut staged)?,
+                Task::Import(imports) => self.import(imports, &mut staged)?,
+                Task::Know(tokens) => self.know(tokens, &mut staged)?,
                 Task::Forget(forget) => self.forget(forget, &mut staged)?,
                 Task::Settle => Done { applied: true, position: staged.head, ..Done::default() },
             };
@@ -196,7 +203,12 @@ impl Writer {
     /// Appends what this commit ended, and whatever an earlier failure left behind; while that fails,
     /// nobody may be told that a session has ended.
     fn log(&mut self, framed: &[u8]) -> Result<(), Fault> {
-        let Some(ends) = &mut self.ends else { return Ok(()) };
+        let Some(ends) = &mut self.ends else {
+            return match framed {
+                [] => Ok(()),
+                framed => EndsLog::append_beside(&self.path, framed),
+            };
+        };
         if framed.is_empty() && ends.is_settled() {
             return Ok(());
         }
@@ -244,8 +256,6 @@ impl Writer {
     }
 
     fn write(&self, write: &SessionWrite) -> rusqlite::Result<bool> {
-        const CREATE: &str = "INSERT OR IGNORE INTO sessions (sid, version, subject, ended, row) \
-             VALUES (?1, ?2, ?3, 0, ?4)";
         const UPDATE: &str =
             "UPDATE sessions SET version = ?2 + 1, row = ?3 WHERE sid = ?1 AND version = ?2";
         const END: &str = "UPDATE sessions SET version = ?2 + 1, ended = 1, row = ?3 \
@@ -253,8 +263,7 @@ impl Writer {
         const FORGET: &str = "DELETE FROM sessions WHERE sid = ?1 AND version = ?2";
         let changed = match write {
             SessionWrite::Create { sid, subject, row } => {
-                let first = FIRST_VERSION.cast_signed();
-                self.run_sql(CREATE, (sid.as_bytes(), first, subject.as_str(), row))?
+                self.create_session(*sid, subject.as_str(), row)?
             }
             SessionWrite::Update { sid, version, ended, row } => {
                 // The usual update leaves the index of the living alone.
@@ -266,6 +275,12 @@ impl Writer {
             }
         };
         Ok(changed == 1)
+    }
+
+    fn create_session(&self, sid: SessionId, subject: &str, row: &[u8]) -> rusqlite::Result<usize> {
+        const CREATE: &str = "INSERT OR IGNORE INTO sessions (sid, version, subject, ended, row) \
+             VALUES (?1, ?2, ?3, 0, ?4)";
+        self.run_sql(CREATE, (sid.as_bytes(), FIRST_VERSION.cast_signed(), subject, row))
     }
 
     fn write_subject(&mut self, change: &Change) -> rusqlite::Result<()> {
@@ -284,6 +299,10 @@ impl Writer {
         if cutoffs.epoch != staged.cutoffs.epoch {
             let (epoch, position) = (cutoffs.epoch, staged.head);
             staged.ends.extend(frame(&Entry { epoch, position, lost: Lost::Epoch }));
+        }
+        let (epoch, position) = (cutoffs.epoch, staged.head);
+        for lost in change::switched(&staged.cutoffs, cutoffs) {
+            staged.ends.extend(frame(&Entry { epoch, position, lost }));
         }
         staged.cutoffs = Arc::clone(cutoffs);
         staged.cutoffs_version += 1;
@@ -318,7 +337,50 @@ impl Writer {
             self.run_sql(SPEND, (spend.digest, until.cast_signed(), value))?;
             staged.rows += 1;
         }
-        Ok(Done { applied: earlier.is_none(), position: staged.head, earlier, forgotten: 0 })
+        let (applied, position) = (earlier.is_none(), staged.head);
+        Ok(Done { applied, position, earlier, ..Done::default() })
+    }
+
+    fn import(&mut self, imports: &Imports, staged: &mut Staged) -> rusqlite::Result<Done> {
+        let seen = &imports.seen;
+        let moved = |row: &Arriving| self.moves.moved_since(row.hash, seen.moves);
+        if !staged.holds(seen) || imports.rows.iter().any(moved) {
+            return Ok(Done::default());
+        }
+        let mut created = Vec::with_capacity(imports.rows.len());
+        for row in &imports.rows {
+            created.push(self.arrive(row)?);
+            staged.latest = staged.latest.max(row.at.as_millis());
+        }
+        for (row, _) in imports.rows.iter().zip(&created).filter(|(_, created)| **created) {
+            self.moves.note(row.hash);
+        }
+        staged.rows += created.len();
+        Ok(Done { applied: true, position: staged.head, created, ..Done::default() })
+    }
+
+    /// Writes one of another system's sessions; `false` if it is there.
+    fn arrive(&self, row: &Arriving) -> rusqlite::Result<bool> {
+        const KNOW: &str = "INSERT OR IGNORE INTO subjects (subject, row) VALUES (?1, ?2)";
+        let created = self.create_session(row.sid, row.subject.as_str(), &row.row)? == 1;
+        if let Some(known) = row.known.as_ref().filter(|_| created) {
+            self.run_sql(KNOW, (row.subject.as_str(), known))?;
+        }
+        Ok(created)
+    }
+
+    fn know(&self, tokens: &[OldToken], staged: &mut Staged) -> rusqlite::Result<Done> {
+        const KNOW: &str =
+            "INSERT OR IGNORE INTO imported (digest, until, sid) VALUES (?1, ?2, ?3)";
+        for OldToken { digest, sid, until } in tokens {
+            // By whole days the index on it has few places that grow, each in the order of digests.
+            let until = until.as_millis().div_ceil(DAY_MS).saturating_mul(DAY_MS);
+            let until = i64::try_from(until).unwrap_or(i64::MAX);
+            let sid = seal(sid.as_bytes().to_vec(), &[&digest.0, &until.to_le_bytes()]);
+            self.run_sql(KNOW, (digest.0, until, sid))?;
+        }
+        staged.rows += tokens.len();
+        Ok(Done { applied: true, position: staged.head, ..Done::default() })
     }
 
     fn put(&self, put: &Put, staged: &mut Staged) -> rusqlite::Result<Done> {
@@ -327,11 +389,16 @@ impl Writer {
         const NEXT: &str = "UPDATE records SET version = version + 1, value = ?4 \
              WHERE kind = ?2 AND name = ?3 AND version = ?1";
         let (before, kind) = (put.expected.unwrap_or(0), put.kind.code());
-        let version = before.saturating_add(1).to_le_bytes();
-        let value = seal(put.value.clone(), &[&[kind], &version, put.name.as_bytes()]);
+        let version = before.saturating_add(1);
+        let value = codec::seal_record(kind, (&put.name, version), &put.value);
         let sql = if put.expected.is_some() { NEXT } else { FIRST };
         let changed = self.run_sql(sql, (before.cast_signed(), kind, &put.name, value))?;
         staged.rows += changed;
+        let lost = Lost::of(put.kind, (&put.name, version), &put.value);
+        if let Some(lost) = lost.filter(|_| changed == 1) {
+            let (epoch, position) = (staged.cutoffs.epoch, staged.head);
+            staged.ends.extend(frame(&Entry { epoch, position, lost }));
+        }
         Ok(Done { applied: changed == 1, position: staged.head, ..Done::default() })
     }
 
@@ -339,12 +406,16 @@ impl Writer {
         const EVENTS: &str = "DELETE FROM events WHERE position < ?1";
         const SPENT: &str = "DELETE FROM spent WHERE digest IN \
              (SELECT digest FROM spent WHERE until <= ?1 ORDER BY until LIMIT ?2)";
+        const IMPORTED: &str = "DELETE FROM imported WHERE digest IN \
+             (SELECT digest FROM imported WHERE until <= ?1 ORDER BY until LIMIT ?2)";
         let first = self.first_event_to_keep(forget, staged.head)?;
         let events = self.run_sql(EVENTS, [first])?;
         let until = forget.spent_before.as_millis().cast_signed();
         let spent = self.run_sql(SPENT, (until, forget.limit as i64))?;
-        staged.rows += events + spent;
-        Ok(Done { applied: true, forgotten: events + spent, ..Done::default() })
+        let imported = self.run_sql(IMPORTED, (until, forget.limit as i64))?;
+        let forgotten = events + spent + imported;
+        staged.rows += forgotten;
+        Ok(Done { applied: true, forgotten, ..Done::default() })
     }
 
     /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen.

@@ -226,3 +226,65 @@ async fn a_ban_that_races_everything_leaves_nothing_alive() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_session_is_found_by_its_old_token() {
+    let places = Places::new();
+    conformance::an_imported_session_is_found_by_its_old_token(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_brings_nothing_twice() {
+    let places = Places::new();
+    conformance::an_import_brings_nothing_twice(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_imported_is_not_there() {
+    let places = Places::new();
+    conformance::what_would_be_imported_is_not_there(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_of_an_import_never_replace_known_ones() {
+    let places = Places::new();
+    conformance::roles_of_an_import_never_replace_known_ones(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_session_is_one_of_its_subjects() {
+    let places = Places::new();
+    conformance::an_imported_session_is_one_of_its_subjects(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_races_a_ban_is_never_alive_after_it() {
+    let places = Places::new();
+    conformance::an_import_that_races_a_ban_is_never_alive_after_it(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_forgets_old_tokens_that_have_expired() {
+    let places = Places::new();
+    conformance::a_sweep_forgets_old_tokens_that_have_expired(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_cut_short_is_made_whole() {
+    let places = Places::new();
+    conformance::an_import_that_was_cut_short_is_made_whole(async |place: &str| places.open(place))
+        .await;
+}

@@ -41,8 +41,20 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     sql(&places.path("one"), "PRAGMA user_version = 99");
     let before = std::fs::read(places.path("one")).unwrap();
     let refused = open(&places.path("one")).err().unwrap();
-    assert!(matches!(refused, Refusal::Newer { found: 99, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, Refusal::Newer { found: 99, known: 2, .. }), "{refused}");
     assert_eq!(std::fs::read(places.path("one")).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_to_this_one() {
+    let places = Places::new();
+    let names = filled(&places).await;
+    let first = "DROP TABLE imported; DELETE FROM migrations WHERE number = 2; \
+                 PRAGMA user_version = 1";
+    sql(&places.path("one"), first);
+    let store = places.open("one");
+    assert!(store.session(names[0]).await.unwrap().is_some());
+    assert!(store.imported(&symbolon_core::Digest([1; 32])).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -70,6 +70,8 @@ fn contents(path: &Path) -> Option<Vec<Vec<Value>>> {
         "SELECT * FROM events ORDER BY position",
         "SELECT * FROM spent ORDER BY digest",
         "SELECT digest FROM spent ORDER BY until, digest",
+        "SELECT * FROM imported ORDER BY digest",
+        "SELECT digest FROM imported ORDER BY until, digest",
         "SELECT * FROM records ORDER BY kind, name",
         "SELECT * FROM single ORDER BY name",
         "SELECT * FROM migrations ORDER BY number",

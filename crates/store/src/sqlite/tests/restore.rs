@@ -14,11 +14,11 @@ use symbolon_core::{
     StoreEpoch, Subject, SubjectDecision,
 };
 
-fn copy(places: &Places, from: &str, to: &str) {
+pub(super) fn copy(places: &Places, from: &str, to: &str) {
     std::fs::copy(places.path(from), places.path(to)).unwrap();
 }
 
-async fn set_ban(store: &Store, subject: &str, banned: bool) {
+pub(super) async fn set_ban(store: &Store, subject: &str, banned: bool) {
     let decide = |loaded: LoadedSubject| {
         let bump = loaded.bump(Reason::Banned, &Act::authority(), AT);
         let mut state = loaded.subject;
@@ -45,7 +45,7 @@ async fn ban_because(store: &Store, subject: &str, reason: Reason) {
     store.step_subject(&name, shard_of(subject), decide).await.unwrap();
 }
 
-async fn state_of(store: &Store, subject: &str) -> symbolon_core::SubjectState {
+pub(super) async fn state_of(store: &Store, subject: &str) -> symbolon_core::SubjectState {
     let name = Subject::parse(subject).unwrap();
     let state = |loaded: LoadedSubject| Ok(SubjectDecision::unchanged(loaded.subject));
     store.step_subject(&name, shard_of(subject), state).await.unwrap().reply
