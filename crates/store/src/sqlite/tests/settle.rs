@@ -18,6 +18,18 @@ fn begun(places: &Places) -> u32 {
     u32::from_be_bytes(log[16..20].try_into().unwrap())
 }
 
+/// Leaves what a crash of the store `one` would leave, as `crashed`.
+fn crash(places: &Places) {
+    for ending in ["", "-wal", ".ends"] {
+        let of = |name: &str| {
+            let mut path = places.path(name).into_os_string();
+            path.push(ending);
+            path
+        };
+        std::fs::copy(of("one"), of("crashed")).unwrap();
+    }
+}
+
 async fn is_there(store: &Store, sid: symbolon_core::SessionId) -> bool {
     store.session(sid).await.unwrap().is_some()
 }
@@ -29,14 +41,7 @@ async fn a_start_writes_back_the_log_that_a_crash_left_and_empties_it() {
     let places = Places::new();
     let store = places.open("one");
     let sid = sign_in(&store, "10086", 1).await.grant.session.sid;
-    for ending in ["", "-wal", ".ends"] {
-        let of = |name: &str| {
-            let mut path = places.path(name).into_os_string();
-            path.push(ending);
-            path
-        };
-        std::fs::copy(of("one"), of("crashed")).unwrap();
-    }
+    crash(&places);
     assert!(0 < std::fs::metadata(log_of(&places, "crashed")).unwrap().len());
     let started = places.open("crashed");
     assert_eq!(std::fs::metadata(log_of(&places, "crashed")).unwrap().len(), 0);
@@ -69,4 +74,19 @@ async fn after_a_failed_commit_the_log_is_begun_anew_and_the_store_says_how_it_i
     assert!(kick(&store, session.sid, AT).await.reply);
     assert!(store.takes_writes());
     assert_ne!(begun(&places), before, "nothing was appended to what is in doubt");
+}
+
+#[tokio::test]
+async fn a_start_while_a_copy_is_being_made_goes_on_with_the_log_as_it_is() {
+    let places = Places::new();
+    let store = places.open("one");
+    let sid = sign_in(&store, "10086", 1).await.grant.session.sid;
+    crash(&places);
+    let copying = Connection::open(places.path("crashed")).unwrap();
+    copying.execute_batch("BEGIN; SELECT count(*) FROM sessions").unwrap();
+    let before = std::fs::read(log_of(&places, "crashed")).unwrap();
+    let started = places.open("crashed");
+    assert_eq!(std::fs::read(log_of(&places, "crashed")).unwrap(), before);
+    assert!(is_there(&started, sid).await);
+    assert!(kick(&started, sid, AT).await.reply);
 }
