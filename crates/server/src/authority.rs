@@ -2,7 +2,7 @@
 
 use crate::admin_socket::{self, AdminSocket};
 use crate::app::{App, Live};
-use crate::clock::{Clock, accepted};
+use crate::clock::{Clock, Hands, accepted};
 use crate::config::{Config, StoreUrl};
 use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
@@ -101,11 +101,19 @@ pub fn take_descriptors() -> u64 {
 /// # Errors
 /// The store or the keys cannot be used, and why.
 pub async fn open(config: Config, master: MasterKey) -> Result<Live, StartError> {
+    open_by(Hands::MACHINE, config, master).await
+}
+
+/// The same by other hands than this machine's clocks.
+///
+/// # Errors
+/// As [`open`]'s.
+pub async fn open_by(hands: Hands, config: Config, master: MasterKey) -> Result<Live, StartError> {
     let certificate = config.tls.as_ref().map(Certificate::read).transpose();
     let certificate = certificate.map_err(StartError::Tls)?;
     let StoreUrl::Sqlite(path) = &config.store;
     let store = Store::open_sqlite(path, Role::Serve)?;
-    let clock = Clock::start(store.latest_instant(), accepted(&store).await?);
+    let clock = Clock::by(hands, store.latest_instant(), accepted(&store).await?);
     let keys = Keys::open(Arc::new(master), &store, &config, clock.wall()).await?;
     let mut app = App::new(config, store, keys, clock)?;
     app.certificate = certificate;

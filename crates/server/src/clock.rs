@@ -8,8 +8,23 @@ use rustix::time::{ClockId, clock_gettime};
 use symbolon_core::{Duration, Fault, Timestamp};
 use symbolon_store::{Kind, Store};
 
+/// Where the time is read.
+#[derive(Clone, Copy)]
+pub struct Hands {
+    /// The wall clock.
+    pub wall: fn() -> Timestamp,
+    /// How long the machine has run, suspended time included.
+    pub boot: fn() -> Duration,
+}
+
+impl Hands {
+    /// This machine's.
+    pub const MACHINE: Self = Self { wall, boot };
+}
+
 /// The clocks of this process.
 pub struct Clock {
+    hands: Hands,
     started_wall: Timestamp,
     started_boot: Duration,
     store_latest: Timestamp,
@@ -19,9 +34,21 @@ impl Clock {
     /// Starts to watch both clocks. `store_latest` is the newest instant that the store has seen; what it
     /// saw up to `accepted` is known to have been seen by a wrong clock.
     pub fn start(store_latest: Timestamp, accepted: Timestamp) -> Self {
+        Self::by(Hands::MACHINE, store_latest, accepted)
+    }
+
+    /// The same by other hands.
+    pub fn by(hands: Hands, store_latest: Timestamp, accepted: Timestamp) -> Self {
         let store_latest =
             if store_latest <= accepted { Timestamp::default() } else { store_latest };
-        Self { started_wall: wall(), started_boot: boot(), store_latest }
+        let (started_wall, started_boot) = ((hands.wall)(), (hands.boot)());
+        Self { hands, started_wall, started_boot, store_latest }
+    }
+
+    /// The same hands, watched from now on, whatever they showed before: what the store saw up to `seen` is
+    /// known to have been seen by a wrong clock.
+    pub fn accepted(&self, seen: Timestamp) -> Self {
+        Self::by(self.hands, seen, seen)
     }
 
     /// The instant that rules act at.
@@ -30,15 +57,15 @@ impl Clock {
     /// [`Fault::Clock`] while the wall clock contradicts the boot clock, or lies before what the store
     /// has already seen.
     pub fn now(&self) -> Result<Timestamp, Fault> {
-        let wall = wall();
-        let carried = self.started_wall.after(boot().saturating_sub(self.started_boot));
+        let (wall, boot) = (self.wall(), (self.hands.boot)());
+        let carried = self.started_wall.after(boot.saturating_sub(self.started_boot));
         let behind_store = wall < self.store_latest && !wall.agrees_with(self.store_latest);
         if behind_store || !wall.agrees_with(carried) { Err(Fault::Clock) } else { Ok(wall) }
     }
 
     /// What the wall clock says, believed or not: for logs and headers, never for a rule.
     pub fn wall(&self) -> Timestamp {
-        wall()
+        (self.hands.wall)()
     }
 }
 

@@ -21,7 +21,7 @@ pub mod conformance;
 pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
 pub use refusal::Refusal;
-pub use sqlite::{Role, Sqlite};
+pub use sqlite::{Examined, Role, Sqlite};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -169,6 +169,15 @@ impl Store {
         Sqlite::open(path, role).map(Self::Sqlite)
     }
 
+    /// Looks at every row, page and record of the one-file store at `path`, also while another process
+    /// serves. Reads all of it and changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be read at all.
+    pub fn examine_sqlite(path: &Path) -> Result<Examined, Refusal> {
+        Sqlite::examine(path)
+    }
+
     /// Decides about one session; `None`: there is none of this name.
     ///
     /// `decide` may be asked several times and must be a pure function of what it is given. What it
@@ -283,6 +292,14 @@ impl Store {
     pub fn waiting(&self) -> usize {
         match self {
             Self::Sqlite(store) => store.waiting(),
+        }
+    }
+
+    /// Whether what was written last reached the disk. While it does not, whatever changes something is
+    /// answered with [`Fault::Store`]; each commit that is asked for tries anew, the sweep's too.
+    pub fn takes_writes(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.takes_writes(),
         }
     }
 

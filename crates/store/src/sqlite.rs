@@ -8,6 +8,7 @@ mod change;
 mod checkpoint;
 mod compact;
 mod ends;
+mod examine;
 mod files;
 mod import;
 mod list;
@@ -29,6 +30,7 @@ pub use restore::{Restore, Restored, Source, restore};
 use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};
 use change::{Change, Done, Put, Seen, Spend, Task, Work};
+pub use examine::Examined;
 use queue::Queue;
 use read::Readers;
 use std::fs::File;
@@ -76,6 +78,8 @@ struct Shared {
     latest: AtomicU64,
     commits: AtomicU64,
     latency: Latency,
+    /// The last commit failed.
+    failing: AtomicBool,
     /// The ends log lacks something that was committed.
     ends_behind: AtomicBool,
     /// Whether a token of another system may be known: only then is one ever looked for.
@@ -91,6 +95,7 @@ impl Shared {
             latest: AtomicU64::new(latest.as_millis()),
             commits: AtomicU64::new(0),
             latency: Latency::default(),
+            failing: AtomicBool::new(false),
             ends_behind: AtomicBool::new(false),
             imported: AtomicBool::new(false),
             hasher: std::hash::RandomState::new(),
@@ -120,6 +125,14 @@ impl Sqlite {
         open::open(path, role).map(|inner| Self(Arc::new(inner)))
     }
 
+    /// Looks at every row, page and record, also while another process serves. Changes nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read at all.
+    pub fn examine(path: &Path) -> Result<Examined, Refusal> {
+        examine::examine(path)
+    }
+
     pub(crate) fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
         self.serving()?;
         let cutoffs = self.0.shared.seen().cutoffs;
@@ -142,6 +155,11 @@ impl Sqlite {
 
     pub(crate) fn waits(&self) -> Waits {
         self.0.shared.latency.waits()
+    }
+
+    pub(crate) fn takes_writes(&self) -> bool {
+        let Shared { failing, ends_behind, .. } = &*self.0.shared;
+        !failing.load(Ordering::Acquire) && !ends_behind.load(Ordering::Acquire)
     }
 
     pub(crate) fn waiting(&self) -> usize {

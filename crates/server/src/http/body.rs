@@ -2,7 +2,7 @@
 
 use super::oauth_error::OAuthError;
 use super::problem::Problem;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -33,6 +33,10 @@ enum Unread {
 }
 
 async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
+    // What is announced as too large is refused before it comes.
+    if (bytes_max as u64) < body.size_hint().lower() {
+        return Err(Unread::TooLarge);
+    }
     match timeout(BODY_TIME_MAX, Limited::new(body, bytes_max).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::query::Query;
 use crate::api_keys::ApiScope;
 use crate::app::Live;
-use crate::clock::{Clock, accept};
+use crate::clock::accept;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -43,7 +43,7 @@ pub async fn post(
     }
     let seen = app.store.latest_instant();
     accept(&app.store, seen).await?;
-    live.change(|app| app.with_clock(Clock::start(seen, seen)));
+    live.change(|app| app.with_clock(app.clock.accepted(seen)));
     let (request_id, by) = (&*context.request_id, super::session_view::by(&caller.actor()));
     tracing::warn!(request_id, by, "the wall clock was accepted as it is");
     Ok(Json(json!({ "now": app.clock.wall().as_seconds() })).into_response())

@@ -6,7 +6,7 @@ use super::serve::Peer;
 use crate::app::App;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HOST};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -54,7 +54,8 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         true => OAuthError::from(problem).into_response(),
         false => problem.into_response(),
     };
-    let response = if has_one_host(&request) {
+    let one_way = is_chunked(&request);
+    let mut response = if has_one_host(&request) {
         let answered = timeout(REQUEST_TIME_MAX, next.run(request)).await;
         answered.unwrap_or_else(|_| refuse(overdue()))
     } else {
@@ -62,6 +63,9 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     };
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         app.metrics.unanswered();
+    }
+    if one_way {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     finish(response, &context, oauth)
 }
@@ -73,6 +77,12 @@ fn has_one_host(request: &Request) -> bool {
         Version::HTTP_11 => count == 1,
         _ => count <= 1,
     }
+}
+
+/// A chunked body may have come with a length too, which hyper drops unseen: a proxy before us that obeyed
+/// the length would take what follows for another request. So nothing follows (RFC 9112 §6.1).
+fn is_chunked(request: &Request) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 fn overdue() -> Problem {

@@ -24,6 +24,8 @@ pub struct Scrape<'a> {
     pub waits: Waits,
     /// How much waits for its commit.
     pub waiting: usize,
+    /// Whether what was written last reached the disk.
+    pub takes_writes: bool,
     /// The store epoch in force.
     pub store_epoch: u32,
     /// How long the key of each algorithm has signed, where the authority turns it.
@@ -60,6 +62,9 @@ impl Scrape<'_> {
         };
         let waiting = gauge(self.waiting as u64);
         registry.register("store_waiting", "Work that waits for its commit", waiting);
+        let failing = gauge(u64::from(!self.takes_writes));
+        let help = "1 while the last commit did not reach the disk";
+        registry.register("store_failing", help, failing);
         let epoch = gauge(self.store_epoch.into());
         registry.register("store_epoch", "The store epoch in force", epoch);
         let ages = Family::<SignedWith, Gauge>::default();

@@ -80,6 +80,34 @@ fn a_running_authority_can_be_looked_at() {
 }
 
 #[test]
+fn a_deep_look_finds_a_single_flipped_bit_that_nothing_else_sees() {
+    let home = machine();
+    let create = [
+        "apikey",
+        "create",
+        "--config",
+        "symbolon.toml",
+        "--name",
+        "of-a-test",
+        "--scopes",
+        "admin",
+    ];
+    symbolon(home.path(), &create).ok();
+    let deep =
+        || symbolon(home.path(), &["doctor", "--deep", "--json", "--config", "symbolon.toml"]);
+    assert_eq!(health(&deep().ok(), "store, all of it"), "good");
+    let file = home.path().join("s.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let name = b"of-a-test";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let ran = deep();
+    assert_eq!((ran.code, &*health(&ran, "store, all of it")), (1, "bad"), "{}", ran.out);
+    assert!(!ran.out.contains("of-a-test"), "what a row holds is not told: {}", ran.out);
+}
+
+#[test]
 fn a_key_that_others_may_read_is_bad_and_the_command_that_heals_it_is_said() {
     let home = machine();
     set_mode(&home.path().join("master.key"), 0o644);

@@ -17,22 +17,34 @@ const WRITERS: usize = 32;
 const ROUNDS: usize = 8;
 
 /// The client: its window outlives a restart.
-const CLIENT: &str = "app";
+pub(super) const CLIENT: &str = "app";
 
 /// What one client knows of its session: what was acknowledged, and what was asked without an answer.
-struct Mine {
-    subject: String,
+pub(super) struct Mine {
+    pub(super) subject: String,
     /// The newest that were acknowledged.
-    tokens: Option<Tokens>,
+    pub(super) tokens: Option<Tokens>,
     /// How many generations were acknowledged.
-    refreshes: u64,
-    refresh_unanswered: bool,
-    kicked: bool,
-    kick_unanswered: bool,
+    pub(super) refreshes: u64,
+    pub(super) refresh_unanswered: bool,
+    pub(super) kicked: bool,
+    pub(super) kick_unanswered: bool,
 }
 
 impl Mine {
-    fn start(&self) -> Ask {
+    /// Of whom nothing is known yet.
+    pub(super) fn new(subject: String) -> Self {
+        Self {
+            subject,
+            tokens: None,
+            refreshes: 0,
+            refresh_unanswered: false,
+            kicked: false,
+            kick_unanswered: false,
+        }
+    }
+
+    pub(super) fn start(&self) -> Ask {
         let device = json!({"class": "app"});
         let body = json!({"subject": self.subject, "client_id": CLIENT, "device": device});
         Ask::json("/v1/sessions", &body).with("idempotency-key", &self.subject)
@@ -40,10 +52,10 @@ impl Mine {
 }
 
 /// A small generator: a round can be told from its seed, and the machine does the rest.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
@@ -78,14 +90,7 @@ impl Writer {
 
     async fn sign_in(&mut self) -> hyper::Result<()> {
         let subject = format!("{}-{}", self.name, self.all.len());
-        self.all.push(Mine {
-            subject,
-            tokens: None,
-            refreshes: 0,
-            refresh_unanswered: false,
-            kicked: false,
-            kick_unanswered: false,
-        });
+        self.all.push(Mine::new(subject));
         let mine = self.all.last_mut().unwrap();
         let answer = self.connection.ask(mine.start().key(&self.key)).await?;
         mine.tokens = Some(Tokens::of(&answer.expect(201)));
@@ -142,7 +147,7 @@ async fn crash(server: Server, key: &str, round: usize, dice: &mut Dice) -> (Arc
 }
 
 /// Holds the server to what it acknowledged before it was killed.
-async fn hold_to_its_word(server: Arc<Server>, key: String, mine: Mine) {
+pub(super) async fn hold_to_its_word(server: Arc<Server>, key: String, mine: Mine) {
     let Some(tokens) = &mine.tokens else {
         // The back end asks again, and there is one session, whether or not the first one counted.
         let again = server.ask(mine.start().key(&key)).await.expect(201);

@@ -1,7 +1,8 @@
 //! The authority over real HTTP against the real binary: what issue, guide and SECURITY.md promise.
 //!
 //! One program, so that what must wait for a stated time does so beside the rest.
-//! `CRASH_ROUNDS=50 cargo test -p symbolon --test http crash` kills the server fifty times.
+//! `CRASH_ROUNDS=50 cargo test -p symbolon --test http crash` kills the server fifty times; `FAULTS_MAX=200`
+//! and `FULL_SECONDS=60` lengthen `faults`, `CROWD=9900` and `CROWD_RATIO_MAX=2` `crowd`.
 
 #[cfg(test)]
 mod advisories;
@@ -14,9 +15,13 @@ mod bad_queries;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod crowd;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
@@ -28,7 +33,11 @@ mod ending;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod http2;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
@@ -49,6 +58,8 @@ mod reload;
 mod revocations;
 #[cfg(test)]
 mod services;
+#[cfg(test)]
+mod smuggling;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]

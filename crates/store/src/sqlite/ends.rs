@@ -15,7 +15,7 @@ use crate::codec::{self, Damage, Decoder, Encoder};
 use crate::crc::crc32c;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use symbolon_core::subject::Ban;
 use symbolon_core::{ClientId, Event, Fault, StoreEpoch, Subject};
@@ -29,6 +29,10 @@ const BODY_MAX: usize = super::VALUE_MAX + 16 * 1024;
 
 /// How many bytes may wait for a disk that takes none before commits are refused.
 const PENDING_MAX: usize = 1024 * 1024;
+
+/// How much of the log's end is written again at a start, in bytes: more than can have been waiting when a
+/// process before this one could not sync it.
+const DOUBTFUL_MAX: u64 = 4 * PENDING_MAX as u64;
 
 /// A record: what it says, and where in which feed it was committed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,6 +95,7 @@ impl EndsLog {
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         file.lock().map_err(io)?;
         let (entries, sound) = read(&path, &mut file)?;
+        write_again(&file, sound as u64).map_err(io)?;
         let mut log = Self { path, file, synced: sound as u64, pending: Vec::new() };
         if sound == 0 {
             log.pending.extend_from_slice(MAGIC);
@@ -98,6 +103,15 @@ impl EndsLog {
         let flushed = log.flush_locked().and_then(|()| log.file.unlock());
         flushed.map_err(|error| Refusal::io(&log.path, &error))?;
         Ok((log, entries))
+    }
+
+    /// Counts the records of a log as it is. An unfinished one at its end is left to the next start.
+    pub(super) fn count(path: &Path) -> Result<usize, Refusal> {
+        match std::fs::read(path) {
+            Ok(bytes) => parse(path, &bytes).map(|(entries, _)| entries.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(Refusal::io(path, &error)),
+        }
     }
 
     /// Appends to the log of a database that another process may be serving from, if there is one.
@@ -193,6 +207,9 @@ impl EndsLog {
         while let Some(body) = body_at(&tail, at) {
             at += FRAME + body.len();
         }
+        // If it was not synced over there after all, nobody would hear of it here.
+        self.file.write_all_at(&tail[..at], self.synced)?;
+        self.file.sync_data()?;
         self.synced += at as u64;
         Ok(())
     }
@@ -231,6 +248,16 @@ fn read(path: &Path, mut file: impl Read) -> Result<(Vec<Entry>, usize), Refusal
         tracing::warn!(path = %path.display(), cut, "the ends log had a torn tail: cut off");
     }
     Ok((entries, sound))
+}
+
+/// Writes the end of a log's sound bytes over itself and syncs it: a process before this one may have failed
+/// to, and the system answers from its memory.
+fn write_again(file: &File, sound: u64) -> std::io::Result<()> {
+    let from = sound.saturating_sub(DOUBTFUL_MAX);
+    let mut doubtful = vec![0; (sound - from) as usize];
+    file.read_exact_at(&mut doubtful, from)?;
+    file.write_all_at(&doubtful, from)?;
+    file.sync_data()
 }
 
 /// Whether a file is still the one of that name, and not one that was replaced meanwhile.

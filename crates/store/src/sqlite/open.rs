@@ -1,6 +1,6 @@
 //! Opening: who may, what is refused, and the settings of each connection.
 
-use super::checkpoint::Checkpointer;
+use super::checkpoint::{self, Checkpointer};
 use super::moves::Moves;
 use super::queue::Queue;
 use super::read::{self, Readers};
@@ -36,8 +36,9 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Inner, Refusal> {
     }
     examine(path)?;
     prepare(path, lock.is_some())?;
+    let alone = lock.is_some();
     let lock = lock.filter(|_| role == Role::Serve);
-    start(path, role, lock)
+    start(path, (role, alone), lock)
 }
 
 /// The lock that a serving process holds, if nobody else does.
@@ -107,12 +108,15 @@ pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(id == schema::APPLICATION_ID || (id == 0 && tables == 0))
 }
 
-fn start(path: &Path, role: Role, lock: Option<File>) -> Result<Inner, Refusal> {
+fn start(path: &Path, (role, alone): (Role, bool), lock: Option<File>) -> Result<Inner, Refusal> {
     let unreadable = |error| Refusal::unreadable(path, &error);
     let mut connection = writer(path).map_err(unreadable)?;
     let damaged = |fault: Fault| damaged(path, &fault);
     let ends = match role {
-        Role::Serve => Some(again::reconcile(&mut connection, path)?),
+        Role::Serve => {
+            checkpoint::settle(&connection).map_err(|fault| Refusal::io(path, &fault))?;
+            Some(again::reconcile(&mut connection, path)?)
+        }
         Role::Operate => None,
     };
     probe(&connection).map_err(damaged)?;
@@ -131,7 +135,8 @@ fn start(path: &Path, role: Role, lock: Option<File>) -> Result<Inner, Refusal> 
         ends,
         latest_stored: latest.as_millis(),
         moves: Moves::default(),
-        suspect: false,
+        // Whoever writes first after a crash settles what it left; a server has done so by now.
+        suspect: alone && role == Role::Operate,
     };
     let threads = spawn(path, writer, checkpointer).map_err(|error| Refusal::io(path, &error))?;
     let readers = Arc::new(Readers::new(path.into()));

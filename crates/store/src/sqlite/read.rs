@@ -169,7 +169,7 @@ fn stored(row: &Row<'_>) -> Result<Stored, Fault> {
     Ok(Stored { session, version, subject })
 }
 
-fn session_of(row: &Row<'_>) -> Result<(Session, u64), Fault> {
+pub(super) fn session_of(row: &Row<'_>) -> Result<(Session, u64), Fault> {
     let damage = |_| Damage("a session's columns are of the wrong type");
     let column = |index| row.get_ref(index).map_err(|error| fault(&error));
     let sid = column(0)?.as_blob().map_err(damage)?;
@@ -238,7 +238,8 @@ pub(super) fn latest(connection: &Connection) -> Result<Timestamp, Fault> {
     value.map_or(Ok(Timestamp::default()), |value| instant(&value, "latest"))
 }
 
-fn instant(sealed: &[u8], name: &str) -> Result<Timestamp, Fault> {
+/// An instant that stands alone, from its bytes.
+pub(super) fn instant(sealed: &[u8], name: &str) -> Result<Timestamp, Fault> {
     let millis = codec::unseal(sealed, &[name.as_bytes()])?;
     let millis = millis.try_into().map_err(|_| Damage("an instant is not of 8 bytes"))?;
     Ok(Timestamp::from_millis(u64::from_le_bytes(millis)))
@@ -332,7 +333,7 @@ fn raw_record(row: &Row<'_>) -> rusqlite::Result<RawRecord> {
     Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?))
 }
 
-fn open_record(kind: Kind, (name, version, sealed): RawRecord) -> Result<Record, Fault> {
+pub(super) fn open_record(kind: Kind, (name, version, sealed): RawRecord) -> Result<Record, Fault> {
     let key = [&[kind.code()], &version.to_le_bytes()[..], name.as_bytes()];
     let value = codec::unseal(&sealed, &key)?.to_vec();
     Ok(Record { name: name.into(), value, version })

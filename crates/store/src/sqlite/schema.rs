@@ -1,9 +1,12 @@
 //! The tables, as numbered steps that are never edited once released.
 
+use super::fault;
 use crate::Refusal;
+use crate::codec::Damage;
 use crate::crc::crc32c;
 use rusqlite::Connection;
 use std::path::Path;
+use symbolon_core::Fault;
 
 /// Marks a file as ours (`PRAGMA application_id`): "SYMB".
 pub(super) const APPLICATION_ID: i32 = 0x5359_4D42;
@@ -40,6 +43,29 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<usize, Ref
 /// Whether the file needs [`migrate`].
 pub(super) fn is_current(found: usize) -> bool {
     found == MIGRATIONS.len()
+}
+
+/// Compares every table and index with what the steps make of an empty file.
+pub(super) fn differs(connection: &Connection) -> Result<(), Fault> {
+    let ours = Connection::open_in_memory().map_err(|error| fault(&error))?;
+    for sql in MIGRATIONS {
+        ours.execute_batch(sql).map_err(|error| fault(&error))?;
+    }
+    match described(connection)? == described(&ours)? {
+        true => Ok(()),
+        false => Err(Damage("a table or an index is not as it was made").into()),
+    }
+}
+
+fn described(connection: &Connection) -> Result<Vec<[Option<String>; 4]>, Fault> {
+    const ALL: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name";
+    let read = || {
+        let mut all = connection.prepare(ALL)?;
+        let rows =
+            all.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(|error| fault(&error))
 }
 
 fn pragma<T: rusqlite::types::FromSql>(

@@ -3,7 +3,9 @@
 mod backup;
 mod conformance;
 mod damage;
+mod flips;
 mod restore;
+mod settle;
 mod story;
 
 use super::{Role, Sqlite};

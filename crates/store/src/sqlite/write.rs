@@ -4,7 +4,7 @@ use super::change::{
     Arriving, Change, Done, FIRST_VERSION, Forget, Imports, Put, Seen, SessionWrite, Spend, Task,
     Work,
 };
-use super::checkpoint::Checkpointer;
+use super::checkpoint::{self, Checkpointer};
 use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::moves::Moves;
 use super::queue::{BATCH_MAX, Queue};
@@ -35,7 +35,7 @@ pub(super) struct Writer {
     pub(super) head: u64,
     pub(super) latest_stored: u64,
     pub(super) moves: Moves,
-    /// A commit failed: what is in memory may not be what is on the disk.
+    /// A commit failed, here or in a process before: what is read may not be what is on the disk.
     pub(super) suspect: bool,
 }
 
@@ -67,8 +67,9 @@ impl Writer {
         while self.queue.take(&mut batch) {
             self.commit(&mut batch);
             if self.checkpointer.asks_to_catch_up()
-                && let Err(error) = super::checkpoint::passive(&self.connection)
+                && let Err(error) = checkpoint::passive(&self.connection)
             {
+                checkpoint::end_if_unsynced(&error);
                 tracing::warn!(%error, "the write-ahead log was not written back");
             }
         }
@@ -76,10 +77,14 @@ impl Writer {
 
     fn commit(&mut self, batch: &mut Vec<Work>) {
         match self.recover().and_then(|()| self.transact(batch)) {
-            Ok(staged) => self.publish(staged, batch),
+            Ok(staged) => {
+                self.shared.failing.store(false, Ordering::Release);
+                self.publish(staged, batch);
+            }
             Err(fault) => {
                 tracing::error!(%fault, callers = batch.len(), "a commit failed");
                 self.suspect = true;
+                self.shared.failing.store(true, Ordering::Release);
                 for work in batch.drain(..) {
                     let _gone = work.reply.send(Err(fault.clone()));
                 }
@@ -87,22 +92,37 @@ impl Writer {
         }
     }
 
-    /// After a failed commit: begins again from what is on the disk, with a new connection.
+    /// After a failed commit: begins again from what is on the disk, with a new connection, and only once
+    /// the disk has shown that it keeps what it is given.
     fn recover(&mut self) -> Result<(), Fault> {
         if let Some(ends) = &mut self.ends {
-            ends.heal()?;
+            let healed = ends.heal();
+            self.shared.ends_behind.store(!ends.is_settled(), Ordering::Release);
+            healed?;
         }
         if !self.suspect {
             return Ok(());
         }
         self.connection = open::writer(&self.path).map_err(|error| fault(&error))?;
+        checkpoint::settle(&self.connection)?;
         self.head = read::head(&self.connection)?;
-        self.latest_stored = read::latest(&self.connection)?.as_millis();
+        let latest = read::latest(&self.connection)?;
+        self.prove(latest).map_err(|error| fault(&error))?;
+        self.latest_stored = latest.as_millis();
         let cutoffs = read::cutoffs(&self.connection)?;
         let (_, version) = *self.cutoffs();
         self.set_cutoffs(Arc::new(cutoffs), version + 1);
         self.suspect = false;
         Ok(())
+    }
+
+    /// Writes what is there already, in a commit of its own: one that fails keeps the store failing.
+    fn prove(&self, latest: Timestamp) -> rusqlite::Result<()> {
+        let proof = self.connection.unchecked_transaction()?;
+        // Putting the same value in its place would change no page, and prove nothing.
+        proof.execute("DELETE FROM single WHERE name = 'latest'", ())?;
+        put_latest(&proof, latest)?;
+        proof.commit()
     }
 
     fn cutoffs(&self) -> std::sync::RwLockReadGuard<'_, (Arc<Cutoffs>, u64)> {

@@ -1,5 +1,6 @@
 //! `symbolon doctor`: looks at everything that an authority stands on, and says what is wrong with it.
 
+mod deep;
 mod disk;
 mod keys;
 mod modes;
@@ -28,6 +29,9 @@ pub struct DoctorArgs {
     /// Tell the running authority that the wall clock is right, though it or the store disagrees
     #[arg(long)]
     accept_clock: bool,
+    /// Read every row and page of the store and compute its checksum, also beside a running authority
+    #[arg(long)]
+    deep: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -78,7 +82,10 @@ pub async fn run(args: DoctorArgs) -> Result<(), Failure> {
         return accept_clock(args.api).await;
     }
     let config = config::load(&args.config)?;
-    let findings = examine(&config, args.config.file.as_deref()).await;
+    let mut findings = examine(&config, args.config.file.as_deref()).await;
+    if args.deep {
+        findings.extend(deep::look(&config));
+    }
     let worst = findings.iter().map(|finding| finding.health).max().unwrap_or(Health::Good);
     if args.json {
         out::json(&json!({ "ok": worst < Health::Bad, "findings": findings }));

@@ -7,15 +7,17 @@ mod connection;
 mod raw;
 mod secrets;
 mod server;
+mod tampering;
 mod tokens;
 
 pub(crate) use answer::Answer;
 pub(crate) use ask::{Ask, encoded};
 pub(crate) use configuration::{Configuration, ISSUER, SERVICE_SECRET};
 pub(crate) use connection::{Connection, at_once};
-pub(crate) use raw::exchange;
+pub(crate) use raw::{exchange, exchange_bytes};
 pub(crate) use secrets::Secrets;
 pub(crate) use server::{Home, Server, readable_by_others, run};
+pub(crate) use tampering::{Tampering, tampered};
 pub(crate) use tokens::{Claims, Tokens};
 
 use std::future::Future;

@@ -1,7 +1,9 @@
 //! The process: started for one test, killed at its end, its log shown when the test fails.
 
 use super::secrets::suspicious;
-use super::{Answer, Ask, Claims, Configuration, SERVICE_SECRET, SOON, Tokens, encoded, until};
+use super::{
+    Answer, Ask, Claims, Configuration, SERVICE_SECRET, SOON, Tokens, encoded, tampered, until,
+};
 use http::Uri;
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -81,8 +83,24 @@ impl Home {
     }
 
     async fn try_start_on(self: &Arc<Self>, address: &str) -> Result<Server, ExitStatus> {
+        self.try_start_as(symbolon(), address).await
+    }
+
+    /// Starts a server on which the system plays a trick from its beginning, or that refuses to start.
+    pub(crate) async fn try_start_tampered(
+        self: &Arc<Self>,
+        trick: &str,
+    ) -> Result<Server, ExitStatus> {
+        self.try_start_as(tampered(&self.data(), trick, BINARY), "127.0.0.1:0").await
+    }
+
+    async fn try_start_as(
+        self: &Arc<Self>,
+        mut program: Command,
+        address: &str,
+    ) -> Result<Server, ExitStatus> {
         let log = OpenOptions::new().create(true).append(true).open(self.beside("stderr.log"));
-        let mut child = symbolon()
+        let mut child = program
             .args(["dev", "--json", "--demo-listen", "127.0.0.1:0", "--listen", address, "--data"])
             .arg(self.data())
             .args(&self.arguments)
@@ -152,6 +170,11 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Arc::clone(&self.home)
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Tells it to stop, without waiting for that.
