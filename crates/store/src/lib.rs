@@ -114,6 +114,15 @@ pub struct Swept<R> {
     pub forgotten: usize,
 }
 
+/// How long, and how much of, what has ended is remembered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Sessions that ended before, and events that nobody needs since, leave.
+    pub since: Timestamp,
+    /// So many events are kept at most; older ones leave as soon as no verifier needs them any more.
+    pub events_max: u64,
+}
+
 /// What a small record is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
@@ -417,7 +426,7 @@ impl Store {
     }
 
     /// Sweeps up to `limit` sessions after `after`: commits the ends that `decide` finds, forgets
-    /// sessions that ended before `forget_before`, events that nobody needs since then, and spent
+    /// sessions that ended before then, events that nobody needs since, or that are too many, and spent
     /// things that have expired.
     ///
     /// # Errors
@@ -426,11 +435,11 @@ impl Store {
         &self,
         after: Option<SessionId>,
         limit: usize,
-        forget_before: Timestamp,
+        keep: Retention,
         decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
     ) -> Result<Swept<R>, Fault> {
         match self {
-            Self::Sqlite(store) => store.expire(after, limit, forget_before, decide).await,
+            Self::Sqlite(store) => store.expire(after, limit, keep, decide).await,
         }
     }
 

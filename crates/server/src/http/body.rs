@@ -19,6 +19,9 @@ use tokio::time::{Duration, timeout};
 /// The largest body of any call, in bytes. Inclusive.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// How much of a body that is too large is heard to its end, in bytes. Inclusive; a longer one is cut off.
+pub const OVERHEARD_MAX: u64 = 4 << 20;
+
 /// The most parameters in a form. Inclusive.
 pub const FORM_PARAMETERS_MAX: usize = 32;
 
@@ -32,9 +35,15 @@ enum Unread {
     Broken,
 }
 
+/// Reads a body of at most so many bytes. One that says beforehand that it is longer is heard to its end and
+/// thrown away, if that is near: who is refused while they still send may never hear why.
 async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
-    // What is announced as too large is refused before it comes.
-    if (bytes_max as u64) < body.size_hint().lower() {
+    let announced = body.size_hint().lower();
+    if OVERHEARD_MAX < announced {
+        return Err(Unread::TooLarge);
+    }
+    if (bytes_max as u64) < announced {
+        let _ = timeout(BODY_TIME_MAX, overhear(body)).await;
         return Err(Unread::TooLarge);
     }
     match timeout(BODY_TIME_MAX, Limited::new(body, bytes_max).collect()).await {
@@ -43,6 +52,10 @@ async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
         Ok(Err(_)) => Err(Unread::Broken),
         Err(_) => Err(Unread::TooSlow),
     }
+}
+
+async fn overhear(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 fn is(headers: &HeaderMap, wanted: &str) -> bool {

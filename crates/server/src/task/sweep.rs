@@ -3,6 +3,7 @@
 use crate::app::{App, Live};
 use crate::http::Stop;
 use symbolon_core::{ClientId, Decision, Duration, Fault, Loaded, Reason, SessionId};
+use symbolon_store::Retention;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a chunk of the sessions is looked at.
@@ -10,6 +11,9 @@ pub const TICK: Duration = Duration::from_secs(1);
 
 /// How many sessions a chunk has. Inclusive.
 pub const CHUNK: usize = 512;
+
+/// How many events the history has at most, beside those that verifiers still need: some two gigabytes.
+pub const HISTORY_MAX: u64 = 10_000_000;
 
 /// How long a session that ended is remembered, so that its holder is still told why.
 pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -34,7 +38,7 @@ pub async fn run(live: Live, mut stop: Stop) {
 
 async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>, Fault> {
     let at = app.now()?;
-    let forget_before = at.before(REMEMBERED);
+    let keep = Retention { since: at.before(REMEMBERED), events_max: HISTORY_MAX };
     let decide = |now: Loaded| -> Decision<(ClientId, Option<Reason>)> {
         let client = now.session.client.clone();
         let policy = app.policies.of(&client);
@@ -43,7 +47,7 @@ async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>,
         let is_news = !decision.events.is_empty();
         decision.map(|reason| (client, reason.filter(|_| is_news)))
     };
-    let swept = app.store.expire(after, CHUNK, forget_before, decide).await?;
+    let swept = app.store.expire(after, CHUNK, keep, decide).await?;
     for (client, reason) in &swept.ended {
         reason.iter().for_each(|reason| app.metrics.ended(client, *reason));
     }

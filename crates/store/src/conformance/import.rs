@@ -170,7 +170,17 @@ pub async fn a_sweep_forgets_old_tokens_that_have_expired(open: impl Open) {
     kick(&store, one.import.start.sid, AT).await;
     let sweep = async |forget_before: Timestamp, at: Timestamp| {
         let decide = |loaded: symbolon_core::Loaded| loaded.expire(&policy(), at);
-        must(store.expire(None, 512, forget_before, decide).await).forgotten
+        must(
+            store
+                .expire(
+                    None,
+                    512,
+                    crate::Retention { since: forget_before, events_max: u64::MAX },
+                    decide,
+                )
+                .await,
+        )
+        .forgotten
     };
     let month = AT.after(DAY * 30);
     assert_eq!(sweep(month, AT).await, 1, "the session");

@@ -2,7 +2,7 @@
 
 use super::Open;
 use super::fixture::{AT, events, kick, must, policy, sign_in};
-use crate::Store;
+use crate::{Retention, Store};
 use core::time::Duration;
 use symbolon_core::{Reason, SessionId, Target, Timestamp};
 
@@ -17,10 +17,14 @@ struct Total {
 }
 
 async fn sweep(store: &Store, forget_before: Timestamp, at: Timestamp) -> Total {
+    sweep_keeping(store, Retention { since: forget_before, events_max: u64::MAX }, at).await
+}
+
+async fn sweep_keeping(store: &Store, keep: Retention, at: Timestamp) -> Total {
     let mut total = Total::default();
     loop {
         let decide = |loaded: symbolon_core::Loaded| loaded.expire(&policy(), at);
-        let chunk = must(store.expire(total.next, 4, forget_before, decide).await);
+        let chunk = must(store.expire(total.next, 4, keep, decide).await);
         assert!(chunk.ended.iter().all(Option::is_some), "each end has its reason");
         total.ended += chunk.ended.len();
         total.forgotten += chunk.forgotten;
@@ -102,4 +106,21 @@ pub async fn a_survey_shows_every_session_once(open: impl Open) {
     seen.sort_unstable();
     started.sort_unstable();
     assert_eq!(seen, started);
+}
+
+/// Where events are too many, the oldest leave before their time, once no verifier needs them.
+pub async fn a_history_that_is_too_long_loses_its_oldest(open: impl Open) {
+    let store = open("one").await;
+    for number in 0..6_u32 {
+        let started = sign_in(&store, &format!("user-{number}"), number + 1).await;
+        kick(&store, started.grant.session.sid, AT).await;
+    }
+    let keep = Retention { since: AT.before(Duration::from_secs(86_400)), events_max: 3 };
+    sweep_keeping(&store, keep, AT).await;
+    assert_eq!(events(&store).await.len(), 6, "verifiers need them as long as a token may live");
+    let later = AT.after(Duration::from_secs(86_400));
+    let last = sign_in(&store, "last", 99).await;
+    kick(&store, last.grant.session.sid, later).await;
+    sweep_keeping(&store, keep, later).await;
+    assert_eq!(events(&store).await.len(), 3);
 }

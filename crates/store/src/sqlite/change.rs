@@ -1,6 +1,7 @@
 //! What the writer is asked to do: decided, encoded and conditional, so that it only compares and sets.
 
 use super::ends::Lost;
+use crate::Retention;
 use crate::codec;
 use crate::{Kind, OldToken};
 use std::sync::Arc;
@@ -218,7 +219,8 @@ pub(super) struct Arriving {
 
 /// Old events, spent entries and old tokens of other systems leave.
 pub(super) struct Forget {
-    pub(super) events_before: Timestamp,
-    pub(super) spent_before: Timestamp,
+    pub(super) keep: Retention,
+    /// Now: what was to be kept until before it, is not needed.
+    pub(super) now: Timestamp,
     pub(super) limit: usize,
 }

@@ -4,7 +4,9 @@ use super::change::{Change, Done, Forget, SessionWrite, Task};
 use super::read::{self, Stored};
 use super::step::{change_of, range};
 use super::{Inner, Sqlite};
-use crate::{EVENTS_MAX, EXAMINED_MAX, History, PAGE_MAX, Page, Query, SWEEP_MAX, Swept};
+use crate::{
+    EVENTS_MAX, EXAMINED_MAX, History, PAGE_MAX, Page, Query, Retention, SWEEP_MAX, Swept,
+};
 use rusqlite::Connection;
 use std::sync::Arc;
 use symbolon_core::{Decision, Event, Fault, Loaded, SessionId, Timestamp};
@@ -135,7 +137,7 @@ impl Sqlite {
         &self,
         after: Option<SessionId>,
         limit: usize,
-        forget_before: Timestamp,
+        keep: Retention,
         decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
     ) -> Result<Swept<R>, Fault> {
         self.serving()?;
@@ -147,7 +149,7 @@ impl Sqlite {
         let (mut changes, mut replies) = (Vec::new(), Vec::new());
         for stored in rows {
             let seen = self.about(seen.clone(), &stored.session.subject);
-            if let Some((change, reply)) = sweep(seen, stored, forget_before, &decide)? {
+            if let Some((change, reply)) = sweep(seen, stored, keep.since, &decide)? {
                 changes.push(change);
                 replies.push(reply);
             }
@@ -160,7 +162,7 @@ impl Sqlite {
                 Some(reply) => swept.ended.push(reply),
             }
         }
-        swept.forgotten += self.forget(forget_before, limit).await?.forgotten;
+        swept.forgotten += self.forget(keep, limit).await?.forgotten;
         Ok(swept)
     }
 
@@ -170,9 +172,9 @@ impl Sqlite {
         self.listed(move |connection| read::sessions(connection, (&after, last), limit)).await
     }
 
-    async fn forget(&self, events_before: Timestamp, limit: usize) -> Result<Done, Fault> {
-        let spent_before = self.latest_instant();
-        self.submit(Task::Forget(Forget { events_before, spent_before, limit })).await
+    async fn forget(&self, keep: Retention, limit: usize) -> Result<Done, Fault> {
+        let now = self.latest_instant();
+        self.submit(Task::Forget(Forget { keep, now, limit })).await
     }
 
     /// Reads on a thread that may wait.

@@ -20,6 +20,9 @@ use symbolon_core::{Cutoffs, Fault, SessionId, StoreEpoch, Timestamp};
 /// How far the stored latest instant may fall behind the one in memory, in milliseconds. Exclusive.
 const LATEST_STEP_MS: u64 = 1000;
 
+/// How many events may leave at once. Inclusive: more a second than sessions can end.
+const FORGOTTEN_MAX: usize = 32_768;
+
 /// A day, in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -410,7 +413,7 @@ impl Writer {
              (SELECT digest FROM imported WHERE until <= ?1 ORDER BY until LIMIT ?2)";
         let first = self.first_event_to_keep(forget, staged.head)?;
         let events = self.run_sql(EVENTS, [first])?;
-        let until = forget.spent_before.as_millis().cast_signed();
+        let until = forget.now.as_millis().cast_signed();
         let spent = self.run_sql(SPENT, (until, forget.limit as i64))?;
         let imported = self.run_sql(IMPORTED, (until, forget.limit as i64))?;
         let forgotten = events + spent + imported;
@@ -418,18 +421,20 @@ impl Writer {
         Ok(Done { applied: true, forgotten, ..Done::default() })
     }
 
-    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen.
+    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen. Where they
+    /// are too many, as many are looked at as one look may cost.
     fn first_event_to_keep(&self, forget: &Forget, head: u64) -> rusqlite::Result<i64> {
         const OLDEST: &str = "SELECT position, keep_until FROM events ORDER BY position LIMIT ?1";
         let mut oldest = self.connection.prepare_cached(OLDEST)?;
-        let mut rows = oldest.query([forget.limit as i64])?;
+        let mut rows = oldest.query([FORGOTTEN_MAX.max(forget.limit) as i64])?;
         let mut first = 0;
         while let Some(row) = rows.next()? {
             let (position, keep_until): (i64, i64) = (row.get(0)?, row.get(1)?);
             first = position;
-            if forget.events_before.as_millis() <= keep_until.cast_unsigned()
-                || head <= position.cast_unsigned()
-            {
+            let (at, keep_until) = (position.cast_unsigned(), keep_until.cast_unsigned());
+            let surplus = forget.keep.events_max <= head.saturating_sub(at);
+            let needed_since = if surplus { forget.now } else { forget.keep.since };
+            if needed_since.as_millis() <= keep_until || head <= at {
                 break;
             }
         }

@@ -294,3 +294,12 @@ async fn a_survey_shows_every_session_once() {
     let places = Places::new();
     conformance::a_survey_shows_every_session_once(async |place: &str| places.open(place)).await;
 }
+
+#[tokio::test]
+async fn a_history_that_is_too_long_loses_its_oldest() {
+    let places = Places::new();
+    conformance::a_history_that_is_too_long_loses_its_oldest(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
