@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -22,15 +23,17 @@ impl Tampering {
             meaning(&mut command, &server.home.data(), trick).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|why| missing(&why));
         let said = BufReader::new(child.stderr.take().unwrap());
-        let attached = spawn_blocking(move || {
-            let mut all = String::new();
+        let (tell, attached) = oneshot::channel();
+        std::thread::spawn(move || {
+            let (mut tell, mut all) = (Some(tell), String::new());
+            // Read to its end: it says so of every thread that comes later, and would die of a closed pipe.
             for line in said.lines().map_while(Result::ok) {
-                if line.contains(" attached") {
-                    return Ok(());
-                }
                 all.push_str(&line);
+                if let Some(tell) = tell.take_if(|_| line.contains(" attached")) {
+                    let _ = tell.send(Ok(()));
+                }
             }
-            Err(all)
+            tell.map(|tell| tell.send(Err(all)));
         });
         let attached = timeout(SOON, attached).await.expect("strace attaches soon").unwrap();
         attached.unwrap_or_else(|said| panic!("strace could not attach: {said}"));
