@@ -13,9 +13,12 @@ impl Secrets {
     /// Adds a secret.
     pub(crate) fn add(&mut self, secret: &str) {
         self.0.insert(secret.as_bytes().to_vec());
-        let encoded = secret.rsplit(['_', '.']).next().unwrap_or_default();
-        // The text after the prefix, and the bytes behind it: the tail alone would give a token away.
-        let encoded = secret.get(7..).filter(|_| secret.starts_with("sym_")).unwrap_or(encoded);
+        // The text behind the prefix, or the signature: a tail cut anywhere else would be found by luck.
+        let encoded = match secret.strip_prefix("sym_") {
+            Some(_) => secret.get(7..).unwrap_or_default(),
+            None => secret.rsplit('.').next().unwrap_or_default(),
+        };
+        assert!(16 <= encoded.len(), "too short to be a secret");
         self.0.insert(encoded.as_bytes().to_vec());
         if let Ok(bytes) = BASE64URL_NOPAD.decode(encoded.as_bytes()) {
             self.0.insert(bytes[bytes.len().saturating_sub(16)..].to_vec());
