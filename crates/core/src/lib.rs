@@ -55,7 +55,7 @@ pub use id::{
 pub use import::{Arrival, Import, Imported};
 pub use loaded::{Decision, Loaded, Verdict};
 pub use refresh::{Refresh, RefreshToken};
-pub use revocation::{Act, Actor, Effect, Event, Reason, Target};
+pub use revocation::{Act, Actor, Below, Effect, Event, Reason, Target};
 pub use session::{Session, SessionState, Standing};
 pub use sign_in::{LoadedSubject, Start, SubjectDecision, Which};
 pub use signing::{KeyLife, KeyPlan, KeyState};

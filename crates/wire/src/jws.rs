@@ -37,6 +37,24 @@ pub fn verify<'k>(keys: &'k KeySet, alg: Algorithm, token: &str) -> Result<Paylo
     Ok(Payload { bytes: base64url::decode(parts.payload, "payload")?, typ, key })
 }
 
+/// Verifies what [`SigningKey::sign_as`](crate::SigningKey) signed as exactly this type, under whichever
+/// published key it names; a shared secret vouches for nothing here.
+pub(crate) fn verify_as(keys: &KeySet, typ: &str, text: &str) -> Result<Vec<u8>, Refused> {
+    let parts = Compact::split(text)?;
+    let header = Header::read(parts.header)?;
+    let key = keys.select(header.kid.as_deref()).ok_or(Refused::UnknownKey)?;
+    if header.alg != key.algorithm().name() || key.algorithm().is_symmetric() {
+        return Err(Refused::Algorithm);
+    }
+    if header.typ.as_deref() != Some(typ) {
+        return Err(Malformed::new("typ", "is not the expected one").into());
+    }
+    let mut buffer = [0; SIGNATURE_BYTES_MAX];
+    let signature = base64url::decode_into(parts.signature, &mut buffer, "signature")?;
+    key.check(parts.signed.as_bytes(), signature)?;
+    Ok(base64url::decode(parts.payload, "payload")?)
+}
+
 /// A payload whose signature was verified: holding one is the proof.
 pub struct Payload<'k> {
     bytes: Vec<u8>,
@@ -94,9 +112,8 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// The header segment that our authority writes, ready to be compared or sent.
-pub(crate) fn header_segment(alg: Algorithm, typ: Type, kid: &str) -> String {
-    let kid = serde_json::Value::from(kid);
-    let (alg, typ) = (alg.name(), typ.name());
+pub(crate) fn header_segment(alg: Algorithm, typ: &str, kid: &str) -> String {
+    let (alg, kid) = (alg.name(), serde_json::Value::from(kid));
     base64url::encode(format!("{{\"alg\":\"{alg}\",\"typ\":\"{typ}\",\"kid\":{kid}}}").as_bytes())
 }
 
@@ -146,22 +163,37 @@ fn read_header<'k>(
     keys: &'k KeySet,
     segment: &str,
 ) -> Result<(&'k VerifyingKey, Option<Type>), Refused> {
-    if segment.len() > HEADER_BYTES_MAX {
-        return Err(Malformed::new("header", "is too long").into());
-    }
-    let bytes = base64url::decode(segment, "header")?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Malformed::new("header", "is not UTF-8"))?;
-    let header = Object::parse(text, "header")?;
-    check_header(&header)?;
-    let kid = header.string("kid")?;
-    if kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES_MAX) {
-        return Err(Malformed::new("kid", "is too long").into());
-    }
-    let typ = header.string("typ")?.and_then(|name: Cow<'_, str>| Type::from_name(&name));
-    let key = keys.select(kid.as_deref()).ok_or(Refused::UnknownKey)?;
-    match header.required("alg")? == key.algorithm().name() {
-        true => Ok((key, typ)),
+    let header = Header::read(segment)?;
+    let key = keys.select(header.kid.as_deref()).ok_or(Refused::UnknownKey)?;
+    match header.alg == key.algorithm().name() {
+        true => Ok((key, header.typ.as_deref().and_then(Type::from_name))),
         false => Err(Refused::Algorithm),
+    }
+}
+
+/// What a header says.
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+}
+
+impl Header {
+    fn read(segment: &str) -> Result<Self, Malformed> {
+        if segment.len() > HEADER_BYTES_MAX {
+            return Err(Malformed::new("header", "is too long"));
+        }
+        let bytes = base64url::decode(segment, "header")?;
+        let text =
+            std::str::from_utf8(&bytes).map_err(|_| Malformed::new("header", "is not UTF-8"))?;
+        let header = Object::parse(text, "header")?;
+        check_header(&header)?;
+        let kid = header.string("kid")?.map(Cow::into_owned);
+        if kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES_MAX) {
+            return Err(Malformed::new("kid", "is too long"));
+        }
+        let alg = header.required("alg")?.into_owned();
+        Ok(Self { alg, typ: header.string("typ")?.map(Cow::into_owned), kid })
     }
 }
 

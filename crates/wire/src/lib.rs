@@ -16,6 +16,7 @@ mod base64url;
 pub mod claims;
 mod digest;
 pub mod extra_claims;
+pub mod feed;
 pub mod import_line;
 pub mod imported_token;
 mod json;

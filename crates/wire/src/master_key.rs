@@ -2,6 +2,7 @@
 
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
+use crate::feed::TargetKey;
 use crate::imported_token::ImportedTokens;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
@@ -62,6 +63,11 @@ impl MasterKey {
     /// The key that gives subjects their shard.
     pub fn shard_key(&self) -> ShardKey {
         ShardKey::new(self.purpose("shard").mac_key(&[]))
+    }
+
+    /// The key under which the targets of revocations travel.
+    pub fn target_key(&self) -> TargetKey {
+        TargetKey::new(self.purpose("feed targets").bytes(&[]))
     }
 
     /// The key under which private keys are kept at rest.
@@ -234,8 +240,15 @@ mod tests {
     #[test]
     fn keys_of_different_purposes_differ() {
         let key = MasterKey::parse(GOOD).ok().unwrap();
-        let labels =
-            ["refresh token keys", "imported tokens", "jti", "shard", "sealing", "api key digest"];
+        let labels = [
+            "refresh token keys",
+            "imported tokens",
+            "jti",
+            "shard",
+            "sealing",
+            "api key digest",
+            "feed targets",
+        ];
         let mut seen: Vec<_> = labels.iter().map(|label| key.purpose(label).bytes(&[])).collect();
         seen.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
         assert!(seen.windows(2).all(|pair| *pair[0] != *pair[1]));

@@ -133,7 +133,7 @@ impl SigningKey {
     fn new(pair: Pair) -> Self {
         let (alg, kid) = (pair.algorithm(), pair.key_id());
         let text = key_id_text(kid);
-        let headers = Type::ALL.map(|typ| header_segment(alg, typ, &text).into_boxed_str());
+        let headers = Type::ALL.map(|typ| header_segment(alg, typ.name(), &text).into_boxed_str());
         Self { kid, alg, pair, headers }
     }
 
@@ -177,6 +177,15 @@ impl SigningKey {
         base64url::append(payload, &mut token);
         self.append_signature(&mut token)?;
         Ok(token)
+    }
+
+    /// Signs a payload as something that is no token of anybody's, so that `typ` tells it from every one.
+    pub(crate) fn sign_as(&self, typ: &str, payload: &[u8]) -> Result<String, CryptoFailed> {
+        let mut text = header_segment(self.alg, typ, &key_id_text(self.kid));
+        text.push('.');
+        base64url::append(payload, &mut text);
+        self.append_signature(&mut text)?;
+        Ok(text)
     }
 
     /// How long the token around a payload will be, in bytes: known before anything is signed.

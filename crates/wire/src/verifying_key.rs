@@ -54,7 +54,7 @@ impl VerifyingKey {
 
     fn new(kid: Option<&str>, alg: Algorithm, check: Check) -> Self {
         let header = |kid, typ| header_segment(alg, typ, kid).into_boxed_str();
-        let headers = kid.map(|kid| Type::ALL.map(|typ| header(kid, typ)));
+        let headers = kid.map(|kid| Type::ALL.map(|typ| header(kid, typ.name())));
         Self { kid: kid.map(Box::from), alg, check, headers }
     }
 
