@@ -138,6 +138,8 @@ impl<'a> Claims<'a> {
                     parsed.extras().map(|(name, value)| (name.into(), value.get().into())).collect()
                 }
             },
+            #[cfg(feature = "net")]
+            link: crate::sessions::Link::default(),
         }
     }
 }
@@ -148,8 +150,8 @@ fn owned(names: &[Cow<'_, str>]) -> Box<[Cow<'static, str>]> {
 
 /// A good token's claims, to keep: `Send + 'static`.
 ///
-/// It says that the token was good when it was checked. Whoever keeps it, for a WebSocket say, has to
-/// check the token again from time to time.
+/// It says that the token was good when it was checked. Whoever keeps it, for a WebSocket say, waits for
+/// `Verified::ended` beside their own work.
 #[derive(Clone, Debug)]
 pub struct Verified {
     iss: Box<str>,
@@ -167,9 +169,36 @@ pub struct Verified {
     amr: Box<[Cow<'static, str>]>,
     roles: Box<[Cow<'static, str>]>,
     extra: Box<[(Box<str>, Box<str>)]>,
+    #[cfg(feature = "net")]
+    link: crate::sessions::Link,
 }
 
 impl Verified {
+    /// Remembers who verified it, so that the end of the session can be waited for.
+    #[cfg(feature = "net")]
+    pub(crate) fn of(mut self, expected: &std::sync::Arc<crate::verifier::Expected>) -> Self {
+        self.link = crate::sessions::Link::to(expected);
+        self
+    }
+
+    #[cfg(not(feature = "net"))]
+    pub(crate) fn of(self, _: &std::sync::Arc<crate::verifier::Expected>) -> Self {
+        self
+    }
+
+    /// The same, of nobody.
+    #[cfg(feature = "net")]
+    pub(crate) fn unlinked(mut self) -> Self {
+        self.link = crate::sessions::Link::default();
+        self
+    }
+
+    /// Who verified it.
+    #[cfg(feature = "net")]
+    pub(crate) const fn link(&self) -> &crate::sessions::Link {
+        &self.link
+    }
+
     /// What the token says.
     pub fn claims(&self) -> Claims<'_> {
         Claims {

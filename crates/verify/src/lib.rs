@@ -113,13 +113,18 @@
 
 mod builder;
 mod claims;
+pub mod feed;
 mod keys;
+mod mirror;
 #[cfg(feature = "net")]
 mod net;
 mod now;
 mod policy;
 mod presented;
 mod rejected;
+#[cfg(feature = "net")]
+mod sessions;
+mod status;
 mod verifier;
 
 pub use builder::{Builder, SetupError};
@@ -130,6 +135,9 @@ pub use now::Now;
 pub use policy::{LEEWAY_MAX, Policy, Staleness};
 pub use presented::Presented;
 pub use rejected::{Distrust, Rejected, Unknown};
+#[cfg(feature = "net")]
+pub use sessions::Ended;
+pub use status::{Mode, Status};
 pub use symbolon_core::{Reason, SessionId, Timestamp, Ver};
 pub use symbolon_wire::{Algorithm, KeySet, Malformed, Type};
 pub use verifier::Verifier;

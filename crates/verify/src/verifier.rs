@@ -1,9 +1,13 @@
 //! The check of a token, in the order of RFC 9068 §4.
 
 use crate::keys::Keys;
-use crate::policy::Staleness;
+use crate::mirror::{Judgement, Mirror};
+use crate::policy::{LEEWAY_MAX, Staleness};
+use crate::status::Rejections;
 use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
 use std::sync::Arc;
+use std::time::Duration;
+use symbolon_core::Effect;
 use symbolon_wire::{Algorithm, KeySet, ParsedClaims, Payload, Refused, Type};
 
 /// Verifies access tokens of one issuer for one audience.
@@ -23,6 +27,12 @@ pub(crate) struct Expected {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) typ: Type,
     pub(crate) keys: Keys,
+    pub(crate) mirror: Mirror,
+    /// No knowledge that is older is good enough, whatever a policy says.
+    pub(crate) max_staleness: Duration,
+    pub(crate) rejections: Rejections,
+    #[cfg(feature = "net")]
+    pub(crate) sessions: crate::sessions::Sessions,
 }
 
 impl Verifier {
@@ -36,8 +46,8 @@ impl Verifier {
     /// Synchronous and without I/O. The claims are borrowed, so nothing is copied that `f` does not copy.
     ///
     /// # Errors
-    /// Why the request is not let in. [`Rejected::Ask`] under every policy but
-    /// [`Policy::offline`], since this version knows nothing of revocations by itself.
+    /// Why the request is not let in. [`Rejected::Ask`] where the policy asks for knowledge of revocations that
+    /// is younger than what is there; without a feed there is none.
     pub fn check<R>(
         &self,
         presented: &Presented<'_>,
@@ -46,11 +56,13 @@ impl Verifier {
         f: impl FnOnce(&Claims<'_>) -> R,
     ) -> Result<R, Rejected> {
         let checked = self.expected.check(presented, policy, now, |claims| {
-            not_ended(policy)?;
+            self.expected.not_ended(claims, policy, now)?;
             policy.permits(claims)?;
             Ok(f(claims))
         });
-        checked.map_err(|rejected| self.want_keys_for(rejected))
+        checked
+            .map_err(|rejected| self.want_keys_for(rejected))
+            .inspect_err(|rejected| self.expected.rejections.count(rejected))
     }
 
     /// The same with an answer to keep.
@@ -64,6 +76,7 @@ impl Verifier {
         now: Now,
     ) -> Result<Verified, Rejected> {
         self.check(presented, policy, now, |claims| claims.to_verified())
+            .map(|verified| verified.of(&self.expected))
     }
 
     /// Puts other keys in the place of all that are known.
@@ -104,14 +117,6 @@ pub(crate) fn settled(rejected: Rejected) -> Rejected {
     match rejected == Rejected::Unverifiable(Unknown::Key) {
         true => Rejected::Untrusted(Distrust::Key),
         false => rejected,
-    }
-}
-
-/// There is no mirror yet: whether a session lives is known to nobody here.
-const fn not_ended(policy: &Policy) -> Result<(), Rejected> {
-    match policy.staleness() {
-        Staleness::Strict(_) | Staleness::Bounded(_) => Err(Rejected::Ask),
-        Staleness::Offline => Ok(()),
     }
 }
 
@@ -171,6 +176,35 @@ impl Expected {
         match claims.aud.contains(&self.audience) {
             true => Ok(()),
             false => Err(Rejected::Untrusted(Distrust::Audience)),
+        }
+    }
+}
+
+impl Expected {
+    /// What the mirror says, and whether it may say that at its age.
+    pub(crate) fn not_ended(
+        &self,
+        claims: &Claims<'_>,
+        policy: &Policy,
+        now: Now,
+    ) -> Result<(), Rejected> {
+        if claims.exp.after(LEEWAY_MAX) < self.mirror.forgotten() {
+            // Its revocations may be forgotten: a clock that was set back revives nothing.
+            return Err(Rejected::Expired);
+        }
+        if let Some(Judgement { effect, reason }) = self.mirror.judge(claims, None) {
+            return Err(match effect {
+                Effect::Revoked => Rejected::Revoked { ended: Some(reason) },
+                Effect::Stale => Rejected::Stale,
+            });
+        }
+        let age = self.mirror.age(now.monotonic);
+        let young = |bound: Duration| age.is_some_and(|age| age <= bound.min(self.max_staleness));
+        match policy.staleness() {
+            Staleness::Offline => Ok(()),
+            Staleness::Strict(bound) | Staleness::Bounded(bound) if young(bound) => Ok(()),
+            Staleness::Strict(_) if age.is_some() => Err(Rejected::Unverifiable(Unknown::Session)),
+            Staleness::Strict(_) | Staleness::Bounded(_) => Err(Rejected::Ask),
         }
     }
 }

@@ -4,7 +4,16 @@
 
 #[cfg(feature = "net")]
 mod authority;
+mod faults;
+mod feed;
+#[cfg(feature = "net")]
+mod follow;
 #[cfg(feature = "net")]
 mod live;
 mod offline;
+mod script;
+#[cfg(feature = "net")]
+mod sender;
+#[cfg(feature = "net")]
+mod sessions;
 mod tokens;

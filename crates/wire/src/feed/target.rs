@@ -5,6 +5,7 @@ use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 /// The key under which targets are digested; the snapshot delivers it.
+#[derive(Clone)]
 pub struct TargetKey {
     mac: hmac::Key,
     bytes: Zeroizing<[u8; 32]>,
