@@ -82,6 +82,16 @@ fn what_the_snapshot_and_the_stream_revoke_is_refused_and_nothing_else() {
 }
 
 #[test]
+fn a_banned_subject_is_refused_on_every_session() {
+    let (mut script, verifier, mut follower) = following();
+    script.ban("42");
+    catch_up(&script, &mut follower).unwrap();
+    let banned = Err(Rejected::Revoked { ended: Some(symbolon_verify::Reason::Banned) });
+    assert_eq!(script.judged(&verifier, 1, &Policy::offline()), banned);
+    assert_eq!(script.judged(&verifier, 2, &strict(1_000)), banned);
+}
+
+#[test]
 fn nobody_is_let_in_before_the_snapshot_and_an_answer_to_our_own_nonce() {
     let mut script = Script::new();
     let verifier = verifier(&script);

@@ -49,10 +49,8 @@ fn strict() -> Policy {
 
 async fn is_kicked(sender: &Arc<Sender>, verifier: &Verifier, number: u64) {
     sender.does(|script| script.kick(number));
-    until("the kick is known", || {
-        sender.judged(verifier, number, &Policy::offline()) == kicked()
-    })
-    .await;
+    until("the kick is known", || sender.judged(verifier, number, &Policy::offline()) == kicked())
+        .await;
 }
 
 #[tokio::test]
@@ -260,11 +258,8 @@ async fn a_forged_feed_makes_nobody_ready() {
     let (real, forger) = (key(Algorithm::EdDsa), key(Algorithm::EdDsa));
     sender.publish(&[&real]);
     sender.does(|script| script.key = forger);
-    let verifier = sender
-        .builder()
-        .key_refetch_interval(Duration::from_secs(1))
-        .connect_lazily()
-        .unwrap();
+    let verifier =
+        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect_lazily().unwrap();
     until("it was refused", || 2 <= sender.asked(SNAPSHOT)).await;
     assert!(!verifier.is_ready());
     assert_eq!(status(&sender, &verifier).age, None);

@@ -82,7 +82,7 @@ impl Sender {
             address,
             tasks: Mutex::default(),
         });
-        let own: Vec<_> = sender.script.lock().unwrap().key.public_jwk().into_iter().cloned().collect();
+        let own: Vec<_> = sender.script.lock().unwrap().key.public_jwk().into_iter().collect();
         *sender.keys.lock().unwrap() = key_set_json(&own);
         sender.serve(listener);
         sender
@@ -154,7 +154,7 @@ impl Sender {
 
     pub(crate) fn publish(&self, keys: &[&SigningKey]) {
         let keys: Vec<_> = keys.iter().filter_map(|key| key.public_jwk()).collect();
-        *self.keys.lock().unwrap() = key_set_json(keys);
+        *self.keys.lock().unwrap() = key_set_json(&keys);
     }
 
     pub(crate) fn fails(&self, faults: &[(&'static str, Fault)]) {
@@ -202,7 +202,8 @@ impl Sender {
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default();
         let query = |name: &str| {
-            let pair = query.split('&').find_map(|pair| pair.split_once('=').filter(|p| p.0 == name));
+            let pair =
+                query.split('&').find_map(|pair| pair.split_once('=').filter(|p| p.0 == name));
             pair.map(|(_, value)| value.to_owned())
         };
         let fault = {
@@ -259,9 +260,8 @@ impl Sender {
         tokio::spawn(async move {
             loop {
                 let changed = self.changed.notified();
-                let swallowed = self.state.lock().unwrap().faults.iter().any(|fault| {
-                    *fault == (STREAM, Fault::Swallows)
-                });
+                let swallowed =
+                    self.state.lock().unwrap().faults.contains(&(STREAM, Fault::Swallows));
                 let frames = self.script().frames(&after).filter(|_| !swallowed);
                 if let Some(frames) = frames {
                     after = self.script().head().to_text();
@@ -322,7 +322,8 @@ fn answered(status: u16, body: impl Into<Bytes>) -> Response<Pieces> {
 /// A body of the pieces that are sent; a kept sender keeps it from ending.
 pub(crate) struct Pieces(
     mpsc::UnboundedReceiver<Bytes>,
-    #[expect(dead_code, reason = "held, so that the body never ends")] Option<mpsc::UnboundedSender<Bytes>>,
+    #[expect(dead_code, reason = "held, so that the body never ends")]
+    Option<mpsc::UnboundedSender<Bytes>>,
 );
 
 impl Body for Pieces {

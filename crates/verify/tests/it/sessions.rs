@@ -49,6 +49,28 @@ async fn a_ban_ends_every_session_of_its_subject() {
     assert_eq!(soon(two).await, Some(Reason::Banned));
 }
 
+/// Whoever signs in after a ban was lifted is above its bound, however late the event comes.
+#[tokio::test]
+async fn a_bound_ends_nothing_that_was_born_above_it() {
+    let sender = Sender::start().await;
+    let verifier = sender.connect().await;
+    let born_above = token_with(&sender, &[("ver", "[1,1,0,0]")]);
+    let presented = Presented::bearer(&born_above);
+    let mut above = verifier.admit(&presented, &Policy::default()).await.unwrap().ended();
+    let below = verified(&sender, &verifier, 2).ended();
+    sender.does(|script| script.ban("42"));
+    assert_eq!(soon(below).await, Some(Reason::Banned));
+    assert!(timeout(Duration::from_millis(100), &mut above).await.is_err());
+}
+
+fn token_with(sender: &Sender, changes: &[(&str, &str)]) -> String {
+    let script = sender.script.lock().unwrap();
+    let sid = format!("\"{}\"", session_id_text(crate::script::session(1)));
+    let exp = (crate::script::BEGIN + 3000).to_string();
+    let changes = [&[("sid", &*sid), ("exp", &exp)], changes].concat();
+    script.key.sign(Type::AccessTokenJwt, claims(&script.issuer, &changes).as_bytes()).unwrap()
+}
+
 #[tokio::test]
 async fn who_begins_to_wait_after_the_end_hears_of_it_too() {
     let sender = Sender::start().await;
@@ -65,13 +87,7 @@ async fn a_renewal_ends_nothing_and_the_end_comes_after_it() {
     let sender = Sender::start().await;
     let verifier = sender.connect().await;
     let mut ended = verified(&sender, &verifier, 1).ended();
-    let exp = (crate::script::BEGIN + 3000).to_string();
-    let renewed = {
-        let script = sender.script.lock().unwrap();
-        let sid = format!("\"{}\"", session_id_text(crate::script::session(1)));
-        let changes = [("sid", &*sid), ("jti", "\"k\""), ("exp", &exp)];
-        script.key.sign(Type::AccessTokenJwt, claims(&script.issuer, &changes).as_bytes()).unwrap()
-    };
+    let renewed = token_with(&sender, &[("jti", "\"k\"")]);
     assert!(verifier.admit(&Presented::bearer(&renewed), &Policy::default()).await.is_ok());
     assert!(timeout(Duration::from_millis(300), &mut ended).await.is_err());
     sender.does(|script| script.kick(1));
