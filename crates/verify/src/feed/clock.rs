@@ -58,12 +58,16 @@ impl Clock {
     /// Takes an answer to a question that was sent at `asked_at`, even one that came slowly and therefore errs
     /// more than the last: the authority's clock may have been set in between.
     ///
-    /// `not_before` is the newest instant that the authority vouched for: if its clock was set back behind that,
-    /// what it vouched for would look fresh until the clock has passed it again.
-    pub(super) fn answer(&mut self, said: Timestamp, asked_at: Duration, not_before: Timestamp) {
-        self.known = Some((said.max(not_before), asked_at));
+    /// `vouched` is the instant that the authority vouched for last: if its clock was set back behind that, what
+    /// it vouched for would look fresh until the clock has passed it again. So the time runs on as it was until the
+    /// authority has vouched for something by its new clock.
+    pub(super) fn answer(&mut self, said: Timestamp, asked_at: Duration, vouched: Timestamp) {
+        self.suspects = said < vouched;
         self.answered_at = Some(asked_at);
-        self.suspects = said < not_before;
+        if self.suspects && self.known.is_some() {
+            return;
+        }
+        self.known = Some((said.max(vouched), asked_at));
     }
 
     /// Hears what time it was when something was signed: it cannot be earlier now.
@@ -145,10 +149,18 @@ mod tests {
     #[test]
     fn an_authority_whose_clock_was_set_back_makes_nothing_look_fresh() {
         let mut clock = answered(500, 10);
-        let vouched = Timestamp::from_seconds(500);
-        clock.answer(Timestamp::from_seconds(400), Duration::from_secs(20), vouched);
-        assert_eq!(reads(&clock, 23), Some(503));
-        assert!(clock.is_due(Duration::from_secs(23)));
+        let vouched = Timestamp::from_seconds(505);
+        for asked_at in 20..30 {
+            clock.answer(Timestamp::from_seconds(400), Duration::from_secs(asked_at), vouched);
+        }
+        assert_eq!(reads(&clock, 30), Some(520), "however often it answers");
+        assert!(clock.is_due(Duration::from_secs(30)));
+        let vouched = Timestamp::from_seconds(401);
+        clock.answer(Timestamp::from_seconds(402), Duration::from_secs(31), vouched);
+        assert_eq!(reads(&clock, 31), Some(402));
+        let mut first = Clock::default();
+        first.answer(Timestamp::from_seconds(400), Duration::from_secs(20), vouched);
+        assert_eq!(reads(&first, 23), Some(404), "nor at the first answer");
     }
 
     #[test]

@@ -84,7 +84,8 @@ async fn a_verifier_is_not_ready_before_its_snapshot() {
     let verifier = sender.builder().connect_lazily().unwrap();
     until("it was asked for", || 2 <= sender.asked(SNAPSHOT)).await;
     assert!(!verifier.is_ready());
-    assert_eq!(sender.judged(&verifier, 1, &strict()), Err(Rejected::Ask));
+    assert_eq!(sender.judged(&verifier, 1, &bounded()), Err(Rejected::Ask));
+    assert!(sender.judged(&verifier, 1, &strict()).is_err());
     sender.fails(&[]);
     timeout(PATIENCE, verifier.ready()).await.unwrap();
     assert_eq!(sender.judged(&verifier, 1, &strict()), Ok(()));
