@@ -133,6 +133,8 @@ mod builder;
 mod claims;
 pub mod feed;
 mod keys;
+#[cfg(feature = "tower")]
+pub mod layer;
 mod mirror;
 #[cfg(feature = "net")]
 mod net;

@@ -9,6 +9,8 @@ mod feed;
 #[cfg(feature = "net")]
 mod follow;
 #[cfg(feature = "net")]
+mod layer;
+#[cfg(feature = "net")]
 mod live;
 mod offline;
 mod script;
