@@ -36,7 +36,8 @@ pub(super) async fn keep_time(shared: Arc<Shared>) {
         let _ = timeout(TICK, shared.time.notified()).await;
         shared.pass_on_hints();
         let Some(entropy) = draw() else { continue };
-        let question = shared.follower().ask_time(entropy, (shared.options.clock)());
+        let now = (shared.options.clock)();
+        let question = shared.free_follower().and_then(|mut free| free.ask_time(entropy, now));
         if let Some(question) = question {
             shared.ask_for_the_time(&question.path()).await;
         }
@@ -95,8 +96,9 @@ impl Shared {
         let answer =
             self.http.get_with(&at, &self.authorization, ANSWER_BYTES_MAX, ANSWER_MAX).await;
         let taken = answer.and_then(|bytes| {
-            let taken = self.follower().on_time(&bytes, (self.options.clock)());
-            taken.map_err(FetchError::Feed)
+            // While a snapshot is taken there is nothing that this would be the age of.
+            let Some(mut follower) = self.free_follower() else { return Ok(()) };
+            follower.on_time(&bytes, (self.options.clock)()).map_err(FetchError::Feed)
         });
         match taken {
             Ok(()) => self.look_ready(),
@@ -106,7 +108,7 @@ impl Shared {
 
     /// Nothing before the mirror is whole: until then nobody is let in by it.
     fn what_to_report(&self) -> Option<Value> {
-        let (age, cursor) = (self.age()?, self.follower().cursor()?);
+        let (age, cursor) = (self.age()?, self.free_follower()?.cursor()?);
         Some(serde_json::json!({
             "instance": self.instance,
             "cursor": cursor,

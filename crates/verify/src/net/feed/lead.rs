@@ -7,6 +7,7 @@ use crate::feed::Want;
 use crate::status::Mode;
 use http_body_util::BodyExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use symbolon_wire::feed::{ENTRIES_MAX, RECORD_BYTES};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -122,7 +123,11 @@ impl Shared {
         let taker = Arc::clone(shared);
         // A million entries take a while: not on a thread that others need.
         let take = move || taker.follower().on_snapshot(&bytes, (taker.options.clock)());
-        match tokio::task::spawn_blocking(take).await {
+        shared.takes_snapshot.store(true, Ordering::Release);
+        let taken = tokio::task::spawn_blocking(take).await;
+        shared.takes_snapshot.store(false, Ordering::Release);
+        shared.note();
+        match taken {
             Ok(Ok(())) => {
                 shared.time.notify_one();
                 Left::Onward
@@ -197,6 +202,7 @@ impl Shared {
         self.lately().mode = Mode::Off;
         if why == FetchError::Status(410) {
             self.follower().on_gone();
+            self.note();
         }
         Left::Failed(why)
     }

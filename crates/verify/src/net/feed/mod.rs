@@ -43,6 +43,8 @@ struct Shared {
     options: Options,
     instance: String,
     follower: Mutex<Follower>,
+    /// The follower will be busy for a noticeable time.
+    takes_snapshot: AtomicBool,
     keys: KeysOf,
     now: Mutex<Lately>,
     /// Somebody waits for a report.
@@ -61,11 +63,13 @@ pub(super) struct KeysOf {
     pub(super) hinted: AtomicBool,
 }
 
-/// What happened lately.
+/// What happened lately: to be read at any time, also while a snapshot is taken.
 #[derive(Default)]
 struct Lately {
     mode: Mode,
     prompt_until: Option<Instant>,
+    resyncs: u64,
+    position: Option<(u32, u64)>,
 }
 
 /// How far the start has come.
@@ -114,6 +118,7 @@ impl Feed {
             options,
             instance,
             follower: Mutex::new(Follower::new(verifier)),
+            takes_snapshot: false.into(),
             keys,
             now: Mutex::default(),
             report: Notify::new(),
@@ -152,10 +157,9 @@ impl Feed {
     }
 
     pub(super) fn tell(&self, status: &mut Status) {
-        let follower = self.shared.follower();
-        status.mode = self.shared.lately().mode;
-        status.resyncs = follower.resyncs();
-        (status.epoch, status.position) = follower.position().unzip();
+        let lately = self.shared.lately();
+        (status.mode, status.resyncs) = (lately.mode, lately.resyncs);
+        (status.epoch, status.position) = lately.position.unzip();
     }
 }
 
@@ -168,6 +172,22 @@ impl Drop for Feed {
 impl Shared {
     fn follower(&self) -> MutexGuard<'_, Follower> {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The follower, unless it takes a snapshot: nobody who shares a thread with others waits for that.
+    fn free_follower(&self) -> Option<MutexGuard<'_, Follower>> {
+        let busy = self.takes_snapshot.load(Ordering::Acquire);
+        (!busy).then(|| self.follower())
+    }
+
+    /// Remembers where the follower stands.
+    fn note(&self) {
+        let (resyncs, position) = {
+            let follower = self.follower();
+            (follower.resyncs(), follower.position())
+        };
+        let mut lately = self.lately();
+        (lately.resyncs, lately.position) = (resyncs, position);
     }
 
     fn lately(&self) -> MutexGuard<'_, Lately> {
@@ -184,7 +204,9 @@ impl Shared {
 
     /// Takes in what came, and does what it asks for.
     fn hear(&self, bytes: &[u8]) -> Result<Heard, Gap> {
-        let heard = self.follower().on_bytes(bytes, (self.options.clock)())?;
+        let heard = self.follower().on_bytes(bytes, (self.options.clock)());
+        self.note();
+        let heard = heard?;
         let now = Instant::now();
         let mut lately = self.lately();
         if heard.report {
