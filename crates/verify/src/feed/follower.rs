@@ -21,7 +21,7 @@ pub struct Follower {
     place: Option<Place>,
     clock: Clock,
     question: Option<(String, Duration)>,
-    /// The newest instant at which the authority had read its whole log, as far as it was vouched for.
+    /// When the authority had read its whole log, by the checkpoint that came last.
     read_at: Timestamp,
     wants_keys: bool,
     resyncs: u64,
