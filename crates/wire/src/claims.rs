@@ -3,7 +3,7 @@
 //! A claim that cannot be read is an error, never an absence (advisory CVE-2026-25537), and a
 //! claim that we need is never filled in.
 
-use crate::json::{self, Object};
+use crate::json::{self, Names, Object};
 use crate::jws::Payload;
 use crate::{Malformed, base64url};
 use serde_json::value::RawValue;
@@ -44,21 +44,21 @@ pub struct ParsedClaims<'a> {
     /// How strongly.
     pub acr: Option<Cow<'a, str>>,
     /// By which methods.
-    pub amr: Vec<Cow<'a, str>>,
+    pub amr: Names<'a>,
     /// The subject's roles.
-    pub roles: Vec<Cow<'a, str>>,
+    pub roles: Names<'a>,
     /// The thumbprint of the key that the holder must show.
     pub jkt: Option<Digest>,
     extra: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 /// Whom a token is for: one name, or several (RFC 7519 §4.1.3).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Audience<'a> {
     /// One name.
     One(Cow<'a, str>),
     /// Several names; never none.
-    Many(Vec<Cow<'a, str>>),
+    Many(Names<'a>),
 }
 
 impl Audience<'_> {
@@ -69,11 +69,11 @@ impl Audience<'_> {
 
     /// The names.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Self::One(name) => std::slice::from_ref(name).iter(),
-            Self::Many(names) => names.iter(),
-        }
-        .map(AsRef::as_ref)
+        let (one, many) = match self {
+            Self::One(name) => (Some(&**name), None),
+            Self::Many(names) => (None, Some(names)),
+        };
+        one.into_iter().chain(many.into_iter().flat_map(Names::iter))
     }
 }
 
@@ -94,9 +94,7 @@ impl<'a> ParsedClaims<'a> {
         let text =
             std::str::from_utf8(payload).map_err(|_| Malformed::new("claims", "are not UTF-8"))?;
         let mut read = Read::default();
-        for (name, value) in Object::parse(text, "claims")?.into_members() {
-            read.claim(name, value)?;
-        }
+        json::each_member(text, "claims", |name, value| read.claim(name, value))?;
         read.finish()
     }
 
@@ -132,8 +130,8 @@ struct Read<'a> {
     ver: Option<Ver>,
     auth_time: Option<Timestamp>,
     acr: Option<Cow<'a, str>>,
-    amr: Vec<Cow<'a, str>>,
-    roles: Vec<Cow<'a, str>>,
+    amr: Names<'a>,
+    roles: Names<'a>,
     jkt: Option<Digest>,
     extra: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
@@ -155,15 +153,23 @@ impl<'a> Read<'a> {
             "ver" => self.ver = Some(counters(value)?),
             "auth_time" => self.auth_time = Some(instant(value, "auth_time")?),
             "acr" => self.acr = Some(json::string(value, "acr")?),
-            "amr" => self.amr = json::strings(value, "amr")?,
-            "roles" => self.roles = json::strings(value, "roles")?,
+            "amr" => self.amr = json::names(value, "amr")?,
+            "roles" => self.roles = json::names(value, "roles")?,
             "cnf" => self.jkt = Some(confirmation(value)?),
             _ if !json::is_strict(value, 1) => {
                 return Err(Malformed::new("claims", "name a member twice or nest too deep"));
             }
-            _ => self.extra.push((name, value)),
+            _ => self.give_no_meaning(name, value),
         }
         Ok(())
+    }
+
+    /// Room for all at once: a token costs two allocations at most, its payload and this.
+    fn give_no_meaning(&mut self, name: Cow<'a, str>, value: &'a RawValue) {
+        if self.extra.is_empty() {
+            self.extra.reserve_exact(json::MEMBERS_MAX);
+        }
+        self.extra.push((name, value));
     }
 
     fn finish(self) -> Result<ParsedClaims<'a>, Malformed> {
@@ -212,7 +218,7 @@ fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp, Malformed>
 
 fn audience(value: &RawValue) -> Result<Audience<'_>, Malformed> {
     let aud = match value.get().starts_with('[') {
-        true => Audience::Many(json::strings(value, "aud")?),
+        true => Audience::Many(json::names(value, "aud")?),
         false => Audience::One(json::string(value, "aud")?),
     };
     match aud.iter().next().is_none() || aud.iter().any(str::is_empty) {

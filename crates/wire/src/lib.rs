@@ -43,6 +43,7 @@ pub use digest::{parse_thumbprint, sha256};
 pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
+pub use json::Names;
 pub use jwk::{PublicJwk, key_id_text, parse_key_id};
 pub use jws::{Payload, Refused, verify};
 pub use key_set::{KeySet, key_set_json};
