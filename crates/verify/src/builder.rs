@@ -1,5 +1,6 @@
 //! What a verifier is made from.
 
+use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::keys::Keys;
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
@@ -13,6 +14,7 @@ pub struct Builder {
     audience: Option<Box<str>>,
     algorithms: Vec<Algorithm>,
     typ: Type,
+    cache: usize,
     #[cfg(feature = "net")]
     pub(crate) net: crate::net::Settings,
 }
@@ -24,6 +26,7 @@ impl Builder {
             audience: None,
             algorithms: Vec::new(),
             typ: Type::AccessTokenJwt,
+            cache: ENTRIES_DEFAULT,
             #[cfg(feature = "net")]
             net: crate::net::Settings::default(),
         }
@@ -61,6 +64,21 @@ impl Builder {
         self
     }
 
+    /// About how many verified tokens are kept, so that one which comes again need not be verified again.
+    /// Default: 16,384, of about a kilobyte each; at most a million. Zero keeps none. Tokens under HS256
+    /// never are: verifying them is cheaper.
+    ///
+    /// Security: what is kept are tokens, in the memory of this process, until others take their place; whoever
+    /// reads that memory has them, as they had them when they arrived. A kept token is let in for no longer: its
+    /// time, its session and the policy are checked at every use, and it counts no more once a key is withdrawn.
+    /// A full cache makes room by what ends first, so that someone with very many genuine tokens can slow
+    /// others down to the price of a signature, and no further.
+    #[must_use]
+    pub const fn cache(mut self, tokens: usize) -> Self {
+        self.cache = tokens;
+        self
+    }
+
     /// A verifier that has its keys and asks nobody: for jobs that verify without a server.
     ///
     /// Security: it learns of no revocation and of no new or withdrawn key until
@@ -85,7 +103,9 @@ impl Builder {
             chosen => chosen.to_vec(),
         };
         let (issuer, typ, keys) = (self.issuer.clone(), self.typ, Keys::default());
-        Ok(Expected { issuer, audience, algorithms, typ, keys })
+        let worth_it = self.cache > 0 && !algorithms.iter().all(|alg| alg.is_symmetric());
+        let cache = worth_it.then(|| Cache::new(self.cache));
+        Ok(Expected { issuer, audience, algorithms, typ, keys, cache, mirror: None })
     }
 }
 

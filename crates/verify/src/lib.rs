@@ -112,8 +112,13 @@
 //! Whatever is beyond a bound is refused.
 
 mod builder;
+mod cache;
 mod claims;
+mod kept;
 mod keys;
+#[doc(hidden)]
+pub mod measure;
+mod mirror;
 #[cfg(feature = "net")]
 mod net;
 mod now;

@@ -12,8 +12,7 @@ use self::fetcher::{Fetched, Fetcher, Pace};
 use self::http::Http;
 use self::questions::{Answer, Questions};
 use self::url::Issuer;
-use crate::policy::Staleness;
-use crate::verifier::settled;
+use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
 use ::http::{HeaderValue, Uri};
 use std::fmt;
@@ -139,16 +138,16 @@ impl Verifier {
         presented: &Presented<'_>,
         policy: &Policy,
     ) -> Result<Verified, Rejected> {
-        let verified = match self.genuine(presented, policy) {
+        let (verified, standing) = match self.genuine(presented, policy) {
             Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
                 self.newer_keys().await;
                 self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
             }
             checked => checked.map_err(settled)?,
         };
-        match policy.staleness() {
-            Staleness::Strict(_) | Staleness::Bounded(_) => self.ask(presented.token).await?,
-            Staleness::Offline => {}
+        match standing {
+            Err(Rejected::Ask) => self.ask(presented.token).await?,
+            told => told?,
         }
         policy.permits(&verified.claims())?;
         Ok(verified)
@@ -166,9 +165,13 @@ impl Verifier {
         self.expected.keys.current().is_some()
     }
 
-    /// All that the token itself can tell.
-    fn genuine(&self, presented: &Presented<'_>, policy: &Policy) -> Result<Verified, Rejected> {
-        let owned = |claims: &crate::Claims<'_>| Ok(claims.to_verified());
+    /// All that the token itself can tell, and what is known of its session.
+    fn genuine(
+        &self,
+        presented: &Presented<'_>,
+        policy: &Policy,
+    ) -> Result<(Verified, Standing), Rejected> {
+        let owned = |claims: &crate::Claims<'_>, standing| Ok((claims.to_verified(), standing));
         self.expected.check(presented, policy, Now::read(), owned)
     }
 

@@ -6,5 +6,7 @@
 mod authority;
 #[cfg(feature = "net")]
 mod live;
+mod mirror;
+mod model;
 mod offline;
 mod tokens;
