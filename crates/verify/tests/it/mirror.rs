@@ -179,7 +179,8 @@ fn nothing_that_was_published_is_ever_missed_while_the_mirror_grows_and_forgets(
         for batch in (0..ENTRIES).step_by(500) {
             // Half of them are forgotten soon, so that tables are made anew smaller, too.
             let entry = |n: u64| {
-                let end = if n % 2 == 0 { ends_at(1_000_000) } else { ends_at(batch / 500) };
+                let end =
+                    if n.is_multiple_of(2) { ends_at(1_000_000) } else { ends_at(batch / 500) };
                 session(TargetDigest(digest(n)), Reason::Kicked, end)
             };
             mirror.apply(&(batch..batch + 500).map(entry).collect::<Vec<_>>());

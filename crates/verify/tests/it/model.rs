@@ -43,7 +43,7 @@ fn session(at: usize) -> String {
 
 fn issue(at: usize) -> Token {
     let (sub, client) = (format!("s{}", at % 3), format!("c{}", at % 2));
-    let (jti, sid) = (format!("j{at}"), (at % 5 != 0).then_some(at % 4));
+    let (jti, sid) = (format!("j{at}"), (!at.is_multiple_of(5)).then_some(at % 4));
     let ver = [at as u64 % 2, at as u64 % 4, at as u64 % 3, 1];
     let exp = ISSUED + 60 * (1 + at as u64 % 5);
     let text = |value: &str| format!("\"{value}\"");
