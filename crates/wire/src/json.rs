@@ -96,7 +96,7 @@ pub(crate) fn names<'a>(value: &'a RawValue, member: &'static str) -> Result<Nam
     }
     let mut json = serde_json::Deserializer::from_str(text);
     match json.deserialize_seq(OnlyStrings) {
-        Ok(()) => Ok(Names(Inner::Plain(text))),
+        Ok(()) => Ok(Names::plain(text)),
         Err(_) => Err(Malformed::new(member, "must be an array of strings")),
     }
 }
@@ -118,7 +118,12 @@ impl Default for Inner<'_> {
     }
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    /// The strings of an array's text that was read as one of strings without escapes.
+    pub(crate) const fn plain(text: &'a str) -> Self {
+        Self(Inner::Plain(text))
+    }
+
     /// The strings, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let (plain, read): (&str, &[_]) = match &self.0 {

@@ -25,6 +25,7 @@ pub mod jws;
 pub mod key_set;
 pub mod malformed;
 pub mod master_key;
+mod plain;
 pub mod refresh_token;
 pub mod sealer;
 pub mod secret;

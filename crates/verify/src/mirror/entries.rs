@@ -7,15 +7,18 @@
 //! slot at least as full. The same holds of `present`, which is raised before the sequence.
 
 use super::sync::{AtomicU64, Ordering, Published};
-use super::table::{Added, Mark, Name, Table};
+use super::table::{Added, BOUNDED, Mark, NAMED, Name, Table};
 use std::sync::Arc;
 
-/// How many tables there are. One of ten million entries' share is copied in a few milliseconds, and only
-/// its own entries wait for that.
+/// How many tables there are for targets with a bound, and how many for those without. One of ten million
+/// entries' share is copied in a few milliseconds, for which nobody waits but the writer.
 const TABLES: usize = 256;
 
 /// How many tables are swept at a time: all of them in sixteen turns.
-pub(super) const TABLES_SWEPT: usize = 16;
+const TABLES_SWEPT: usize = 2 * TABLES / 16;
+
+/// The kinds of targets that have a bound: subject, client, everything.
+const KINDS_WITH_BOUND: [u8; 3] = [3, 4, 6];
 
 /// How full a table may be, in hundredths of its slots. Inclusive.
 const FULL: usize = 85;
@@ -50,15 +53,15 @@ pub(super) struct Writer {
 
 struct Share {
     table: Arc<Table>,
+    width: usize,
     filled: usize,
     kept: usize,
 }
 
 impl Entries {
     pub(super) fn new() -> (Self, Writer) {
-        let shares: Vec<_> = (0..TABLES)
-            .map(|_| Share { table: Arc::new(Table::with_slots(1)), filled: 0, kept: 0 })
-            .collect();
+        let widths = [NAMED, BOUNDED].into_iter().flat_map(|width| [width; TABLES]);
+        let shares: Vec<_> = widths.map(Share::new).collect();
         let tables = shares.iter().map(|share| Published::new(Arc::clone(&share.table)));
         let zero = || Apart(AtomicU64::new(0));
         let entries = Self {
@@ -167,15 +170,20 @@ impl Writer {
 }
 
 impl Share {
+    fn new(width: usize) -> Self {
+        Self { table: Arc::new(Table::with_slots(1, width)), width, filled: 0, kept: 0 }
+    }
+
     /// Moves what is kept to a table with room for it and `more`; the caller publishes it.
     fn grow(&mut self, more: usize) {
-        let table = Table::with_slots((self.kept + more) * ROOM / FULL + 1);
+        let table = Table::with_slots((self.kept + more) * ROOM / FULL + 1, self.width);
         self.filled = self.table.copy_to(&table);
         self.kept = self.filled;
         self.table = Arc::new(table);
     }
 }
 
-const fn table_of(name: &Name) -> usize {
-    (name.high >> 56) as usize % TABLES
+fn table_of(name: &Name) -> usize {
+    let bounded = KINDS_WITH_BOUND.contains(&name.kind);
+    usize::from(bounded) * TABLES + (name.high >> 56) as usize % TABLES
 }

@@ -16,8 +16,11 @@ use symbolon_core::{Effect, Reason};
 /// How many slots stand under one word of tags.
 const LANES: usize = 8;
 
-/// How many words a slot has: the name's two, the mark, and the bound.
-const WORDS: usize = 4;
+/// How many words a slot has: the name's two, and the mark.
+pub(super) const NAMED: usize = 3;
+
+/// The same with a bound.
+pub(super) const BOUNDED: usize = 4;
 
 /// The highest bit of each byte.
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -62,6 +65,8 @@ pub(super) enum Added {
 pub(super) struct Table {
     tags: Box<[AtomicU64]>,
     words: Box<[AtomicU64]>,
+    /// How many words a slot has: [`NAMED`] or [`BOUNDED`].
+    width: usize,
 }
 
 /// The word of a mark: kind (3 bits), effect (1), reason (4), whether it is kept (1), then the end in 40 bits.
@@ -117,11 +122,11 @@ impl Meta {
 }
 
 impl Table {
-    /// A table with room for so many.
-    pub(super) fn with_slots(slots: usize) -> Self {
+    /// A table with room for so many, with or without bounds.
+    pub(super) fn with_slots(slots: usize, width: usize) -> Self {
         let groups = slots.div_ceil(LANES).max(1);
         let zeros = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self { tags: zeros(groups), words: zeros(groups * LANES * WORDS) }
+        Self { tags: zeros(groups), words: zeros(groups * LANES * width), width }
     }
 
     /// How many slots there are.
@@ -139,7 +144,7 @@ impl Table {
                     effect: meta.effect(),
                     reason: meta.reason(),
                     expires_at: meta.expires_at(),
-                    below: self.words[slot + 3].load(Ordering::Acquire),
+                    below: self.below(slot),
                 };
                 found[(meta.effect() == Effect::Stale) as usize] = Some(mark);
             }
@@ -184,7 +189,7 @@ impl Table {
             let name = Name { high: word(slot, 0), low: word(slot, 1), kind: (meta.0 & 7) as u8 };
             let (group, lane) = other.walk(&name, |_, _| {});
             let (effect, reason) = (meta.effect(), meta.reason());
-            let (expires_at, below) = (meta.expires_at(), word(slot, 3));
+            let (expires_at, below) = (meta.expires_at(), self.below(slot));
             other.fill(group, lane, &name, &Mark { effect, reason, expires_at, below });
         };
         kept.map(copy).count()
@@ -197,7 +202,7 @@ impl Table {
         };
         (0..self.tags.len()).flat_map(move |group| {
             (0..LANES).filter(move |lane| full(&group, *lane)).map(move |lane| {
-                let slot = (group * LANES + lane) * WORDS;
+                let slot = (group * LANES + lane) * self.width;
                 (slot, Meta(self.words[slot + 2].load(Ordering::Relaxed)))
             })
         })
@@ -217,7 +222,7 @@ impl Table {
             while hits != 0 {
                 let lane = hits.trailing_zeros() as usize / 8;
                 hits &= hits - 1;
-                let slot = (group * LANES + lane) * WORDS;
+                let slot = (group * LANES + lane) * self.width;
                 let meta = Meta(self.words[slot + 2].load(Ordering::Acquire));
                 let same = self.words[slot].load(Ordering::Relaxed) == name.high
                     && self.words[slot + 1].load(Ordering::Relaxed) == name.low;
@@ -235,10 +240,10 @@ impl Table {
 
     /// Fills an empty slot, and shows it by its tag when it is whole.
     fn fill(&self, group: usize, lane: usize, name: &Name, mark: &Mark) {
-        let slot = (group * LANES + lane) * WORDS;
+        let slot = (group * LANES + lane) * self.width;
         self.words[slot].store(name.high, Ordering::Relaxed);
         self.words[slot + 1].store(name.low, Ordering::Relaxed);
-        self.words[slot + 3].store(mark.below, Ordering::Relaxed);
+        self.set_below(slot, mark.below);
         self.words[slot + 2].store(Meta::new(name.kind, mark).0, Ordering::Relaxed);
         let tags = self.tags[group].load(Ordering::Relaxed);
         self.tags[group].store(tags | u64::from(tag(name)) << (8 * lane), Ordering::Release);
@@ -246,19 +251,32 @@ impl Table {
 
     /// Marks a target anew that was forgotten: the bound first, so that whoever sees the mark sees it.
     fn mark(&self, slot: usize, name: &Name, mark: &Mark) {
-        self.words[slot + 3].store(mark.below, Ordering::Release);
+        self.set_below(slot, mark.below);
         self.words[slot + 2].store(Meta::new(name.kind, mark).0, Ordering::Release);
     }
 
     fn merge(&self, slot: usize, meta: Meta, name: &Name, mark: &Mark) {
-        let below = self.words[slot + 3].load(Ordering::Relaxed);
+        let below = self.below(slot);
         let expires_at = meta.expires_at().max(mark.expires_at);
         let merged = match below < mark.below {
             true => Meta::new(name.kind, mark).with_end(expires_at),
             false => meta.with_end(expires_at),
         };
-        self.words[slot + 3].store(below.max(mark.below), Ordering::Release);
+        self.set_below(slot, below.max(mark.below));
         self.words[slot + 2].store(merged.0, Ordering::Release);
+    }
+
+    fn below(&self, slot: usize) -> u64 {
+        match self.width {
+            BOUNDED => self.words[slot + 3].load(Ordering::Acquire),
+            _ => 0,
+        }
+    }
+
+    fn set_below(&self, slot: usize, below: u64) {
+        if self.width == BOUNDED {
+            self.words[slot + 3].store(below, Ordering::Release);
+        }
     }
 }
 
