@@ -54,6 +54,11 @@ fn name(number: u64) -> Name {
     Name { high: 7 << 56 | number % 2, low: number << 60 | number, kind: 2 }
 }
 
+/// One that has a bound.
+fn bounded() -> Name {
+    Name { kind: 3, ..name(1) }
+}
+
 fn mark(reason: Reason, expires_at: u64, below: u64) -> Mark {
     Mark { effect: Effect::Revoked, reason, expires_at, below }
 }
@@ -100,14 +105,14 @@ fn a_bound_only_rises_until_it_is_forgotten() {
             let mut seen = 0;
             for _ in 0..6 {
                 let at_least = published.load(Ordering::Acquire).max(seen);
-                let [revoked, _] = entries.find(&name(1));
+                let [revoked, _] = entries.find(&bounded());
                 seen = revoked.map_or(0, |mark| mark.below);
                 assert!(at_least <= seen, "{at_least} was published, {seen} found");
             }
         })
     };
     for below in [3, 1, 5, 9] {
-        entries.add(&mut writer, &name(1), &mark(Reason::Banned, 10 + below, below));
+        entries.add(&mut writer, &bounded(), &mark(Reason::Banned, 10 + below, below));
         entries.publish(&writer);
         published.fetch_max(below, Ordering::Release);
         entries.forget(&mut writer, 5 + below);

@@ -1,12 +1,13 @@
 //! Paths without cryptography, made to be counted and not timed: `scripts/instructions` runs this under valgrind with
 //! two counts and divides the difference, so that what comes before does not matter. Nothing here is random.
 
+#[expect(dead_code, reason = "each benchmark uses a part of it")]
 mod support;
 
 use std::hint::black_box;
 use support::{Digests, builder, claims, ended, now, target_key, tokens};
 use symbolon_verify::measure::Filled;
-use symbolon_verify::{Algorithm, Policy, Presented, Timestamp};
+use symbolon_verify::{Policy, Presented, Timestamp};
 use symbolon_wire::{KeySet, ParsedClaims, SigningKey};
 
 /// How many tokens take turns, and how many entries the mirror has.

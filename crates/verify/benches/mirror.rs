@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p symbolon-verify --bench mirror`; `-- 1000000` for that size alone.
 
+#[expect(dead_code, reason = "each benchmark uses a part of it")]
 mod support;
 
 use std::collections::HashSet;

@@ -92,11 +92,20 @@
 //! | [`Policy::bounded`], the default with 5 s | within its bound | nobody is let in |
 //! | [`Policy::offline`] | when its token expires, 5 min by default | all is as before |
 //!
-//! **In this version a verifier has no mirror of revocations.** [`Verifier::check`] and [`Verifier::verify`] can
-//! therefore say yes under [`Policy::offline`] alone; under the others they end in [`Rejected::Ask`].
-//! `Verifier::admit` then asks the authority about every request (RFC 7662): an ended session is refused at the
-//! next request, at the price of a question for each. The feed of revocations will make that local; the types
-//! stay as they are.
+//! A mirror is the verifier's own copy of what is revoked. What it knows against a token is said under every policy
+//! and however old it is ([`Rejected::Revoked`], with the reason, and [`Rejected::Stale`]); its age decides
+//! what is made of its silence. The age is the authority's time less the instant up to which the mirror was
+//! read, both signed, and is measured with the steady clock: a wall clock that jumps makes it no younger.
+//!
+//! **In this version nothing fills the mirror over the network.** A verifier without one can say yes under
+//! [`Policy::offline`] alone; under the others [`Verifier::check`] ends in [`Rejected::Ask`], and
+//! `Verifier::admit` asks the authority about every request (RFC 7662).
+//!
+//! # What is remembered
+//!
+//! A token that was verified is found by its whole text when it comes again ([`Builder::cache`]); its signature is then
+//! not computed again. Everything that can change is checked again: time, session, scopes and roles. Once a
+//! key is gone from the set, what it had signed is no longer known.
 //!
 //! # Keys
 //!
@@ -109,7 +118,8 @@
 //!
 //! Tokens 16 KiB, headers 2 KiB, key sets 64 KiB and 64 keys, answers 64 KiB; 1,024 requests may wait for
 //! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s.
-//! Whatever is beyond a bound is refused.
+//! Whatever is beyond a bound is refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not hold more
+//! is as good as none until that has ended. The cache keeps about 16,384 tokens.
 
 mod builder;
 mod cache;

@@ -19,7 +19,7 @@ pub enum Staleness {
     Strict(Duration),
     /// Ask the authority when it is older, and refuse if it cannot answer.
     Bounded(Duration),
-    /// Accept until `exp`, and know nothing of revocations.
+    /// Accept until `exp`, unless something is known against the token.
     Offline,
 }
 
@@ -33,10 +33,9 @@ pub enum Staleness {
 /// let refunds = Policy::strict(Duration::from_secs(1)).scope("orders:write").role("manager");
 /// ```
 ///
-/// # In this version
-/// There is no mirror of revocations yet, so a verifier knows nothing about them: under any policy but
-/// [`Policy::offline`] a synchronous check ends in [`Rejected::Ask`], and `Verifier::admit` asks the
-/// authority about every request.
+/// What the mirror knows against a token is said under every policy. A verifier without a mirror knows nothing: under
+/// any policy but [`Policy::offline`] a synchronous check ends in [`Rejected::Ask`], and `Verifier::admit` asks
+/// the authority about every request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     staleness: Staleness,

@@ -1,5 +1,7 @@
 //! How often a check allocates: the payload once, and once more for claims that a back end added. A hit never.
 
+#![expect(clippy::unwrap_used, reason = "the tests' helper unwraps as the tests do")]
+
 use allocation_counter::measure;
 use std::time::Duration;
 use symbolon_verify::{Algorithm, KeySet, Now, Policy, Presented, Timestamp, Verifier};

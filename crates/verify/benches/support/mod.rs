@@ -1,7 +1,5 @@
 //! What the benchmarks share: tokens, clocks, medians.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each benchmark uses a part of it")]
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use symbolon_core::{Effect, Reason};
@@ -20,6 +18,7 @@ pub(crate) fn claims(number: usize) -> String {
 
 /// What a typical caller of `jsonwebtoken` reads.
 #[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "it is only decoded")]
 pub(crate) struct Decoded {
     iss: String,
     sub: String,
