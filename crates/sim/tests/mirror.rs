@@ -43,7 +43,7 @@ use shuttle::thread;
 use symbolon_core::{Effect, Reason};
 use table::{Mark, Name};
 
-const SCHEDULES: usize = 2_000;
+const SCHEDULES: usize = 1_000;
 
 /// How many batches are added; a table begins with eight slots, so that it grows twice.
 const BATCHES: u64 = 7;
