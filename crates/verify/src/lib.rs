@@ -126,6 +126,8 @@ mod cache;
 mod claims;
 mod kept;
 mod keys;
+#[cfg(feature = "tower")]
+pub mod layer;
 #[doc(hidden)]
 pub mod measure;
 mod mirror;
