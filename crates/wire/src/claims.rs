@@ -50,7 +50,7 @@ pub struct ParsedClaims<'a> {
     pub roles: Names<'a>,
     /// The thumbprint of the key that the holder must show.
     pub jkt: Option<Digest>,
-    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+    extra: Extra<'a>,
 }
 
 /// Whom a token is for: one name, or several (RFC 7519 §4.1.3).
@@ -94,10 +94,10 @@ impl<'a> ParsedClaims<'a> {
     pub fn parse_unverified(payload: &'a [u8]) -> Result<Self, Malformed> {
         let text =
             std::str::from_utf8(payload).map_err(|_| Malformed::new("claims", "are not UTF-8"))?;
-        if let Some(read) = Read::plain(text) {
-            return read.finish();
-        }
-        let mut read = Read::default();
+        let mut read = match Read::plain(text) {
+            Ok(read) => return read.finish(),
+            Err(extra) => Read { extra, ..Read::default() },
+        };
         json::each_member(text, "claims", |name, value| read.claim(name, value))?;
         read.finish()
     }
@@ -118,6 +118,9 @@ impl<'a> ParsedClaims<'a> {
     }
 }
 
+/// The claims that we give no meaning to.
+type Extra<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
 /// The claims found so far.
 #[derive(Default)]
 struct Read<'a> {
@@ -137,15 +140,22 @@ struct Read<'a> {
     amr: Names<'a>,
     roles: Names<'a>,
     jkt: Option<Digest>,
-    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+    extra: Extra<'a>,
 }
 
 impl<'a> Read<'a> {
-    /// Reads claims as our authority writes them; `None` for all others, whatever they are.
-    fn plain(text: &'a str) -> Option<Self> {
+    /// Reads claims as our authority writes them.
+    ///
+    /// # Errors
+    /// All others, whatever they are; gives back the room for extra claims, emptied.
+    fn plain(text: &'a str) -> Result<Self, Extra<'a>> {
         let mut read = Self::default();
         let whole = each_plain_member(text, |name, value, raw| read.plain_claim(name, value, raw));
-        whole.then_some(read)
+        if !whole {
+            read.extra.clear();
+            return Err(read.extra);
+        }
+        Ok(read)
     }
 
     /// Takes one claim that is there for the first time and right; says whether it was.
@@ -364,9 +374,9 @@ mod tests {
 
     #[test]
     fn what_our_authority_writes_takes_the_short_way() {
-        assert!(Read::plain(WHOLE).is_some());
+        assert!(Read::plain(WHOLE).is_ok());
         let nested = WHOLE.replace("\"t\"", "{\"id\":7}");
-        assert!(Read::plain(&nested).is_none() && general(&nested).is_ok());
+        assert!(Read::plain(&nested).is_err() && general(&nested).is_ok());
     }
 
     proptest! {
@@ -388,7 +398,7 @@ mod tests {
                 text += &format!("{comma}\"{name}\":{value}");
             }
             let text = format!("{{{text}}}");
-            if let Some(read) = Read::plain(&text) {
+            if let Ok(read) = Read::plain(&text) {
                 let short = read.finish().map(|claims| format!("{claims:?}"));
                 prop_assert_eq!(short, general(&text).map(|claims| format!("{claims:?}")));
             }
