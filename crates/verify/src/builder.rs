@@ -1,10 +1,12 @@
 //! What a verifier is made from.
 
+use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::keys::Keys;
 use crate::mirror::Mirror;
-use crate::status::Rejections;
+use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use symbolon_wire::{Algorithm, KeySet, Type};
 
@@ -25,6 +27,7 @@ pub struct Builder {
     algorithms: Vec<Algorithm>,
     typ: Type,
     pub(crate) max_staleness: Duration,
+    cache: usize,
     #[cfg(feature = "net")]
     pub(crate) net: crate::net::Settings,
 }
@@ -37,6 +40,7 @@ impl Builder {
             algorithms: Vec::new(),
             typ: Type::AccessTokenJwt,
             max_staleness: MAX_STALENESS,
+            cache: ENTRIES_DEFAULT,
             #[cfg(feature = "net")]
             net: crate::net::Settings::default(),
         }
@@ -85,6 +89,21 @@ impl Builder {
         self
     }
 
+    /// About how many verified tokens are kept, so that one which comes again need not be verified again.
+    /// Default: 16,384, of about a kilobyte each; at most a million. Zero keeps none. Tokens under HS256
+    /// never are: verifying them is cheaper.
+    ///
+    /// Security: what is kept are tokens, in the memory of this process, until others take their place; whoever
+    /// reads that memory has them, as they had them when they arrived. A kept token is let in for no longer: its
+    /// time, its session and the policy are checked at every use, and it counts no more once a key is withdrawn.
+    /// A full cache makes room by what ends first, so that someone with very many genuine tokens can slow
+    /// others down to the price of a signature, and no further.
+    #[must_use]
+    pub const fn cache(mut self, tokens: usize) -> Self {
+        self.cache = tokens;
+        self
+    }
+
     /// A verifier that has its keys and asks nobody: for jobs that verify without a server.
     ///
     /// Security: it learns of no new or withdrawn key until [`Verifier::replace_keys`], and of no revocation unless a
@@ -109,15 +128,18 @@ impl Builder {
             [] => vec![Algorithm::EdDsa],
             chosen => chosen.to_vec(),
         };
+        let worth_it = self.cache > 0 && !algorithms.iter().all(|alg| alg.is_symmetric());
         Ok(Expected {
             issuer: self.issuer.clone(),
             audience,
             algorithms,
             typ: self.typ,
             keys: Keys::default(),
-            mirror: Mirror::new(),
+            cache: worth_it.then(|| Cache::new(self.cache)),
+            mirror: Arc::new(Mirror::new()),
             max_staleness: self.max_staleness,
             rejections: Rejections::default(),
+            hits: Hits::default(),
             #[cfg(feature = "net")]
             sessions: crate::sessions::Sessions::default(),
         })

@@ -106,13 +106,24 @@
 //!
 //! A verifier with `Builder::feed` holds a mirror of everything that is revoked, and follows the authority's
 //! log of it: as a stream, or by polls where something on the way holds streams back. It is ready after a signed
-//! snapshot and an answer that says what time it is at the authority. Its age is measured by signed words and by a
-//! clock that never steps, so neither a proxy that holds frames back nor a wall clock that jumps makes it look
-//! younger. What is lost, doubled, reordered or forged on the way is noticed; [`feed`] says how, and is the door for
-//! programs without tokio. `Verifier::status` shows age, place and mode for metrics.
+//! snapshot and an answer that says what time it is at the authority. What is lost, doubled, reordered or forged
+//! on the way is noticed; [`feed`] says how, and is the door for programs without tokio. `Verifier::status` shows
+//! age, place and mode for metrics.
+//!
+//! What the mirror knows against a token is said under every policy and however old it is ([`Rejected::Revoked`], with
+//! the reason, and [`Rejected::Stale`]); its age decides what is made of its silence, and before it is ready
+//! it is older than every bound. The age is the authority's time less the instant up to which the mirror was
+//! read, both signed, and is measured with the steady clock: neither a proxy that holds frames back nor a wall clock
+//! that jumps makes it younger.
 //!
 //! Without a feed, [`Verifier::check`] and [`Verifier::verify`] say yes under [`Policy::offline`] alone and end in
 //! [`Rejected::Ask`] otherwise; `Verifier::admit` then asks the authority about every request (RFC 7662).
+//!
+//! # What is remembered
+//!
+//! A token that was verified is found by its whole text when it comes again ([`Builder::cache`]); its signature is then
+//! not computed again. Everything that can change is checked again: time, session, scopes and roles. Once a
+//! key is gone from the set, what it had signed is no longer known.
 //!
 //! # Keys
 //!
@@ -127,14 +138,19 @@
 //! Tokens 16 KiB, headers 2 KiB, key sets 64 KiB and 64 keys, answers 64 KiB; 1,024 requests may wait for
 //! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s. Frames of
 //! the feed 16 KiB, answers to polls 1 MiB, snapshots 16,777,216 entries; 131,072 may wait for the end of a session.
-//! Whatever is beyond a bound is refused.
+//! Whatever is beyond a bound is refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not
+//! hold more is as good as none until that has ended. The cache keeps about 16,384 tokens.
 
 mod builder;
+mod cache;
 mod claims;
 pub mod feed;
+mod kept;
 mod keys;
 #[cfg(feature = "tower")]
 pub mod layer;
+#[doc(hidden)]
+pub mod measure;
 mod mirror;
 #[cfg(feature = "net")]
 mod net;

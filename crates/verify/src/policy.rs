@@ -19,7 +19,7 @@ pub enum Staleness {
     Strict(Duration),
     /// Ask the authority when it is older, and refuse if it cannot answer.
     Bounded(Duration),
-    /// Accept until `exp`, however old the knowledge is.
+    /// Accept until `exp`, unless something is known against the token.
     Offline,
 }
 
@@ -33,10 +33,10 @@ pub enum Staleness {
 /// let refunds = Policy::strict(Duration::from_secs(1)).scope("orders:write").role("manager");
 /// ```
 ///
-/// Without a feed (`Builder::feed`) a verifier knows nothing of revocations: under any policy but
-/// [`Policy::offline`] a synchronous check then ends in [`Rejected::Ask`], and `Verifier::admit` asks the
-/// authority about every request. No bound is larger than that of the verifier itself
-/// ([`Builder::max_staleness`](crate::Builder::max_staleness)).
+/// What the mirror knows against a token is said under every policy. Without a feed (`Builder::feed`) a verifier
+/// knows nothing of revocations: under any policy but [`Policy::offline`] a synchronous check then ends in
+/// [`Rejected::Ask`], and `Verifier::admit` asks the authority about every request. No bound is larger than that of
+/// the verifier itself ([`Builder::max_staleness`](crate::Builder::max_staleness)).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     staleness: Staleness,

@@ -21,7 +21,7 @@ pub struct Follower {
     place: Option<Place>,
     clock: Clock,
     question: Option<(String, Duration)>,
-    /// When the authority had read its whole log, by the checkpoint that came last.
+    /// When the authority had read its whole log, by the last checkpoint that says so.
     read_at: Timestamp,
     wants_keys: bool,
     resyncs: u64,
@@ -58,7 +58,7 @@ pub enum Want {
 pub struct Heard {
     /// How many revocations are known now that were not told before on this connection.
     pub applied: usize,
-    /// Whether the authority vouched for all of them, and for when it had read them.
+    /// Whether the authority vouched for all of them.
     pub vouched: bool,
     /// Somebody waits to hear what was applied: `POST /v1/feed/applied` at once.
     pub report: bool,
@@ -85,6 +85,7 @@ impl TimeQuestion {
 impl Follower {
     /// Begins to follow; nothing is known yet.
     pub fn new(verifier: &Verifier) -> Self {
+        verifier.expected.mirror.follow();
         #[cfg(feature = "net")]
         verifier.expected.sessions.listen();
         Self {
@@ -288,8 +289,9 @@ impl Follower {
     }
 
     fn read_checkpoint(&self, text: &str) -> Result<Checkpoint, Gap> {
-        let keys = self.expected.keys.current().ok_or(Gap::Key)?;
-        let said = Checkpoint::read(&keys, text).map_err(Gap::of)?;
+        let keys = self.expected.keys.current();
+        let keys = keys.as_deref().ok_or(Gap::Key)?;
+        let said = Checkpoint::read(keys, text).map_err(Gap::of)?;
         self.of_our_issuer(said)
     }
 
@@ -303,8 +305,9 @@ impl Follower {
     }
 
     fn take_snapshot(&mut self, bytes: &[u8], now: Now) -> Result<(), Gap> {
-        let keys = self.expected.keys.current().ok_or(Gap::Key)?;
-        let snapshot = Snapshot::read(&keys, bytes).map_err(Gap::of)?;
+        let keys = self.expected.keys.current();
+        let keys = keys.as_deref().ok_or(Gap::Key)?;
+        let snapshot = Snapshot::read(keys, bytes).map_err(Gap::of)?;
         let said = self.of_our_issuer(snapshot.checkpoint.clone())?;
         self.expected.mirror.use_target_key(snapshot.target_key.clone());
         let mut batch = Vec::with_capacity(ENTRIES_AT_ONCE.min(snapshot.len()));
@@ -321,21 +324,30 @@ impl Follower {
         #[cfg(feature = "net")]
         self.expected.sessions.resync(&snapshot.target_key, &self.expected.mirror);
         self.tick(now);
-        self.read_at = said.read_at;
-        self.expected.mirror.vouch(said.read_at);
+        self.date(&said);
         self.hear_time(&said, now);
         Ok(())
     }
 
     /// Everything up to the tip was known to the authority when it read its log.
     fn vouch(&mut self, said: &Checkpoint, now: Now) {
-        self.read_at = said.read_at;
-        self.expected.mirror.vouch(said.read_at);
+        let dated = self.date(said);
         self.hear_time(said, now);
         self.expected.mirror.forget(said.read_at);
-        if self.clock.is_known() {
+        if dated && self.clock.is_known() {
             self.expected.mirror.ready();
         }
+    }
+
+    /// Takes over when the log was read, if that is said: of a block that ended before its sender began, the sender
+    /// knows the digest alone, and such a checkpoint makes the mirror neither older nor younger.
+    fn date(&mut self, said: &Checkpoint) -> bool {
+        let dated = said.read_at != Timestamp::default();
+        if dated {
+            self.read_at = said.read_at;
+            self.expected.mirror.vouch(said.read_at);
+        }
+        dated
     }
 
     fn hear_time(&mut self, said: &Checkpoint, now: Now) {

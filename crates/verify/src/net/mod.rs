@@ -15,7 +15,7 @@ use self::http::Http;
 use self::questions::{Answer, Questions};
 use self::url::Issuer;
 use crate::status::Status;
-use crate::verifier::settled;
+use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
 use ::http::{HeaderValue, Uri};
 use std::fmt;
@@ -170,16 +170,16 @@ impl Verifier {
         presented: &Presented<'_>,
         policy: &Policy,
     ) -> Result<Verified, Rejected> {
-        let (verified, known) = match self.genuine(presented, policy) {
+        let (verified, standing) = match self.genuine(presented, policy) {
             Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
                 self.newer_keys().await;
                 self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
             }
             checked => checked.map_err(settled)?,
         };
-        match known {
+        match standing {
             Err(Rejected::Ask) => self.ask(presented.token).await?,
-            known => known?,
+            told => told?,
         }
         policy.permits(&verified.claims())?;
         Ok(verified)
@@ -207,16 +207,14 @@ impl Verifier {
         self.net.as_ref().map_or_else(Now::read, |net| (net.clock)())
     }
 
-    /// All that the token itself can tell, and what the mirror does.
+    /// All that the token itself can tell, and what is known of its session.
     fn genuine(
         &self,
         presented: &Presented<'_>,
         policy: &Policy,
-    ) -> Result<(Verified, Result<(), Rejected>), Rejected> {
-        let now = self.now();
-        self.expected.check(presented, policy, now, |claims| {
-            let known = self.expected.not_ended(claims, policy, now);
-            Ok((claims.to_verified().of(&self.expected), known))
+    ) -> Result<(Verified, Standing), Rejected> {
+        self.expected.check(presented, policy, self.now(), |claims, standing| {
+            Ok((claims.to_verified().of(&self.expected), standing))
         })
     }
 

@@ -77,6 +77,7 @@ fn what_the_snapshot_and_the_stream_revoke_is_refused_and_nothing_else() {
     }
     let status = verifier.status(script.reading().monotonic);
     assert_eq!((status.entries, status.age), (2, Some(Duration::from_millis(2))));
+    assert_eq!(status.cache_hits, 6, "three tokens, each found again twice");
     assert_eq!(status.rejected.iter().find(|(word, _)| *word == "revoked"), Some(&("revoked", 6)));
     assert_eq!(follower.position(), Some((1, 2)));
 }
@@ -99,6 +100,7 @@ fn nobody_is_let_in_before_the_snapshot_and_an_answer_to_our_own_nonce() {
     let judged = |script: &Script| script.judged(&verifier, 1, &bounded());
     assert_eq!(follower.wants(), Want::Snapshot);
     assert_eq!(judged(&script), Err(Rejected::Ask));
+    assert_eq!(script.judged(&verifier, 1, &strict(1_000)), OLD);
     follower.on_snapshot(&script.snapshot(), script.reading()).unwrap();
     assert_eq!(judged(&script), Err(Rejected::Ask));
     script.pass(500);
@@ -159,16 +161,22 @@ fn a_wall_clock_that_jumps_opens_no_hole() {
     let (mut script, verifier, mut follower) = following();
     let token = script.token(0);
     let presented = symbolon_verify::Presented::bearer(&token);
+    let known = verifier.check(&presented, &Policy::offline(), script.reading(), |_| ());
+    assert_eq!(known, kicked(), "and found again from now on");
     // Two hours on, the session's entry has left the mirror, as its tokens have expired long ago.
     script.pass(2 * 3600 * 1000);
     catch_up(&script, &mut follower).unwrap();
     ask_time(&script, &mut follower);
-    catch_up(&script, &mut follower).unwrap();
+    // A mirror gives memory back by and by.
+    (0..16).for_each(|_| assert_eq!(catch_up(&script, &mut follower), Ok(0)));
     assert_eq!(verifier.status(script.reading().monotonic).entries, 0);
     let mut set_back = script.reading();
     set_back.wall = set_back.wall.before(Duration::from_secs(2 * 3600));
-    let judged = verifier.check(&presented, &Policy::offline(), set_back, |_| ());
-    assert_eq!(judged, Err(Rejected::Expired));
+    let judged = || verifier.check(&presented, &Policy::offline(), set_back, |_| ());
+    assert_eq!(judged(), Err(Rejected::Expired), "found");
+    verifier.replace_keys(keys(&[&SigningKey::generate(Algorithm::EdDsa).unwrap()]));
+    verifier.replace_keys(keys(&[&script.key]));
+    assert_eq!(judged(), Err(Rejected::Expired), "verified anew");
 }
 
 #[test]
@@ -205,6 +213,52 @@ fn an_authority_whose_clock_steps_makes_nothing_look_fresh() {
         assert!(Duration::from_millis(5_000) <= age, "{step}: {age:?}");
         assert!(age <= Duration::from_secs(6), "{step}: it healed: {age:?}");
     }
+}
+
+#[test]
+fn a_checkpoint_that_tells_no_time_of_reading_makes_nothing_older_or_younger() {
+    let (mut script, verifier, mut follower) = following();
+    script.pass(1_000);
+    catch_up(&script, &mut follower).unwrap();
+    (1..=BLOCK).for_each(|number| script.kick(number));
+    script.pass(2_000);
+    // Of a block that ended before its sender began, the sender knows the digest and no more.
+    let untold = |frames: Vec<Frame>| {
+        let to_boundary = frames.into_iter().take(usize::try_from(BLOCK).unwrap() - 1);
+        let cursor = script.boundary();
+        let said =
+            Checkpoint { cursor, read_at: Timestamp::default(), ..script.checkpoint_of(None) };
+        to_boundary.chain([script.signed(&said)]).collect::<Vec<_>>()
+    };
+    let frames = untold(script.frames(&after(&follower)).unwrap());
+    let age = || verifier.status(script.reading().monotonic).age;
+    let before = age();
+    assert_eq!(before, Some(Duration::from_millis(2_002)));
+    let heard = follower.on_bytes(text(&frames).as_bytes(), script.reading()).unwrap();
+    assert!(heard.vouched, "for what it says");
+    assert_eq!((age(), script.judged(&verifier, 2, &bounded())), (before, kicked()));
+    assert_eq!(script.judged(&verifier, 5_000, &strict(2_001)), OLD);
+    assert_eq!(script.judged(&verifier, 5_000, &strict(2_003)), Ok(()));
+    assert_eq!(after(&follower), script.boundary().to_text(), "the place is vouched for");
+    assert_eq!(catch_up(&script, &mut follower), Ok(1));
+    assert_eq!(age(), Some(Duration::from_millis(2)));
+}
+
+#[test]
+fn a_snapshot_that_tells_no_time_of_reading_makes_nobody_ready() {
+    let script = Script::new();
+    let verifier = verifier(&script);
+    let mut follower = Follower::new(&verifier);
+    follower.on_snapshot(&script.snapshot_read_at(Timestamp::default()), script.reading()).unwrap();
+    let question = follower.ask_time([7; 16], script.reading()).unwrap();
+    let nonce = question.path().split_once("nonce=").unwrap().1.to_owned();
+    let said = Checkpoint { read_at: Timestamp::default(), ..script.checkpoint_of(Some(&nonce)) };
+    let answer = script.signed(&said).to_text();
+    follower.on_time(answer.as_bytes(), script.reading()).unwrap();
+    assert_eq!(script.judged(&verifier, 1, &strict(5_000)), OLD);
+    assert_eq!(verifier.status(script.reading().monotonic).age, None);
+    catch_up(&script, &mut follower).unwrap();
+    assert_eq!(script.judged(&verifier, 1, &strict(5_000)), Ok(()));
 }
 
 #[test]

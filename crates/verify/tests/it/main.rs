@@ -12,6 +12,8 @@ mod follow;
 mod layer;
 #[cfg(feature = "net")]
 mod live;
+mod mirror;
+mod model;
 mod offline;
 mod script;
 #[cfg(feature = "net")]

@@ -133,10 +133,20 @@ impl Script {
         known.then_some(frames)
     }
 
+    /// The end of the first block.
+    pub(crate) fn boundary(&self) -> Cursor {
+        self.told[usize::try_from(BLOCK).unwrap() - 1].0
+    }
+
     pub(crate) fn snapshot(&self) -> Vec<u8> {
+        self.snapshot_read_at(self.checkpoint_of(None).read_at)
+    }
+
+    pub(crate) fn snapshot_read_at(&self, read_at: Timestamp) -> Vec<u8> {
         let records: Vec<_> = self.told.iter().map(|(_, told)| told.entry.to_record()).collect();
         write_snapshot(&self.head(), &self.target_key, &records, |digest| {
-            Checkpoint { snapshot: Some(digest), ..self.checkpoint_of(None) }.sign(&self.key)
+            let said = Checkpoint { snapshot: Some(digest), read_at, ..self.checkpoint_of(None) };
+            said.sign(&self.key)
         })
         .unwrap()
     }
