@@ -85,7 +85,10 @@ pub(super) async fn revocations(walk: &mut Walk) {
     walk.ask(call, 404, Ask::json("/v1/revocations", &kid)).await;
     let mut waits = body(json!({"sub": "hugo"}), "revoked");
     waits["wait"] = json!("2s");
-    walk.ask(call, 501, Ask::json("/v1/revocations", &waits)).await;
+    let waited = walk.ask(call, 200, Ask::json("/v1/revocations", &waits)).await;
+    assert_eq!(waited.member("verifiers")["live"], 0);
+    waits["wait"] = json!("11s");
+    walk.ask(call, 400, Ask::json("/v1/revocations", &waits)).await;
     walk.ask(call, 400, Ask::json("/v1/revocations", &body(json!({}), "revoked"))).await;
     walk.sign_in("ines").await;
     let mut too_many = body(json!({"sub": "ines"}), "revoked");
