@@ -66,7 +66,8 @@ pub struct ExpireArgs {
 /// It was refused, or the authority did not answer.
 pub async fn run(args: ExpireArgs) -> Result<(), Failure> {
     let body = body(&args)?;
-    let answer = Api::new(args.api)?.call(Method::POST, "/v1/revocations", Some(&body)).await?;
+    let answer =
+        Api::new(args.api.clone())?.call(Method::POST, "/v1/revocations", Some(&body)).await?;
     if args.json {
         out::json(&answer);
         return Ok(());
