@@ -27,12 +27,17 @@ use log::{Log, Next, Place};
 use snapshot::Snapshots;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use symbolon_core::Timestamp;
+use symbolon_core::{Duration, Timestamp};
+use symbolon_store::Store;
 use symbolon_wire::feed::{Cursor, Frame};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 /// How many may follow at once, those who wait for a part included. Inclusive.
 pub const FOLLOWERS_MAX: usize = 2048;
+
+/// How long whoever asks for a part or a snapshot waits until the feed has all that was committed before. Inclusive.
+pub const CATCH_UP_MAX: Duration = Duration::from_secs(1);
 
 /// Why the feed is not given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +107,17 @@ impl Feed {
         let possible = cursor.epoch == head.epoch && cursor.position <= head.position;
         let known = log.place(Some(cursor)).is_some() || log.is_before(&cursor);
         if possible && known { Ok(()) } else { Err(Refused::Gone) }
+    }
+
+    /// Waits until all that is committed now is ready to be sent: whoever asks after an answer finds in the feed
+    /// what was answered.
+    ///
+    /// # Errors
+    /// It is not within [`CATCH_UP_MAX`].
+    pub async fn caught_up(&self, store: &Store) -> Result<(), Refused> {
+        let (mut moved, wanted) = (self.moved.subscribe(), *store.heads().borrow());
+        let waiting = async { while !self.has_reached(wanted) && moved.changed().await.is_ok() {} };
+        timeout(CATCH_UP_MAX, waiting).await.map_err(|_| Refused::NotReady)
     }
 
     /// Asks whoever verifies to say at once what they applied.

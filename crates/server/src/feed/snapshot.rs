@@ -7,7 +7,7 @@ use crate::clock::monotonic;
 use axum::body::Bytes;
 use std::sync::Arc;
 use symbolon_core::{Duration, Fault};
-use symbolon_wire::feed::{Checkpoint, write_snapshot};
+use symbolon_wire::feed::{Checkpoint, Cursor, write_snapshot};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
@@ -15,12 +15,12 @@ use tokio::task::spawn_blocking;
 /// any number of readers.
 pub const SNAPSHOTS_MAX: usize = 8;
 
-/// How long a snapshot is given to who comes later. Exclusive.
+/// How long a snapshot is given to who comes later, while nothing more is revoked. Exclusive.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
 /// The newest snapshot, and how many more there may be.
 pub(super) struct Snapshots {
-    newest: Mutex<Option<(Bytes, Duration)>>,
+    newest: Mutex<Option<Newest>>,
     room: Arc<Semaphore>,
 }
 
@@ -28,6 +28,13 @@ impl Default for Snapshots {
     fn default() -> Self {
         Self { newest: Mutex::default(), room: Arc::new(Semaphore::new(SNAPSHOTS_MAX)) }
     }
+}
+
+/// A snapshot, where it stands, and when it was begun.
+struct Newest {
+    bytes: Bytes,
+    cursor: Cursor,
+    begun: Duration,
 }
 
 /// A snapshot that gives its room back when its last reader is done.
@@ -49,10 +56,15 @@ impl Feed {
     /// The feed is not ready or too many snapshots are under way; the clocks disagree, or it could not be
     /// signed.
     pub async fn snapshot(&self, app: &Arc<App>) -> Result<Result<Bytes, Refused>, Fault> {
+        let came = monotonic();
         let mut newest = self.snapshots.newest.lock().await;
-        let shared = newest.as_ref().filter(|(_, at)| monotonic().saturating_sub(*at) < SHARED_FOR);
-        if let Some((bytes, _)) = shared.filter(|_| self.is_ready()) {
-            return Ok(Ok(bytes.clone()));
+        // Who waited while one was written takes it if it was begun later: a crowd needs two at most.
+        let is_new = |own: &&Newest| {
+            let age = monotonic().saturating_sub(own.begun);
+            came < own.begun || (age < SHARED_FOR && self.head() == Some(own.cursor))
+        };
+        if let Some(own) = newest.as_ref().filter(is_new).filter(|_| self.is_ready()) {
+            return Ok(Ok(own.bytes.clone()));
         }
         *newest = None;
         let Ok(room) = Arc::clone(&self.snapshots.room).try_acquire_owned() else {
@@ -61,11 +73,16 @@ impl Feed {
         if !self.is_ready() {
             return Ok(Err(Refused::NotReady));
         }
-        let (app, at) = (Arc::clone(app), monotonic());
+        let (app, begun) = (Arc::clone(app), monotonic());
         let built = spawn_blocking(move || build(&app, room)).await;
-        let bytes = built.map_err(|_| Fault::Store("a snapshot could not be written".into()))??;
-        *newest = Some((bytes.clone(), at));
+        let built = built.map_err(|_| Fault::Store("a snapshot could not be written".into()))?;
+        let (bytes, cursor) = built?;
+        *newest = Some(Newest { bytes: bytes.clone(), cursor, begun });
         Ok(Ok(bytes))
+    }
+
+    fn head(&self) -> Option<Cursor> {
+        self.state().log.as_ref().map(super::Log::head)
     }
 
     fn is_ready(&self) -> bool {
@@ -74,7 +91,7 @@ impl Feed {
     }
 }
 
-fn build(app: &App, room: OwnedSemaphorePermit) -> Result<Bytes, Fault> {
+fn build(app: &App, room: OwnedSemaphorePermit) -> Result<(Bytes, Cursor), Fault> {
     let unsigned = || Fault::Store("a snapshot could not be signed".into());
     let (chunks, cursor, read_at) = {
         let state = app.feed.state();
@@ -91,5 +108,5 @@ fn build(app: &App, room: OwnedSemaphorePermit) -> Result<Bytes, Fault> {
     };
     let bytes = write_snapshot(&cursor, &app.keys.targets, &records, sign);
     let bytes = bytes.map_err(|_| unsigned())?;
-    Ok(Bytes::from_owner(Kept { bytes, _room: room }))
+    Ok((Bytes::from_owner(Kept { bytes, _room: room }), cursor))
 }

@@ -124,18 +124,19 @@ impl Tail {
         loop {
             let feed = Arc::clone(&self.feed);
             let beats = tokio::select! {
+                // A feed that never rests still has its checkpoint each second.
                 biased;
+                _ = tick.tick() => true,
+                () = feed.turned.notified() => {
+                    self.tell_keys();
+                    continue;
+                }
                 changed = self.heads.changed() => {
                     if changed.is_err() {
                         return Halt::Broken("the store is closed");
                     }
                     false
                 }
-                () = feed.turned.notified() => {
-                    self.tell_keys();
-                    continue;
-                }
-                _ = tick.tick() => true,
             };
             match self.step(beats).await {
                 Ok(()) => self.note(None),
@@ -190,7 +191,12 @@ impl Tail {
                 }
                 events.remove(0);
             }
-            let added = self.fold(&app, events, whole.then_some(at))?;
+            // What was folded and not sent can only be read anew.
+            let added = self.fold(&app, events, whole.then_some(at));
+            let added = added.map_err(|halt| match halt {
+                Halt::Fault(_) => Halt::Broken("the end of a block could not be signed"),
+                broken @ Halt::Broken(_) => broken,
+            })?;
             let moved = !added.is_empty();
             self.put(added, whole.then_some(at));
             if moved {

@@ -69,6 +69,7 @@ pub async fn poll(
         (plain && text.len() <= NONCE_CHARS_MAX).then(|| text.to_owned())
     })?;
     let wait = wait.unwrap_or_default();
+    app.feed.caught_up(&app.store).await.map_err(refused)?;
     let poll = Poll::after(&live, after, nonce, wait).map_err(refused)?;
     let body = if wait.is_zero() { Body::from(poll.now()?) } else { poll.into_body() };
     Ok(events(body))
@@ -85,6 +86,7 @@ pub async fn snapshot(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     asked(&app, (&context, &headers), &uri, &[]).await?;
+    app.feed.caught_up(&app.store).await.map_err(refused)?;
     let bytes = app.feed.snapshot(&app).await?.map_err(refused)?;
     let mut response = ([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response();
     no_store(response.headers_mut());
