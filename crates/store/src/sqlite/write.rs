@@ -54,7 +54,7 @@ struct Staged {
     ends: Vec<u8>,
     done: Vec<Done>,
     /// Which of them the ends log must hold before they are answered.
-    revokes: Vec<bool>,
+    logged: Vec<bool>,
 }
 
 impl Staged {
@@ -163,7 +163,7 @@ impl Writer {
             };
             staged.done.push(done);
             let settles = matches!(work.task, Task::Settle);
-            staged.revokes.push(settles || ends < staged.ends.len());
+            staged.logged.push(settles || ends < staged.ends.len());
         }
         self.save_latest(&mut staged)?;
         self.run_sql("COMMIT", ())?;
@@ -181,7 +181,7 @@ impl Writer {
             rows: 0,
             ends: Vec::new(),
             done: Vec::with_capacity(capacity),
-            revokes: Vec::with_capacity(capacity),
+            logged: Vec::with_capacity(capacity),
         }
     }
 
@@ -198,9 +198,9 @@ impl Writer {
         // Before the ends log is synced: whoever verifies may hear of an end before it is answered.
         self.shared.tell_head(self.head);
         let logged = self.log(&staged.ends);
-        let outcomes = staged.done.into_iter().zip(staged.revokes);
-        for (work, (done, revokes)) in batch.drain(..).zip(outcomes) {
-            let answer = if revokes { logged.clone().map(|()| done) } else { Ok(done) };
+        let outcomes = staged.done.into_iter().zip(staged.logged);
+        for (work, (done, is_logged)) in batch.drain(..).zip(outcomes) {
+            let answer = if is_logged { logged.clone().map(|()| done) } else { Ok(done) };
             let _gone = work.reply.send(answer);
         }
         self.checkpointer.wrote(staged.rows);
@@ -321,9 +321,7 @@ impl Writer {
             staged.head += 1;
             let sealed = seal(event.body.clone(), &[&staged.head.to_le_bytes()]);
             put_event(&self.connection, (staged.head, event.keep_until), &sealed)?;
-            if event.revokes {
-                staged.ends.extend(frame_event(epoch, staged.head, &sealed));
-            }
+            staged.ends.extend(frame_event(epoch, staged.head, &sealed));
         }
         if let Some(lost) = change.ban_record() {
             staged.ends.extend(frame(&Entry { epoch, position: staged.head, lost }));
