@@ -16,6 +16,9 @@ pub mod erase;
 pub mod event_view;
 pub mod events;
 pub mod failures;
+pub mod feed;
+pub mod feed_applied;
+pub mod feed_ended;
 pub mod health;
 pub mod introspect;
 pub mod jwks;
@@ -38,10 +41,12 @@ pub mod session_view;
 pub mod sessions;
 pub mod start_request;
 pub mod start_session;
+pub mod steady;
 pub mod subject;
 pub mod subject_sessions;
 pub mod token;
 pub mod tokens;
+pub mod verifiers;
 pub mod version;
 
 pub use serve::{Door, Stop, serve};
@@ -70,6 +75,12 @@ pub fn router(live: Live) -> Router {
         .route("/v1/keys/{kid}", delete(key::delete))
         .route("/v1/revocations", post(revocations::post))
         .route("/v1/events", get(events::get))
+        .route("/v1/feed", get(feed::stream))
+        .route("/v1/feed/poll", get(feed::poll))
+        .route("/v1/feed/snapshot", get(feed::snapshot))
+        .route("/v1/feed/applied", post(feed_applied::post))
+        .route("/v1/feed/ended", post(feed_ended::post))
+        .route("/v1/verifiers", get(verifiers::get))
         .route("/v1/clock", post(clock::post))
         .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))
         .route("/v1/me/sessions/{sid}", delete(me::sessions::delete).options(cors::preflight))

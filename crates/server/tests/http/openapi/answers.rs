@@ -1,5 +1,6 @@
 //! What the authority really answers, against the document: status, headers, code, every member.
 
+mod feed;
 mod operators;
 
 use super::call::JSON_LINES;
@@ -77,6 +78,7 @@ impl Walk {
             media.unwrap_or_else(|| panic!("{call}: the type is not described: {answer:?}"));
         match answer.header("content-type") {
             text if text.starts_with("text/") => {}
+            "application/octet-stream" => {}
             JSON_LINES => self.hold_lines(call, &media["x-item-schema"], answer),
             _ => self.hold_body(call, said, &media["schema"], &answer.json()),
         }
@@ -138,6 +140,7 @@ async fn every_answer_is_what_the_document_says() {
     operators::revocations(&mut walk).await;
     operators::clients(&mut walk).await;
     operators::keys(&mut walk).await;
+    feed::all(&mut walk).await;
     rest(&mut walk).await;
     for (path, method, operation) in operations(&walk.document) {
         for status in operation["responses"].as_object().unwrap().keys() {
@@ -205,7 +208,9 @@ async fn sessions_refused(walk: &mut Walk) {
     walk.ask("GET /v1/sessions/{sid}", 400, Ask::get("/v1/sessions/x")).await;
     walk.ask("GET /v1/sessions", 400, Ask::get("/v1/sessions?limit=201")).await;
     let waits = Ask::delete(&format!("{gone}?wait=2s"));
-    walk.ask("DELETE /v1/sessions/{sid}", 501, waits).await;
+    walk.ask("DELETE /v1/sessions/{sid}", 404, waits).await;
+    let waits = Ask::delete(&format!("{gone}?wait=soon"));
+    walk.ask("DELETE /v1/sessions/{sid}", 400, waits).await;
 }
 
 async fn subjects(walk: &mut Walk) {

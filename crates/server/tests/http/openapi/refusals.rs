@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 36] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -49,6 +49,8 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
         "too-many-revoked",
         "Too many tokens or keys are revoked by name; wait, or revoke more at once.",
     ),
+    (409, "too-many-verifiers", "As many verifiers are live as are counted."),
+    (410, "cursor-gone", "The cursor is too old, or of another feed: begin again with a snapshot."),
     (412, "version-mismatch", "It is at another version than `If-Match` names."),
     (413, "too-large", "The body is larger than 64 KiB; JSON lines than 1 MiB."),
     (415, "unsupported-media-type", "Send `application/json`."),
@@ -64,15 +66,12 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
     ),
     (500, "refused", "The request could not be answered."),
     (501, "stream-unavailable", "Following the history is not offered by this version."),
-    (
-        501,
-        "wait-unavailable",
-        "Waiting for verifiers is not offered by this version; nothing was done.",
-    ),
     (503, "busy", "The store has too much to do. Nothing was done."),
     (503, "clock", "The clocks contradict each other; nothing is decided on a lie."),
     (503, "contention", "Too many others wrote the same at once. Nothing was done."),
     (503, "exhausted", "A counter is at its end. Nothing was done."),
+    (503, "feed-crowded", "As many follow the feed as may; try again."),
+    (503, "feed-not-ready", "The feed is being read, or the store cannot be read; try again."),
     (503, "store", "The store failed."),
     (503, "store-lost-writes", "The store lost writes that it had acknowledged."),
     (

@@ -113,7 +113,7 @@ fn every_word_of_a_refusal_is_described() {
 }
 
 /// The schema of each strict body, by the name of the type that reads it.
-const BODIES: [(&str, &str); 12] = [
+const BODIES: [(&str, &str); 14] = [
     ("StartRequest", "StartSession"),
     ("DeviceRequest", "DeviceOfStart"),
     ("ProfileRequest", "Profile"),
@@ -126,6 +126,8 @@ const BODIES: [(&str, &str); 12] = [
     ("TargetRequest", "Target"),
     ("FilterRequest", "Filter"),
     ("SignOut", "SignOut"),
+    ("Applied", "Applied"),
+    ("Asked", "AskEnded"),
 ];
 
 #[test]
