@@ -52,6 +52,19 @@ pub enum Part {
     Rest,
 }
 
+impl fmt::Display for Paths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(prefix) => write!(f, "{} and below", prefix.text),
+            Self::Pattern(parts) => parts.iter().try_for_each(|part| match part {
+                Part::Fixed(fixed) => write!(f, "/{}", fixed.text),
+                Part::Any => f.write_str("/{}"),
+                Part::Rest => f.write_str("/{*}"),
+            }),
+        }
+    }
+}
+
 /// What a rule asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Asks {
