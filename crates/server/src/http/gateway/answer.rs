@@ -50,7 +50,8 @@ pub(super) struct Answer {
     pub(super) rule: Option<Arc<str>>,
     /// Where a page without a right token is sent.
     pub(super) login: Option<Arc<str>>,
-    outcome: Outcome,
+    /// What became of the check.
+    pub(super) outcome: Outcome,
 }
 
 impl Answer {

@@ -63,7 +63,9 @@ fn http_headers(asked: &CheckRequest) -> HeaderMap {
         Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
     });
     let mut headers = HeaderMap::new();
-    parsed.for_each(|(name, value)| drop(headers.append(name, value)));
+    for (name, value) in parsed {
+        headers.append(name, value);
+    }
     headers
 }
 
