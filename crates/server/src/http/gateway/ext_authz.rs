@@ -32,15 +32,8 @@ const INVALID_ARGUMENT: HeaderValue = HeaderValue::from_static("3");
 pub async fn post(
     State(gateway): State<Gateway>,
     Extension(context): Extension<Context>,
-    headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let grpc = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if !grpc {
-        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
-    }
     let Some(asked) = read(body).await else { return refused() };
     let headers = http_headers(&asked);
     let described = Described { method: asked.method, target: asked.path };

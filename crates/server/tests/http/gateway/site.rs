@@ -134,7 +134,7 @@ fn nginx(folder: &Path, place: &dyn Fn(&str) -> String) -> Command {
 }
 
 fn caddy(folder: &Path, place: &dyn Fn(&str) -> String) -> Command {
-    let options = "{\n\tadmin off\n\tpersist_config off\n}\n";
+    let options = "{\n\tadmin off\n}\n";
     let file = format!("{options}{}", place(&deploy("caddy/Caddyfile")));
     let file = write(folder, "Caddyfile", &file);
     let mut command = Command::new("caddy");

@@ -1,5 +1,6 @@
 //! The table: every path and method of the authority. A route that is not here fails a test.
 
+mod gateway;
 mod operators;
 mod person;
 
@@ -10,7 +11,7 @@ use symbolon::api_keys::ApiScope;
 use symbolon::http::start_session::IDEMPOTENCY_KEY_BYTES_MAX;
 
 /// What the calls are about, in the order in which they are shown.
-pub(super) const TAGS: [(&str, &str); 11] = [
+pub(super) const TAGS: [(&str, &str); 12] = [
     ("Sessions", "Start, look at and end sign-ins. For back ends, with an API key."),
     ("Subjects", "People: roles and claims, bans, erasure. For back ends, with an API key."),
     ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
@@ -23,6 +24,7 @@ pub(super) const TAGS: [(&str, &str); 11] = [
     ("Clients", "The applications: how they are configured, and their switches."),
     ("Keys", "What signs access tokens."),
     ("OAuth", "For clients and resource servers: RFC 6749, 7009, 7662."),
+    ("Gateways", "For proxies: whether a request may pass, and who asks."),
     ("Discovery", "Where things are, and the public keys."),
     ("Operations", "For those who run it."),
     (
@@ -35,7 +37,7 @@ pub(super) const TAGS: [(&str, &str); 11] = [
 /// All calls.
 pub(super) fn all() -> Vec<Call> {
     let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
-    let others = [operations(), operators::all(), person::all(), preflights()];
+    let others = [gateway::all(), operations(), operators::all(), person::all(), preflights()];
     own.into_iter().chain(others).flatten().collect()
 }
 
