@@ -114,6 +114,8 @@
 mod builder;
 mod claims;
 mod keys;
+#[cfg(feature = "tower")]
+pub mod layer;
 #[cfg(feature = "net")]
 mod net;
 mod now;

@@ -5,6 +5,8 @@
 #[cfg(feature = "net")]
 mod authority;
 #[cfg(feature = "net")]
+mod layer;
+#[cfg(feature = "net")]
 mod live;
 mod offline;
 mod tokens;

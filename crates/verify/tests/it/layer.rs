@@ -1,0 +1,156 @@
+//! Servers of other people's making, guarded by the layer.
+
+use crate::tokens::{key, token, verifier};
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use symbolon_verify::layer::{Admit, Admitted};
+use symbolon_verify::{Algorithm, Now, Policy};
+use symbolon_wire::SigningKey;
+use tonic::Code;
+use tonic::service::Interceptor;
+use tower::ServiceExt;
+
+/// A good token of this moment, with these claims changed.
+fn fresh(key: &SigningKey, changes: &[(&str, &str)]) -> String {
+    let now = Now::read().wall.as_seconds();
+    let (iat, exp) = (now.to_string(), (now + 300).to_string());
+    token(key, &[&[("iat", &*iat), ("exp", &*exp)], changes].concat())
+}
+
+/// An API of one route behind the layer, and how often its handler was called.
+struct Api {
+    router: Router,
+    called: Arc<AtomicUsize>,
+}
+
+impl Api {
+    fn new(key: &SigningKey) -> Self {
+        let called = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&called);
+        let handler = async move |admitted: Admitted| {
+            count.fetch_add(1, Ordering::SeqCst);
+            format!("the orders of {}", admitted.claims().sub)
+        };
+        let admit = Admit::new(verifier(key), Policy::offline().scope("orders:read"));
+        let router = Router::new().route("/orders", get(handler)).layer(admit);
+        Self { router, called }
+    }
+
+    /// The answer to a request with these `Authorization` headers.
+    async fn ask(&self, authorization: &[&str]) -> Response<Body> {
+        let mut request = Request::get("/orders");
+        for value in authorization {
+            request = request.header(AUTHORIZATION, *value);
+        }
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    fn called(&self) -> usize {
+        self.called.load(Ordering::SeqCst)
+    }
+}
+
+async fn text(response: Response<Body>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn challenge(response: &Response<Body>) -> &str {
+    response.headers()[WWW_AUTHENTICATE].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_handler_is_told_who_was_let_in() {
+    let key = key(Algorithm::EdDsa);
+    let api = Api::new(&key);
+    let answer = api.ask(&[&format!("Bearer {}", fresh(&key, &[]))]).await;
+    assert_eq!((answer.status(), api.called()), (StatusCode::OK, 1));
+    assert_eq!(text(answer).await, "the orders of 42");
+}
+
+#[tokio::test]
+async fn whoever_is_not_let_in_never_reaches_the_handler_and_is_told_what_to_do() {
+    let key = key(Algorithm::EdDsa);
+    let api = Api::new(&key);
+    let expired = token(&key, &[]);
+    for (authorization, said) in [
+        (vec![], "Bearer"),
+        (vec!["Basic YTpi".to_owned()], "Bearer"),
+        (vec![format!("Bearer {expired}")], r#"Bearer error="invalid_token", reason="expired""#),
+        (vec!["Bearer a.b".to_owned()], r#"Bearer error="invalid_token", reason="malformed""#),
+    ] {
+        let authorization: Vec<_> = authorization.iter().map(String::as_str).collect();
+        let answer = api.ask(&authorization).await;
+        assert_eq!((answer.status(), challenge(&answer)), (StatusCode::UNAUTHORIZED, said));
+        assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(text(answer).await, "");
+    }
+    assert_eq!(api.called(), 0);
+}
+
+#[tokio::test]
+async fn a_request_with_two_tokens_shows_none() {
+    let key = key(Algorithm::EdDsa);
+    let api = Api::new(&key);
+    let good = format!("Bearer {}", fresh(&key, &[]));
+    let answer = api.ask(&[&good, &good]).await;
+    assert_eq!((answer.status(), api.called()), (StatusCode::UNAUTHORIZED, 0));
+}
+
+#[tokio::test]
+async fn a_good_token_without_the_scope_is_forbidden() {
+    let key = key(Algorithm::EdDsa);
+    let api = Api::new(&key);
+    let answer = api.ask(&[&format!("Bearer {}", fresh(&key, &[("scope", "\"profile\"")]))]).await;
+    assert_eq!((answer.status(), api.called()), (StatusCode::FORBIDDEN, 0));
+    let said = r#"Bearer error="insufficient_scope", scope="orders:read""#;
+    assert_eq!(challenge(&answer), said);
+}
+
+#[tokio::test]
+async fn a_handler_without_a_layer_before_it_answers_nobody() {
+    let handler = async |admitted: Admitted| admitted.claims().sub.to_owned();
+    let open = Router::new().route("/orders", get(handler));
+    let key = key(Algorithm::EdDsa);
+    let bearer = format!("Bearer {}", fresh(&key, &[]));
+    let request = Request::get("/orders").header(AUTHORIZATION, bearer);
+    let answer = open.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[test]
+fn an_interceptor_lets_a_call_through_with_its_claims() {
+    let key = key(Algorithm::EdDsa);
+    let mut admit = Admit::new(verifier(&key), Policy::offline().scope("orders:read"));
+    let call = |token: &str| {
+        let mut request = tonic::Request::new(());
+        let value = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+        request
+    };
+    let passed = admit.call(call(&fresh(&key, &[]))).unwrap();
+    assert_eq!(passed.extensions().get::<Admitted>().unwrap().claims().sub, "42");
+    let refused = admit.call(call(&token(&key, &[]))).unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let said = refused.metadata().get("www-authenticate").unwrap().to_str().unwrap();
+    assert_eq!(said, r#"Bearer error="invalid_token", reason="expired""#);
+    let refused = admit.call(call(&fresh(&key, &[("scope", "")]))).unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(admit.call(tonic::Request::new(())).unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[test]
+fn an_interceptor_that_cannot_know_says_that_it_is_unavailable() {
+    let key = key(Algorithm::EdDsa);
+    let mut admit = Admit::new(verifier(&key), Policy::default());
+    let mut request = tonic::Request::new(());
+    let value = format!("Bearer {}", fresh(&key, &[])).parse().unwrap();
+    request.metadata_mut().insert("authorization", value);
+    assert_eq!(admit.call(request).unwrap_err().code(), Code::Unavailable);
+}

@@ -1,0 +1,40 @@
+//! An API whose routes are let in by access tokens: axum and one layer.
+//!
+//! `symbolon dev` prints an authority, an API key and a first token. Then:
+//!
+//! ```sh
+//! ISSUER=http://127.0.0.1:8620 API_KEY=sym_ak_… cargo run -p symbolon-verify --example axum
+//! curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:9000/orders
+//! ```
+
+#![expect(clippy::disallowed_methods, reason = "the settings of an example are its environment")]
+
+use axum::Router;
+use axum::routing::get;
+use std::error::Error;
+use symbolon_verify::layer::{Admit, Admitted};
+use symbolon_verify::{Policy, Verifier};
+
+/// Whoever gets here was let in; what the token says is at hand.
+async fn orders(admitted: Admitted) -> String {
+    let claims = admitted.claims();
+    format!("the orders of {}, through {}\n", claims.sub, claims.client_id)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let verifier = Verifier::builder(&std::env::var("ISSUER")?)
+        .audience("demo-api")
+        .introspection(&std::env::var("API_KEY")?)
+        .connect()
+        .await?;
+    let admit = Admit::new(verifier, Policy::default().scope("orders:read"));
+    // Everything above a layer is guarded by it; what is added after it is open.
+    let app = Router::new()
+        .route("/orders", get(orders))
+        .layer(admit)
+        .route("/livez", get(async || "up\n"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
+    axum::serve(listener, app).await?;
+    Ok(())
+}
