@@ -20,7 +20,6 @@ pub struct Problem {
     reason: Option<Reason>,
     retry_after: Option<u64>,
     matched: Option<u64>,
-    challenge: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -50,8 +49,7 @@ impl Problem {
     ) -> Self {
         let detail = detail.into();
         let (member, reason, retry_after, matched) = (None, None, None, None);
-        let challenge = None;
-        Self { status, code, title, detail, member, reason, retry_after, matched, challenge }
+        Self { status, code, title, detail, member, reason, retry_after, matched }
     }
 
     /// The request is wrong in one member.
@@ -102,11 +100,6 @@ impl Problem {
         Self { matched: Some(matched), ..self }
     }
 
-    /// The same with a challenge of its own (RFC 6750 §3).
-    pub fn challenging(self, challenge: String) -> Self {
-        Self { challenge: Some(challenge), ..self }
-    }
-
     /// What a status without a body of its own is told: no such path, wrong method, too large.
     pub fn of_status(status: StatusCode) -> Self {
         let (code, title, detail) = match status {
@@ -145,10 +138,8 @@ impl Problem {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let own = self.challenge.as_deref().map(HeaderValue::from_str);
-        if let Some(Ok(challenge)) = own {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        } else if self.status == StatusCode::UNAUTHORIZED {
+        // A gateway has challenges of its own.
+        if self.status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
             // RFC 6750 §3.1: who showed a token is told that it is the token.
             let challenge = match self.code {
                 "invalid-token" => "Bearer realm=\"symbolon\", error=\"invalid_token\"",

@@ -4,7 +4,7 @@ use super::described::Unknown;
 use super::{Admitted, Refused};
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
-use axum::http::header::{HeaderName, HeaderValue, LOCATION};
+use axum::http::header::{HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -76,26 +76,31 @@ impl Answer {
 
     /// The answer over HTTP.
     pub(super) fn to_response(&self) -> Response {
-        let mut response = match self.passes() {
-            Ok(identity) => {
-                let mut response = StatusCode::OK.into_response();
-                response.headers_mut().extend(identity);
-                response
-            }
-            Err(refusal) => refusal,
+        let mut response = match self.identity() {
+            Some(identity) => (StatusCode::OK, identity).into_response(),
+            None => self.refusal(),
         };
         no_store(response.headers_mut());
         response
     }
 
-    /// What the upstream is told of who asks.
-    ///
-    /// # Errors
-    /// Nobody passes: what to send back.
-    pub(super) fn passes(&self) -> Result<HeaderMap, Response> {
+    /// What the upstream is told of who asks; `None`: nobody passes.
+    pub(super) fn identity(&self) -> Option<HeaderMap> {
+        match &self.outcome {
+            Outcome::Public => Some(HeaderMap::new()),
+            Outcome::Admitted(admitted, token) => Some(identity(admitted, token)),
+            Outcome::Unknown(_)
+            | Outcome::Ambiguous(_)
+            | Outcome::NoRule
+            | Outcome::OtherCase
+            | Outcome::Refused(_) => None,
+        }
+    }
+
+    /// What to send back to somebody who does not pass.
+    pub(super) fn refusal(&self) -> Response {
         let problem = match &self.outcome {
-            Outcome::Public => return Ok(HeaderMap::new()),
-            Outcome::Admitted(admitted, token) => return Ok(identity(admitted, token)),
+            Outcome::Public | Outcome::Admitted(..) => return StatusCode::OK.into_response(),
             Outcome::Unknown(unknown) => Problem::forbidden("unknown-target", unknown.next()),
             Outcome::Ambiguous(why) => ambiguous(&why.to_string()),
             Outcome::OtherCase => {
@@ -103,9 +108,9 @@ impl Answer {
             }
             Outcome::NoRule => Problem::forbidden("no-rule", "No rule is about this request."),
             Outcome::Refused(Refused::Fault(fault)) => fault.clone().into(),
-            Outcome::Refused(Refused::Rejected(rejected)) => return Err(self.rejected(rejected)),
+            Outcome::Refused(Refused::Rejected(rejected)) => return self.rejected(rejected),
         };
-        Err(problem.into_response())
+        problem.into_response()
     }
 
     fn rejected(&self, rejected: &Rejected) -> Response {
@@ -114,14 +119,19 @@ impl Answer {
         if let Some(login) = login.filter(|_| !insufficient) {
             return (StatusCode::FOUND, [(LOCATION, login)]).into_response();
         }
-        let detail = rejected.to_string();
-        let problem = match rejected {
-            Rejected::Missing => Problem::unauthorized("Send `Authorization: Bearer …`."),
-            _ if insufficient => Problem::forbidden("insufficient-scope", detail),
-            _ => Problem::invalid_token(&detail),
+        let problem = if *rejected == Rejected::Missing {
+            Problem::unauthorized("Send `Authorization: Bearer …`.")
+        } else if insufficient {
+            Problem::forbidden("insufficient-scope", rejected.to_string())
+        } else {
+            Problem::invalid_token(&rejected.to_string())
         };
         let ended = if let Rejected::Revoked { ended } = rejected { *ended } else { None };
-        problem.because(ended).challenging(rejected.challenge()).into_response()
+        let mut response = problem.because(ended).into_response();
+        if let Ok(challenge) = HeaderValue::try_from(rejected.challenge()) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
     }
 }
 

@@ -11,8 +11,8 @@ use crate::http::problem::Problem;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
@@ -63,15 +63,16 @@ fn http_headers(asked: &CheckRequest) -> HeaderMap {
 }
 
 async fn message(answer: &Answer, context: &Context) -> Vec<u8> {
-    match answer.passes() {
-        Ok(identity) => {
+    match answer.identity() {
+        Some(identity) => {
             let headers = texts(&identity);
             // What is not set is taken out: a client may have written it.
             let absent = IDENTITY.iter().filter(|name| !identity.contains_key(*name));
             let remove: Vec<_> = absent.map(HeaderName::as_str).collect();
             CheckResponse::Ok { headers: &headers, remove: &remove }.to_bytes()
         }
-        Err(mut refusal) => {
+        None => {
+            let mut refusal = answer.refusal();
             let problem = refusal.extensions_mut().remove::<Problem>();
             let mut status = refusal.status();
             let mut body = String::new();
