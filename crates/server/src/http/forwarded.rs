@@ -43,7 +43,9 @@ mod tests {
         let trusted_proxies = trusted.iter().map(|text| Network::parse(text).unwrap()).collect();
         let gateway = Gateway { trusted_proxies, ..Gateway::default() };
         let mut headers = HeaderMap::new();
-        lines.iter().for_each(|line| drop(headers.append(X_FORWARDED_FOR, line.parse().unwrap())));
+        for line in lines {
+            headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+        }
         client_address(&gateway, peer.parse().unwrap(), &headers).to_string()
     }
 

@@ -32,6 +32,14 @@ pub(super) enum Outcome {
     Public,
     /// This one passes, with the token that was shown.
     Admitted(Admitted, SecretText),
+    /// No rule decides about it.
+    Undecided(Undecided),
+    /// What it shows is not enough.
+    Refused(Refused),
+}
+
+/// Why no rule decides about a request.
+pub(super) enum Undecided {
     /// It is not known which request is meant.
     Unknown(Unknown),
     /// The request could mean two things.
@@ -40,8 +48,6 @@ pub(super) enum Outcome {
     NoRule,
     /// A rule is about it if capital and small letters are the same.
     OtherCase,
-    /// What it shows is not enough.
-    Refused(Refused),
 }
 
 /// What a proxy is told.
@@ -65,9 +71,9 @@ impl Answer {
         match &self.outcome {
             Outcome::Public => "public",
             Outcome::Admitted(..) => "admitted",
-            Outcome::Unknown(_) => "unknown_target",
-            Outcome::Ambiguous(_) | Outcome::OtherCase => "ambiguous",
-            Outcome::NoRule => "no_rule",
+            Outcome::Undecided(Undecided::Unknown(_)) => "unknown_target",
+            Outcome::Undecided(Undecided::Ambiguous(_) | Undecided::OtherCase) => "ambiguous",
+            Outcome::Undecided(Undecided::NoRule) => "no_rule",
             Outcome::Refused(Refused::Fault(_)) => "fault",
             Outcome::Refused(Refused::Rejected(Rejected::InsufficientScope { .. })) => "forbidden",
             Outcome::Refused(Refused::Rejected(_)) => "unauthenticated",
@@ -89,11 +95,7 @@ impl Answer {
         match &self.outcome {
             Outcome::Public => Some(HeaderMap::new()),
             Outcome::Admitted(admitted, token) => Some(identity(admitted, token)),
-            Outcome::Unknown(_)
-            | Outcome::Ambiguous(_)
-            | Outcome::NoRule
-            | Outcome::OtherCase
-            | Outcome::Refused(_) => None,
+            Outcome::Undecided(_) | Outcome::Refused(_) => None,
         }
     }
 
@@ -101,12 +103,7 @@ impl Answer {
     pub(super) fn refusal(&self) -> Response {
         let problem = match &self.outcome {
             Outcome::Public | Outcome::Admitted(..) => return StatusCode::OK.into_response(),
-            Outcome::Unknown(unknown) => Problem::forbidden("unknown-target", unknown.next()),
-            Outcome::Ambiguous(why) => ambiguous(&why.to_string()),
-            Outcome::OtherCase => {
-                ambiguous("a rule is about this path, if capital and small letters are the same")
-            }
-            Outcome::NoRule => Problem::forbidden("no-rule", "No rule is about this request."),
+            Outcome::Undecided(undecided) => undecided.problem(),
             Outcome::Refused(Refused::Fault(fault)) => fault.clone().into(),
             Outcome::Refused(Refused::Rejected(rejected)) => return self.rejected(rejected),
         };
@@ -132,6 +129,19 @@ impl Answer {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+impl Undecided {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Unknown(unknown) => Problem::forbidden("unknown-target", unknown.next()),
+            Self::Ambiguous(why) => ambiguous(&why.to_string()),
+            Self::OtherCase => {
+                ambiguous("a rule is about this path, if capital and small letters are the same")
+            }
+            Self::NoRule => Problem::forbidden("no-rule", "No rule is about this request."),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::serve::Peer;
 use crate::app::Live;
 use crate::config;
 use crate::metrics::Metrics;
-use answer::{Answer, Outcome};
+use answer::{Answer, Outcome, Undecided};
 use axum::Extension;
 use axum::extract::{FromRef, State};
 use axum::http::header::AUTHORIZATION;
@@ -107,7 +107,7 @@ pub async fn check(
     };
     let answer = match Described::by(&method, &uri, &headers, trusted) {
         Ok(described) => gateway.answer(&described, &headers).await,
-        Err(unknown) => gateway.count(Answer::new(Outcome::Unknown(unknown))),
+        Err(unknown) => gateway.count(Answer::new(Outcome::Undecided(Undecided::Unknown(unknown)))),
     };
     answer.to_response()
 }
@@ -123,7 +123,7 @@ impl Gateway {
                 };
                 Answer { rule: Some(Arc::clone(&rule.name)), ..Answer::new(outcome) }
             }
-            Err(outcome) => Answer::new(outcome),
+            Err(undecided) => Answer::new(Outcome::Undecided(undecided)),
         };
         answer.login = self.settings.login_url.clone().filter(|_| described.is_page(headers));
         self.count(answer)
@@ -135,15 +135,15 @@ impl Gateway {
     }
 
     /// The rule that decides about a request.
-    fn rule(&self, described: &Described) -> Result<&Rule, Outcome> {
+    fn rule(&self, described: &Described) -> Result<&Rule, Undecided> {
         let method = &described.method;
         if !is_method(method) {
-            return Err(Outcome::Ambiguous(Ambiguous::Method));
+            return Err(Undecided::Ambiguous(Ambiguous::Method));
         }
-        let target = Target::parse(&described.target).map_err(Outcome::Ambiguous)?;
+        let target = Target::parse(&described.target).map_err(Undecided::Ambiguous)?;
         self.settings.rules.decide(method, &target).map_err(|unruled| match unruled {
-            Unruled::NoRule => Outcome::NoRule,
-            Unruled::OtherCase(_) => Outcome::OtherCase,
+            Unruled::NoRule => Undecided::NoRule,
+            Unruled::OtherCase(_) => Undecided::OtherCase,
         })
     }
 
