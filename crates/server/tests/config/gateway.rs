@@ -30,7 +30,7 @@ fn each_mistake_in_a_rule_has_its_place() {
         ),
         (
             "rules = [{ name = \"a\", prefix = \"/a\", hosts = [] }]",
-            "s.toml:6:40: gateway.rules.a: there is no setting `hosts`",
+            "s.toml:6:39: gateway.rules.a: there is no setting `hosts`",
         ),
         ("rules = [{ name = \"a\", prefix = \"/a\", role = [] }]", "did you mean `roles`?"),
         ("rules = [{ prefix = \"/a\" }]", "gateway.rules[0].name: is missing"),

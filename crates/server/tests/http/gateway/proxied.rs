@@ -14,7 +14,8 @@ fn received<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 async fn lets_the_right_ones_in(proxy: Proxy) {
     let site = Site::start(proxy).await;
     let (alice, sid) =
-        token(&site.authority, "web", "张 三%20", &["clerk", "vice president"]).await;
+        token(&site.authority, "web", "张 三%20{http.request.host}", &["clerk", "vice president"])
+            .await;
     let bearer = format!("Authorization: Bearer {alice}");
 
     let answer = site.ask("GET", "/orders/7?all=yes", &[&bearer]).await;
@@ -22,7 +23,7 @@ async fn lets_the_right_ones_in(proxy: Proxy) {
     let head = site.upstream.received().pop().unwrap();
     assert!(head.starts_with("GET /orders/7?all=yes HTTP/1.1"), "{head}");
     for (name, value) in [
-        ("X-Symbolon-Subject", "%E5%BC%A0%20%E4%B8%89%2520"),
+        ("X-Symbolon-Subject", "%E5%BC%A0%20%E4%B8%89%2520{http.request.host}"),
         ("X-Symbolon-Session", &sid),
         ("X-Symbolon-Client", "web"),
         ("X-Symbolon-Scope", "orders:read"),
