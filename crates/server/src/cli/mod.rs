@@ -16,6 +16,7 @@ pub mod expire;
 pub mod explain;
 pub mod failure;
 pub mod feed;
+pub mod gateway;
 pub mod import;
 pub mod init;
 pub mod keys;
@@ -74,6 +75,9 @@ enum Command {
     Feed(feed::Command),
     /// Who verifies, and how far each has come
     Verifiers(verifiers::VerifiersArgs),
+    /// Ask the rules of a gateway
+    #[command(subcommand)]
+    Gateway(gateway::Command),
     /// Bring in the sessions of another system, so that nobody has to sign in again
     Import(import::ImportArgs),
     /// The history: what ended, why, by whom, from where
@@ -122,6 +126,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(command).await,
         Command::Feed(command) => feed::run(command).await,
         Command::Verifiers(args) => verifiers::run(args).await,
+        Command::Gateway(command) => gateway::run(command),
         Command::Import(args) => import::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
@@ -151,6 +156,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Keys(_)
         | Command::Feed(_)
         | Command::Verifiers(_)
+        | Command::Gateway(_)
         | Command::Import(_)
         | Command::Log(_)
         | Command::Explain(_)

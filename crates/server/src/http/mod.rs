@@ -19,6 +19,8 @@ pub mod failures;
 pub mod feed;
 pub mod feed_applied;
 pub mod feed_ended;
+pub mod forwarded;
+pub mod gateway;
 pub mod health;
 pub mod introspect;
 pub mod jwks;
@@ -54,7 +56,7 @@ pub use serve::{Door, Stop, serve};
 use crate::app::Live;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 /// Every path of the authority.
 pub fn router(live: Live) -> Router {
@@ -91,6 +93,10 @@ pub fn router(live: Live) -> Router {
         .route("/oauth2/introspect", post(introspect::post))
         .route("/.well-known/oauth-authorization-server", get(metadata::get))
         .route("/.well-known/jwks.json", get(jwks::get))
+        .route("/gateway/check", any(gateway::check))
+        .route("/gateway/check/", any(gateway::check))
+        .route("/gateway/check/{*path}", any(gateway::check))
+        .route("/envoy.service.auth.v3.Authorization/Check", post(gateway::ext_authz::post))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::get))

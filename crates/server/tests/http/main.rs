@@ -39,6 +39,8 @@ mod feed;
 #[cfg(test)]
 mod feed_wait;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http2;

@@ -21,7 +21,11 @@ impl Walk {
     async fn begin() -> Self {
         let web = "origins = [\"https://app.example.com\"]\nrefresh = { grace = \"60s\" }";
         let one = "devices = { per_subject = 1, overflow = \"refuse\" }";
+        let gateway = "trusted_proxies = [\"127.0.0.1\"]\naudience = \"demo-api\"\n\
+                       login_url = \"https://login.example.com/\"\n\
+                       rules = [{ name = \"all\", prefix = \"/\" }]";
         let configuration = Configuration::new().client("web", web).client("one", one);
+        let configuration = configuration.gateway(gateway);
         let server = Server::configured(&configuration).await;
         Self { server, document: document::whole(), seen: BTreeSet::new() }
     }
@@ -323,7 +327,31 @@ async fn rest(walk: &mut Walk) {
     ] {
         walk.ask_as_anybody(&format!("GET {path}"), 200, Ask::get(path)).await;
     }
+    gateways(walk).await;
     let own = walk.ask_as_anybody("GET /openapi.json", 200, Ask::get("/openapi.json")).await;
     assert_eq!(own.json(), walk.document, "what is served is the document");
     walk.ask_as_anybody("GET /docs", 400, Ask::get("/docs?lang=la")).await;
+}
+
+async fn gateways(walk: &mut Walk) {
+    let own = walk.sign_in("grace").await;
+    let envoy = "/envoy.service.auth.v3.Authorization/Check";
+    walk.ask_as_anybody(&format!("POST {envoy}"), 200, Ask::new("POST", envoy)).await;
+    for (path, asked) in [
+        ("/gateway/check", "/gateway/check"),
+        ("/gateway/check/", "/gateway/check/"),
+        ("/gateway/check/{path}", "/gateway/check/orders/7?x"),
+    ] {
+        let call = format!("GET {path}");
+        let ask = match path {
+            "/gateway/check" => {
+                Ask::get(asked).with("x-original-uri", "/orders").with("x-original-method", "GET")
+            }
+            _ => Ask::get(asked),
+        };
+        walk.ask_as_anybody(&call, 200, ask.clone().key(&own.access)).await;
+        walk.ask_as_anybody(&call, 302, ask.clone().with("accept", "text/html")).await;
+        walk.ask_as_anybody(&call, 401, ask.clone()).await;
+        walk.ask_as_anybody(&call, 403, ask.with("x-original-uri", "/other")).await;
+    }
 }

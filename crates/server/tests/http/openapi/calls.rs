@@ -1,6 +1,7 @@
 //! The table: every path and method of the authority. A route that is not here fails a test.
 
 mod feed;
+mod gateway;
 mod operators;
 mod person;
 
@@ -25,6 +26,7 @@ pub(super) const TAGS: [(&str, &str); 12] = [
     ("Keys", "What signs access tokens."),
     ("Feed", "What verifiers are told, and what they say; the layouts are in `api/feed.md`."),
     ("OAuth", "For clients and resource servers: RFC 6749, 7009, 7662."),
+    ("Gateways", "For proxies: whether a request may pass, and who asks."),
     ("Discovery", "Where things are, and the public keys."),
     ("Operations", "For those who run it."),
     (
@@ -37,7 +39,14 @@ pub(super) const TAGS: [(&str, &str); 12] = [
 /// All calls.
 pub(super) fn all() -> Vec<Call> {
     let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
-    let others = [operations(), operators::all(), feed::all(), person::all(), preflights()];
+    let others = [
+        gateway::all(),
+        operations(),
+        operators::all(),
+        feed::all(),
+        person::all(),
+        preflights(),
+    ];
     own.into_iter().chain(others).flatten().collect()
 }
 
