@@ -38,9 +38,9 @@ pub async fn run(args: VerifiersArgs) -> Result<(), Failure> {
 }
 
 fn row(verifier: &Value) -> Vec<String> {
-    let known = |member: &str, unit: &str| match &verifier[member] {
-        Value::Null => "-".to_owned(),
-        number => format!("{}{unit}", text(number)),
+    let known = |member: &str, unit: &str| match verifier[member].is_null() {
+        true => "-".to_owned(),
+        false => format!("{}{unit}", text(&verifier[member])),
     };
     vec![
         text(&verifier["name"]),

@@ -12,7 +12,7 @@ use symbolon::api_keys::ApiScope;
 use symbolon::http::start_session::IDEMPOTENCY_KEY_BYTES_MAX;
 
 /// What the calls are about, in the order in which they are shown.
-pub(super) const TAGS: [(&str, &str); 12] = [
+pub(super) const TAGS: [(&str, &str); 13] = [
     ("Sessions", "Start, look at and end sign-ins. For back ends, with an API key."),
     ("Subjects", "People: roles and claims, bans, erasure. For back ends, with an API key."),
     ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
