@@ -109,6 +109,7 @@ impl Writer {
         self.connection = open::writer(&self.path).map_err(|error| fault(&error))?;
         checkpoint::settle(&self.connection)?;
         self.head = read::head(&self.connection)?;
+        self.shared.tell_head(self.head);
         let latest = read::latest(&self.connection)?;
         self.prove(latest).map_err(|error| fault(&error))?;
         self.latest_stored = latest.as_millis();
@@ -194,6 +195,8 @@ impl Writer {
             self.set_cutoffs(staged.cutoffs, staged.cutoffs_version);
         }
         self.shared.moves.store(self.moves.count(), Ordering::Release);
+        // Before the ends log is synced: whoever verifies may hear of an end before it is answered.
+        self.shared.tell_head(self.head);
         let logged = self.log(&staged.ends);
         let outcomes = staged.done.into_iter().zip(staged.logged);
         for (work, (done, is_logged)) in batch.drain(..).zip(outcomes) {
@@ -419,7 +422,8 @@ impl Writer {
         Ok(Done { applied: true, forgotten, ..Done::default() })
     }
 
-    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen. Where they
+    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen, and the
+    /// digest of what is left can be computed. Where they
     /// are too many, as many are looked at as one look may cost.
     fn first_event_to_keep(&self, forget: &Forget, head: u64) -> rusqlite::Result<i64> {
         const OLDEST: &str = "SELECT position, keep_until FROM events ORDER BY position LIMIT ?1";
@@ -432,7 +436,8 @@ impl Writer {
             let (at, keep_until) = (position.cast_unsigned(), keep_until.cast_unsigned());
             let surplus = forget.keep.events_max <= head.saturating_sub(at);
             let needed_since = if surplus { forget.now } else { forget.keep.since };
-            if needed_since.as_millis() <= keep_until || head <= at {
+            let newest = head < at.saturating_add(forget.keep.events_min.max(1));
+            if needed_since.as_millis() <= keep_until || newest {
                 break;
             }
         }
