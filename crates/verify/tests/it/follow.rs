@@ -174,6 +174,8 @@ async fn a_restored_store_is_taken_up_by_a_snapshot_and_nothing_is_forgotten() {
     });
     until("the new one is known", || sender.judged(&verifier, 2, &strict()) == kicked()).await;
     assert_eq!(sender.judged(&verifier, 1, &strict()), kicked());
+    // What a snapshot says is refused before the snapshot is whole.
+    until("its place is told", || status(&sender, &verifier).position.is_some()).await;
     let status = status(&sender, &verifier);
     assert_eq!((status.resyncs, status.epoch, status.position), (1, Some(2), Some(1)));
 }
