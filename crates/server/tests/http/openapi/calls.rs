@@ -39,14 +39,8 @@ pub(super) const TAGS: [(&str, &str); 13] = [
 /// All calls.
 pub(super) fn all() -> Vec<Call> {
     let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
-    let others = [
-        gateway::all(),
-        operations(),
-        operators::all(),
-        feed::all(),
-        person::all(),
-        preflights(),
-    ];
+    let others =
+        [gateway::all(), operations(), operators::all(), feed::all(), person::all(), preflights()];
     own.into_iter().chain(others).flatten().collect()
 }
 
