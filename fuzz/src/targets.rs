@@ -1,6 +1,7 @@
 //! One function per parser: it feeds the bytes in and checks what must hold of whatever comes out.
 
 use std::sync::OnceLock;
+use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims,
     RefreshTokenKeys, SecretHash, SharedSecret, SigningKey, Type, parse_key_id, parse_session_id,
@@ -11,7 +12,7 @@ use symbolon_wire::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
@@ -21,6 +22,8 @@ pub const TARGETS: [Target; 9] = [
     ("api_key", api_key),
     ("master_key", master_key),
     ("names", names),
+    ("feed_frames", feed_frames),
+    ("snapshot", snapshot),
 ];
 
 /// Tokens against keys of every algorithm: no more than one of them accepts.
@@ -133,6 +136,48 @@ pub fn names(data: &[u8]) {
     }
     let _ = (Type::from_name(text), Algorithm::from_name(text));
 }
+
+/// Frames of the feed: however the bytes arrive they are the same, and what is read is written again so that it
+/// is read back.
+pub fn feed_frames(data: &[u8]) {
+    let (mut whole, mut halves) = (FrameReader::default(), FrameReader::default());
+    whole.push(data);
+    let (first, second) = data.split_at(data.len() / 2);
+    halves.push(first);
+    let mut read = Vec::new();
+    while let Some(Ok(frame)) = halves.next_frame() {
+        read.push(frame);
+    }
+    halves.push(second);
+    while let Some(Ok(frame)) = halves.next_frame() {
+        read.push(frame);
+    }
+    for frame in read {
+        let Some(Ok(same)) = whole.next_frame() else { return };
+        assert_eq!(same, frame);
+        if let Frame::Revocation(cursor, revocation) = &frame {
+            assert_ne!(cursor.after(revocation), *cursor);
+            let mut again = FrameReader::default();
+            again.push(frame.to_text().as_bytes());
+            assert_eq!(again.next_frame(), Some(Ok(same)));
+        }
+    }
+}
+
+/// Snapshots: what is accepted has every entry that it counts, and was signed.
+pub fn snapshot(data: &[u8]) {
+    static KEYS: OnceLock<KeySet> = OnceLock::new();
+    let keys = || KeySet::parse(FEED_KEYS).unwrap_or_else(|wrong| panic!("{wrong}"));
+    if let Ok(snapshot) = Snapshot::read(KEYS.get_or_init(keys), data) {
+        assert!(snapshot.checkpoint.snapshot.is_some());
+        assert_eq!(snapshot.entries().count(), snapshot.len());
+        assert!(snapshot.entries().all(|entry| entry.is_ok()), "we signed no other");
+    }
+}
+
+/// The keys of `api/vectors/feed.json`.
+pub const FEED_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig",
+"kid":"26K5-EtpWHdx4b8I","x":"8140rl6crWhn7I_8ylOS8JjTJgsJKrV37fJTZBG-q30"}]}"#;
 
 /// The master key of the seeds; `api/vectors/tokens.json` has it too.
 const MASTER_KEY: &str = "q83vASNFZ4mrze8BI0VniRI0VniavN7wD-Hh8NLDtKU";

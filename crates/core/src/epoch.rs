@@ -78,11 +78,15 @@ impl Epochs {
         self.revoked.as_ref().filter(|bound| born < bound.below)
     }
 
-    /// Sets the revoked bound again that a store had forgotten. Neither a bound nor the counter goes down.
-    pub fn revoke_again(&mut self, bound: Bound) {
+    /// Sets a bound again that a store had forgotten. Neither a bound nor the counter goes down.
+    pub fn set_again(&mut self, effect: Effect, bound: Bound) {
         self.counter = self.counter.max(bound.below.counter);
-        if self.revoked.is_none_or(|own| own.below < bound.below) {
-            self.revoked = Some(bound);
+        let own = match effect {
+            Effect::Stale => &mut self.stale,
+            Effect::Revoked => &mut self.revoked,
+        };
+        if own.is_none_or(|own| own.below < bound.below) {
+            *own = Some(bound);
         }
     }
 

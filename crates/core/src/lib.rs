@@ -20,7 +20,7 @@
 //! many, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
-//! and reasons.
+//! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
 
 pub mod audience;
 pub mod binding;
@@ -31,6 +31,7 @@ pub mod credentials;
 pub mod denial;
 pub mod device;
 pub mod epoch;
+pub mod gateway;
 pub mod grant;
 pub mod id;
 pub mod import;
@@ -44,6 +45,7 @@ pub mod sign_in;
 pub mod signing;
 pub mod subject;
 pub mod switches;
+pub mod target;
 pub mod time;
 
 pub use change::Change;

@@ -208,13 +208,6 @@ impl Event {
         }
     }
 
-    /// Whether it must survive the loss of the store: a revocation, and every key or token that was named,
-    /// whatever its effect.
-    pub const fn outlives_the_store(&self) -> bool {
-        let named = matches!(self.target, Target::Token(_) | Target::Key(_));
-        named || matches!(self.effect, Effect::Revoked)
-    }
-
     /// Whether it hit a session: by name, or as a bound above its birth that was set while it lived.
     pub fn hits(&self, session: &Session) -> bool {
         let lived = session.end.as_ref().is_none_or(|end| self.at <= end.at);

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Client, Config};
+use crate::feed::Feed;
 use crate::http::failures::Failures;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
 use crate::metrics::Metrics;
@@ -39,6 +40,8 @@ pub struct App {
     pub certificate: Option<Arc<Certificate>>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// The feed of revocations.
+    pub feed: Arc<Feed>,
     /// Who failed to authenticate lately.
     pub failures: Arc<Failures>,
     random: Arc<SystemRandom>,
@@ -89,6 +92,7 @@ impl Live {
             Some(config) => app.under(config).with_keys(keys),
             None => app.with_keys(keys),
         });
+        app.feed.keys_turned();
         Ok(())
     }
 }
@@ -111,6 +115,7 @@ impl App {
             name: format!("{name:08x}").into(),
             policies: Arc::new(config.policies()),
             metrics: Arc::default(),
+            feed: Arc::default(),
             failures: Arc::default(),
             random: Arc::new(random),
             config: Arc::new(config),

@@ -4,6 +4,7 @@ use crate::admin_socket::{self, AdminSocket};
 use crate::app::{App, Live};
 use crate::clock::{Clock, Hands, accepted};
 use crate::config::{Config, StoreUrl};
+use crate::feed;
 use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
 use crate::task::{keys, sweep};
@@ -152,6 +153,7 @@ pub fn data_directory(store: &StoreUrl) -> PathBuf {
 /// Answers until told to stop, then lets the requests under way finish.
 pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
+    let feeding = tokio::spawn(feed::run(live.clone(), stop.clone()));
     let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
     let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
@@ -167,6 +169,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     // All end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     let _ = turning.await;
+    let _ = feeding.await;
     for other in [counting, managing].into_iter().flatten() {
         let _ = other.await;
     }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo_api;
+pub mod feed;
 pub mod http;
 pub mod keys;
 pub mod log;

@@ -29,6 +29,7 @@ use symbolon_core::{
     Cutoffs, Decision, Denial, Digest, Event, Fault, Import, Imported, Loaded, LoadedSubject,
     RefreshToken, SessionId, Shard, Subject, SubjectDecision, SubjectState, Timestamp,
 };
+use tokio::sync::watch;
 
 /// How often a decision is asked for again when others keep coming first. Inclusive; beyond it the
 /// caller is told [`Fault::Contention`].
@@ -121,6 +122,8 @@ pub struct Retention {
     pub since: Timestamp,
     /// So many events are kept at most; older ones leave as soon as no verifier needs them any more.
     pub events_max: u64,
+    /// So many of the newest are kept whatever their age; at least one is.
+    pub events_min: u64,
 }
 
 /// What a small record is about.
@@ -406,6 +409,25 @@ impl Store {
     ) -> Result<Vec<(u64, Event)>, Fault> {
         match self {
             Self::Sqlite(store) => store.events_after(position, limit).await,
+        }
+    }
+
+    /// Those events after a position that a verifier may still need at `at`, oldest first, however many were
+    /// committed since: a part at a time, as [`Self::history`] gives them. For whoever begins to follow.
+    ///
+    /// # Errors
+    /// As [`Self::events_after`]'s.
+    pub async fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {
+        match self {
+            Self::Sqlite(store) => store.needed(after, at),
+        }
+    }
+
+    /// The position of the newest durable event, told to whoever waits as soon as it changes. What it says is
+    /// read from memory: it wakes readers, who then ask the store itself.
+    pub fn heads(&self) -> watch::Receiver<u64> {
+        match self {
+            Self::Sqlite(store) => store.heads(),
         }
     }
 

@@ -39,7 +39,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use symbolon_core::{Cutoffs, Fault, Loaded, SessionId, Subject, Timestamp};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 /// How many lists are read at once. Inclusive; more wait.
 const LISTS_MAX: usize = 2;
@@ -77,6 +77,8 @@ struct Inner {
 struct Shared {
     cutoffs: RwLock<(Arc<Cutoffs>, u64)>,
     moves: AtomicU64,
+    /// The position of the newest durable event.
+    head: watch::Sender<u64>,
     latest: AtomicU64,
     commits: AtomicU64,
     latency: Latency,
@@ -90,10 +92,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(cutoffs: Cutoffs, latest: Timestamp) -> Self {
+    fn new(cutoffs: Cutoffs, latest: Timestamp, head: u64) -> Self {
         Self {
             cutoffs: RwLock::new((Arc::new(cutoffs), 0)),
             moves: AtomicU64::new(0),
+            head: watch::Sender::new(head),
             latest: AtomicU64::new(latest.as_millis()),
             commits: AtomicU64::new(0),
             latency: Latency::default(),
@@ -111,6 +114,11 @@ impl Shared {
         let (cutoffs, cutoffs_version) =
             self.cutoffs.read().unwrap_or_else(PoisonError::into_inner).clone();
         Seen { cutoffs, cutoffs_version, moves, subject: None }
+    }
+
+    /// Wakes who follows the events, if there are new ones.
+    fn tell_head(&self, head: u64) {
+        self.head.send_if_modified(|told| std::mem::replace(told, head) != head);
     }
 
     fn hash(&self, subject: &Subject) -> u64 {
@@ -166,6 +174,10 @@ impl Sqlite {
     /// How many commits the writer made since the store was opened; each served all who waited.
     pub fn commits(&self) -> u64 {
         self.0.shared.commits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn heads(&self) -> watch::Receiver<u64> {
+        self.0.shared.head.subscribe()
     }
 
     pub(crate) fn waits(&self) -> Waits {

@@ -38,7 +38,7 @@ pub(crate) fn is_typed(bytes: &[u8]) -> bool {
 /// Whether the bytes are one of the keys that stand in specifications and therefore in everybody's copy of
 /// them.
 pub(crate) fn is_published(bytes: &[u8]) -> bool {
-    KEYS.iter().any(|key| *key == bytes)
+    KEYS.contains(&bytes)
 }
 
 /// Fewer letters than this beside the words of examples are no secret.

@@ -39,6 +39,12 @@ fn the_seeds_of_a_parser_reach_what_it_accepts() {
     assert!(symbolon_wire::ParsedClaims::parse_unverified(&read("claims", "whole")).is_ok());
     let line = String::from_utf8(read("import_line", "whole")).expect("seeds are text");
     assert!(symbolon_wire::ImportLine::parse(&line).is_ok());
+    let mut frames = symbolon_wire::feed::FrameReader::default();
+    frames.push(&read("feed_frames", "whole"));
+    assert_eq!(std::iter::from_fn(|| frames.next_frame()).filter(Result::is_ok).count(), 7);
+    let keys = symbolon_wire::KeySet::parse(targets::FEED_KEYS);
+    let keys = keys.unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(symbolon_wire::feed::Snapshot::read(&keys, &read("snapshot", "whole")).is_ok());
 }
 
 fn directory(target: &str) -> std::path::PathBuf {

@@ -36,14 +36,20 @@ fn a_bump_raises_the_counter_and_sets_one_bound_to_it() {
 
 #[test]
 fn a_bound_that_was_forgotten_is_set_again_and_none_goes_down() {
-    let mut epochs = Epochs::default();
-    epochs.bump(Effect::Revoked, &bump(3, Reason::Banned));
-    let newest = epochs.revoked.unwrap();
-    let mut copy = Epochs::default();
-    copy.revoke_again(newest);
-    assert_eq!(copy, epochs);
-    copy.revoke_again(symbolon_core::epoch::Bound { below: below(2, 9), ..newest });
-    assert_eq!((copy.revoked, copy.counter), (Some(newest), 9));
+    for effect in [Effect::Revoked, Effect::Stale] {
+        let of = |epochs: Epochs| match effect {
+            Effect::Revoked => (epochs.revoked, epochs.stale),
+            Effect::Stale => (epochs.stale, epochs.revoked),
+        };
+        let mut epochs = Epochs::default();
+        epochs.bump(effect, &bump(3, Reason::Banned));
+        let newest = of(epochs).0.unwrap();
+        let mut copy = Epochs::default();
+        copy.set_again(effect, newest);
+        assert_eq!(copy, epochs);
+        copy.set_again(effect, symbolon_core::epoch::Bound { below: below(2, 9), ..newest });
+        assert_eq!((of(copy), copy.counter), ((Some(newest), None), 9));
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod ends;
 #[cfg(test)]
 mod fast_forward;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod import;

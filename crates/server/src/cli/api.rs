@@ -2,7 +2,7 @@
 
 use crate::admin_socket;
 use crate::authority::data_directory;
-use crate::cli::net::{Answer, Connection, Net, NoAnswer, at, connect_socket, parse_url};
+use crate::cli::net::{Answer, Connection, Net, NoAnswer, Streamed, at, connect_socket, parse_url};
 use crate::cli::{Exit, Failure};
 use crate::config::Config;
 use bytes::Bytes;
@@ -116,6 +116,24 @@ impl Api {
             return read_json(&answer);
         }
         Err(refusal((&method, path), &answer))
+    }
+
+    /// Opens an answer that is read piece by piece, on a connection of its own.
+    ///
+    /// # Errors
+    /// It was refused, or there was no answer.
+    pub async fn open(&mut self, path: &str) -> Result<Streamed, Failure> {
+        let mut request = Request::get(origin_form(&self.at(path)));
+        request = request.header(header::HOST, host(&self.base));
+        if let Way::Key(key) = &self.way {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let request = request.body(Full::default());
+        let request =
+            request.map_err(|why| Failure::wrong_usage("this cannot be asked for").because(why))?;
+        let connection = self.connect().await.map_err(|why| self.unreachable(&why))?;
+        let opened = connection.open(request).await.map_err(|why| self.unreachable(&why))?;
+        opened.map_err(|answer| refusal((&Method::GET, path), &answer))
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {

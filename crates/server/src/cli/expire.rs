@@ -1,10 +1,11 @@
 //! `symbolon sessions expire`: revoke many at once, and look beforehand.
 
 use crate::cli::api::{Api, ApiArgs};
+use crate::cli::sessions::say_verifiers;
 use crate::cli::show::text;
 use crate::cli::{Failure, out};
 use crate::clock::civil_now;
-use crate::config::parse_duration;
+use crate::config::{duration_text, parse_duration};
 use clap::{ArgGroup, Args};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -51,6 +52,9 @@ pub struct ExpireArgs {
     /// Why, for colleagues who read the history
     #[arg(long)]
     note: Option<String>,
+    /// Wait until every verifier has applied it, at most so long, such as 2s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<std::time::Duration>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -62,11 +66,18 @@ pub struct ExpireArgs {
 /// It was refused, or the authority did not answer.
 pub async fn run(args: ExpireArgs) -> Result<(), Failure> {
     let body = body(&args)?;
-    let answer = Api::new(args.api)?.call(Method::POST, "/v1/revocations", Some(&body)).await?;
+    let answer =
+        Api::new(args.api.clone())?.call(Method::POST, "/v1/revocations", Some(&body)).await?;
     if args.json {
         out::json(&answer);
         return Ok(());
     }
+    say_matched(&args, &answer);
+    say_verifiers(&answer);
+    Ok(())
+}
+
+fn say_matched(args: &ExpireArgs, answer: &Value) {
     let matched = answer["matched"].as_u64().unwrap_or_default();
     let verb = match (args.dry_run, args.renew) {
         (true, _) => "would be hit",
@@ -86,7 +97,6 @@ pub async fn run(args: ExpireArgs) -> Result<(), Failure> {
     if (sample.len() as u64) < matched && !sample.is_empty() {
         out::note(format!("These are {} of {matched}.", sample.len()));
     }
-    Ok(())
 }
 
 fn body(args: &ExpireArgs) -> Result<Value, Failure> {
@@ -105,6 +115,9 @@ fn body(args: &ExpireArgs) -> Result<Value, Failure> {
     });
     if let Some(note) = &args.note {
         body["note"] = json!(note);
+    }
+    if let Some(wait) = args.wait {
+        body["wait"] = json!(duration_text(wait));
     }
     if let Some(count) = args.expect_at_most {
         body["expect_at_most"] = json!(count);

@@ -2,11 +2,14 @@
 
 use crate::cli::api::{Api, ApiArgs};
 use crate::cli::net::escape;
+use crate::cli::sessions::say_verifiers;
 use crate::cli::show::{text, time, with_query};
 use crate::cli::{Failure, out};
+use crate::config::{duration_text, parse_duration};
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What may be done with signing keys.
 #[derive(Subcommand)]
@@ -61,6 +64,9 @@ pub struct RevokeArgs {
     /// Why, for colleagues who read the history
     #[arg(long)]
     note: Option<String>,
+    /// Wait until every verifier has applied it, at most so long, such as 2s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -87,15 +93,21 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             (api.call(Method::POST, "/v1/keys/rotate", Some(&body)).await?, args.json)
         }
         Command::Revoke(args) => {
-            let query = [("reason", args.reason.as_deref()), ("note", args.note.as_deref())];
+            let wait = args.wait.map(duration_text);
+            let query = [
+                ("reason", args.reason.as_deref()),
+                ("note", args.note.as_deref()),
+                ("wait", wait.as_deref()),
+            ];
             let path = with_query(format!("/v1/keys/{}", escape(&args.kid)), &query);
             (Api::new(args.api)?.call(Method::DELETE, &path, None).await?, args.json)
         }
     };
     if json {
-        out::json(&answer)
+        out::json(&answer);
     } else {
-        table(&answer)
+        table(&answer);
+        say_verifiers(&answer);
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ pub mod doctor;
 pub mod expire;
 pub mod explain;
 pub mod failure;
+pub mod feed;
+pub mod gateway;
 pub mod import;
 pub mod init;
 pub mod keys;
@@ -28,6 +30,7 @@ pub mod sessions;
 pub mod show;
 pub mod stopwatch;
 pub mod subjects;
+pub mod verifiers;
 
 pub use args::{ConfigArgs, DevArgs, ServeArgs};
 pub use failure::{Exit, Failure};
@@ -67,6 +70,14 @@ enum Command {
     /// Look at the signing keys, turn them, revoke one
     #[command(subcommand)]
     Keys(keys::Command),
+    /// What verifiers are told
+    #[command(subcommand)]
+    Feed(feed::Command),
+    /// Who verifies, and how far each has come
+    Verifiers(verifiers::VerifiersArgs),
+    /// Ask the rules of a gateway
+    #[command(subcommand)]
+    Gateway(gateway::Command),
     /// Bring in the sessions of another system, so that nobody has to sign in again
     Import(import::ImportArgs),
     /// The history: what ended, why, by whom, from where
@@ -113,6 +124,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Subjects(command) => subjects::run(command).await,
         Command::Clients(command) => clients::run(command).await,
         Command::Keys(command) => keys::run(command).await,
+        Command::Feed(command) => feed::run(command).await,
+        Command::Verifiers(args) => verifiers::run(args).await,
+        Command::Gateway(command) => gateway::run(command),
         Command::Import(args) => import::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
@@ -140,6 +154,9 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Subjects(_)
         | Command::Clients(_)
         | Command::Keys(_)
+        | Command::Feed(_)
+        | Command::Verifiers(_)
+        | Command::Gateway(_)
         | Command::Import(_)
         | Command::Log(_)
         | Command::Explain(_)

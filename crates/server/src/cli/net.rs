@@ -7,6 +7,7 @@ use crate::tls::read_chain;
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,7 +22,7 @@ use tokio::net::UnixStream;
 use tower::Service;
 
 /// How long connecting, and how long an answer, may take. Inclusive.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The longest answer that is read, in bytes. Inclusive.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -135,6 +136,49 @@ impl Connection {
             Ok(Answer { status, body: body.map_err(|why| broken(&*why))?.to_bytes() })
         };
         tokio::time::timeout(PATIENCE, sending).await.unwrap_or(Err(NoAnswer::Timeout))
+    }
+
+    /// Sends a request whose answer is read piece by piece; a refusal is read whole.
+    ///
+    /// # Errors
+    /// No answer began in time.
+    pub async fn open(
+        mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Result<Streamed, Answer>, NoAnswer> {
+        let opening = async {
+            self.0.ready().await.map_err(|why| broken(&why))?;
+            let answer = self.0.send_request(request).await.map_err(|why| broken(&why))?;
+            let (status, body) = (answer.status(), answer.into_body());
+            if status.is_success() {
+                return Ok(Ok(Streamed { body, _connection: self }));
+            }
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            Ok(Err(Answer { status, body: body.map_err(|why| broken(&*why))?.to_bytes() }))
+        };
+        tokio::time::timeout(PATIENCE, opening).await.unwrap_or(Err(NoAnswer::Timeout))
+    }
+}
+
+/// An answer that goes on for as long as the other side likes.
+pub struct Streamed {
+    body: Incoming,
+    /// The connection lives as long as what is read from it.
+    _connection: Connection,
+}
+
+impl Streamed {
+    /// The next piece; `None`: it has ended.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, NoAnswer> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(piece) = frame.map_err(|why| broken(&why))?.into_data() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
     }
 }
 

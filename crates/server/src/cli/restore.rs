@@ -121,6 +121,7 @@ impl RestoreArgs {
                 "switches": switches,
             },
             "source": source(restored),
+            "torn": restored.torn,
             "unread": restored.unread,
             "aside": restored.aside.as_deref().map(|aside| aside.display().to_string()),
             "dry_run": self.dry_run,
@@ -143,6 +144,11 @@ impl RestoreArgs {
         row("ended again", replayed(restored));
         if let Some(aside) = &restored.aside {
             row("moved aside", aside.display().to_string());
+        }
+        if restored.torn > 0 {
+            let what =
+                format!("{} bytes at the end of the ends log were no whole record", restored.torn);
+            row("torn", format!("{what}: who was ended last may be back"));
         }
         if let Some(why) = &restored.unread {
             row("unread", format!("the store that was there: {why}"));
@@ -170,6 +176,9 @@ impl RestoreArgs {
             lines.push(
                 "Roles, claims, API keys and signing keys made or changed in the window are as in the \
                  copy: do it again.",
+            );
+            lines.push(
+                "People who were erased in the window are back as they were in the copy: erase them again.",
             );
         }
         if self.copy.is_some() && self.effect().is_none() {

@@ -225,11 +225,23 @@ pub fn say_ended(answer: &Value) {
     if ended.is_empty() {
         out::line("nothing to end: no such session is active");
     }
+    say_verifiers(answer);
+}
+
+/// Says how many verifiers refuse by now, if that was waited for, and which do not.
+pub fn say_verifiers(answer: &Value) {
     let verifiers = &answer["verifiers"];
     if let (Some(applied), Some(live)) = (verifiers["applied"].as_u64(), verifiers["live"].as_u64())
     {
         let elapsed = verifiers["elapsed_ms"].as_u64().unwrap_or_default();
         out::line(format!("refused at {applied} of {live} verifiers after {elapsed} ms"));
+    }
+    for late in verifiers["lagging"].as_array().into_iter().flatten() {
+        let (name, until) = (text(&late["name"]), time(&late["trusts_mirror_until"]));
+        out::line(format!("not yet at {name}, which trusts what it knows until {until} at most"));
+    }
+    if let Some(routes @ 1..) = verifiers["offline_routes"].as_u64() {
+        out::line(format!("{routes} offline routes accept a token until it expires"));
     }
 }
 

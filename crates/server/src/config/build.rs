@@ -5,6 +5,7 @@ use crate::config::place::{Place, Problems};
 use crate::config::url::{StoreUrl, issuer};
 use crate::config::{
     Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, client, environment,
+    gateway,
 };
 use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
     let signing_keys = signing_keys(root, base, problems);
     let audiences = audiences(root, issuer.as_deref(), base, problems);
     let clients = clients(root, &audiences, problems);
+    let gateway = gateway::gateway(root.table("gateway"), &audiences, problems);
     Some(Config {
         issuer: issuer?,
         listen,
@@ -45,6 +47,7 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
         signing_keys,
         audiences,
         clients,
+        gateway: Arc::new(gateway),
         log: log_format(root),
         log_level: log_level(root),
     })
@@ -207,7 +210,7 @@ fn secret_file(
     file
 }
 
-fn name(text: &str) -> Result<Arc<str>, String> {
+pub(crate) fn name(text: &str) -> Result<Arc<str>, String> {
     symbolon_core::id::name(text).map_err(|why| format!("{text:?} {why}"))
 }
 

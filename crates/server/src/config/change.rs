@@ -17,6 +17,7 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         signing_keys: _,
         audiences: _,
         clients: _,
+        gateway: _,
         log,
         log_level,
     } = old;
@@ -56,7 +57,9 @@ pub fn changes(old: &Config, new: &Config) -> Vec<String> {
     };
     let turning = named([("keys", old.keys != new.keys)]);
     let brought = named([("signing_keys", old.signing_keys != new.signing_keys)]);
-    let mut lines: Vec<_> = turning.into_iter().chain(brought).map(str::to_owned).collect();
+    let at_gate = named([("gateway", old.gateway != new.gateway)]);
+    let own = turning.into_iter().chain(brought).chain(at_gate);
+    let mut lines: Vec<_> = own.map(str::to_owned).collect();
     lines.extend(compare("audience", &by_name(old), &by_name(new), of_audience));
     lines.extend(compare("client", &by_id(&old.clients), &by_id(&new.clients), of_client));
     lines

@@ -13,6 +13,7 @@ pub(crate) enum Given {
     Word(&'static str),
     Duration(Duration),
     Count(u64),
+    Switch(bool),
     Texts(Vec<(Place, String)>),
     Table(Members),
     Rows(Vec<Members>),
@@ -68,6 +69,11 @@ impl Members {
             Some((_, Given::Count(count))) => Some(*count),
             Some(_) | None => None,
         }
+    }
+
+    /// A switch; off if it was not given.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        matches!(self.given.get(name), Some((_, Given::Switch(true))))
     }
 
     /// A list of texts; empty if it was not given.
@@ -180,7 +186,11 @@ impl Check<'_> {
             let path = path.of(at, &row);
             match row.value {
                 Value::Table(table) => checked.push(self.table(table, settings, row.place, path)),
-                Value::Text(_) | Value::Integer(_) | Value::List(_) | Value::Other(_) => {
+                Value::Text(_)
+                | Value::Integer(_)
+                | Value::Switch(_)
+                | Value::List(_)
+                | Value::Other(_) => {
                     let what = format!("{} is not a table", row.value.what());
                     self.problems.add(&row.place, path, what);
                 }
@@ -216,7 +226,11 @@ impl RowPath {
     fn of(&self, at: usize, row: &Node) -> String {
         let key = match &row.value {
             Value::Table(table) => table.0.get(self.key).map(|(_, node)| &node.value),
-            Value::Text(_) | Value::Integer(_) | Value::List(_) | Value::Other(_) => None,
+            Value::Text(_)
+            | Value::Integer(_)
+            | Value::Switch(_)
+            | Value::List(_)
+            | Value::Other(_) => None,
         };
         match key {
             Some(Value::Text(name)) => member_path(&self.above, name),
@@ -234,6 +248,7 @@ fn is_sound(given: &Given) -> bool {
         | Given::Word(_)
         | Given::Duration(_)
         | Given::Count(_)
+        | Given::Switch(_)
         | Given::Texts(_) => true,
     }
 }
@@ -251,6 +266,7 @@ fn simple(kind: &Kind, value: Value, place: &Place) -> Result<Given, String> {
             Ok(count) => within(count, (*min, *max), |count| count.to_string()).map(Given::Count),
             Err(_) => Err(format!("{number} is below the least, {min}")),
         },
+        (Kind::Switch, Value::Switch(on)) => Ok(Given::Switch(on)),
         (Kind::Word(now, later), Value::Text(text)) => word(&text, now, later).map(Given::Word),
         (kind, value) => Err(expected(kind, &value)),
     }
@@ -308,6 +324,7 @@ fn expected(kind: &Kind, value: &Value) -> String {
              write an integer and ms, s, min, h or d in quotes, such as \"10s\""
         ),
         Kind::Count(min, max) => format!("{what} is not a number from {min} to {max}"),
+        Kind::Switch => format!("{what} is neither true nor false"),
         Kind::Word(now, _) => format!("{what} is none of {}", quoted(now)),
         Kind::Texts(max) => format!("{what} is not a list of at most {max} texts"),
         Kind::Table(_) => format!("{what} is not a table"),

@@ -11,7 +11,9 @@ mod check;
 mod client;
 mod duration;
 mod environment;
+mod gateway;
 mod master_key;
+mod network;
 mod overlay;
 mod place;
 mod schema;
@@ -20,6 +22,8 @@ mod tree;
 mod url;
 
 pub use duration::{duration_text, parse_duration};
+pub use gateway::Gateway;
+pub use network::Network;
 pub use place::{Place, Problem};
 pub use schema::schema;
 pub use settings::setting_paths;
@@ -65,6 +69,8 @@ pub struct Config {
     pub audiences: Vec<Audience>,
     /// The applications that ask for tokens.
     pub clients: BTreeMap<ClientId, Client>,
+    /// What proxies are told about requests.
+    pub gateway: Arc<Gateway>,
     /// How log lines look.
     pub log: LogFormat,
     /// The least important lines that are still written.

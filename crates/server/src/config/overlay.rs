@@ -118,9 +118,11 @@ impl Overlay<'_> {
         };
         match &mut above.0.entry(name.to_owned()).or_insert_with(empty).1.value {
             Value::Table(table) => Ok(table),
-            Value::Text(_) | Value::Integer(_) | Value::List(_) | Value::Other(_) => {
-                Err(format!("`{name}` is not a table in the file"))
-            }
+            Value::Text(_)
+            | Value::Integer(_)
+            | Value::Switch(_)
+            | Value::List(_)
+            | Value::Other(_) => Err(format!("`{name}` is not a table in the file")),
         }
     }
 
@@ -166,6 +168,11 @@ impl Overlay<'_> {
             Kind::Count(..) => node(match self.text.parse() {
                 Ok(number) => Value::Integer(number),
                 Err(_) => Value::Text(self.text.to_owned()),
+            }),
+            Kind::Switch => node(match self.text {
+                "true" => Value::Switch(true),
+                "false" => Value::Switch(false),
+                other => Value::Text(other.to_owned()),
             }),
             Kind::Texts(_) if !self.text.trim_start().starts_with('[') => {
                 let texts = self.text.split(',').map(str::trim).filter(|text| !text.is_empty());

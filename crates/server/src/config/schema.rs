@@ -50,6 +50,7 @@ fn shape(kind: &Kind) -> Map<String, Value> {
             "$comment": format!("{} to {}, both included", duration_text(*min), duration_text(*max)),
         }),
         Kind::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Switch => json!({ "type": "boolean" }),
         Kind::Word(now, _) => json!({ "enum": now }),
         Kind::Texts(max) => {
             json!({ "type": "array", "items": { "type": "string" }, "maxItems": max })
@@ -64,7 +65,7 @@ fn shape(kind: &Kind) -> Map<String, Value> {
 
 fn default(setting: &Setting) -> Option<Value> {
     match setting.kind {
-        Kind::Count(..) | Kind::Texts(_) | Kind::Table(_) | Kind::Rows { .. } => {
+        Kind::Count(..) | Kind::Switch | Kind::Texts(_) | Kind::Table(_) | Kind::Rows { .. } => {
             serde_json::from_str(setting.default).ok()
         }
         Kind::Text

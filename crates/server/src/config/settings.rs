@@ -27,6 +27,9 @@ pub(crate) const ROTATE_EVERY_MIN: Duration = Duration::from_secs(24 * 3600);
 /// How many origins, or audiences, one client may list. Inclusive.
 pub(crate) const LISTED_MAX: usize = 64;
 
+/// How many rules a gateway may have. Inclusive.
+pub(crate) const RULES_MAX: usize = 200;
+
 /// How many secrets of one client may hold at once. Inclusive.
 pub(crate) const SECRETS_MAX: usize = 2;
 
@@ -63,6 +66,8 @@ pub(crate) enum Kind {
     Duration(Duration, Duration),
     /// An integer. Both ends inclusive.
     Count(u64, u64),
+    /// `true` or `false`.
+    Switch,
     /// One of these words; the second ones are promised, and refused for now.
     Word(&'static [&'static str], &'static [&'static str]),
     /// A list of at most that many texts.
@@ -149,6 +154,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "[]",
         "The applications that ask for tokens.",
     ),
+    setting("gateway", Kind::Table(GATEWAY), "", "What proxies are told about requests."),
 ];
 
 const TLS: &[Setting] = &[
@@ -292,6 +298,39 @@ const PER_CLASS: &[Setting] = &[
     count(DeviceClass::Other),
 ];
 
+const GATEWAY: &[Setting] = &[
+    setting(
+        "trusted_proxies",
+        Kind::Texts(LISTED_MAX),
+        "[]",
+        "Networks of the proxies that are believed when they say what they were asked, and by whom.",
+    ),
+    setting("audience", Kind::Text, "", "Whom tokens must be for where a rule names nobody else."),
+    setting("login_url", Kind::Text, "", "Where a page without a right token is sent."),
+    setting(
+        "rules",
+        Kind::Rows { key: "name", max: RULES_MAX, settings: RULE },
+        "[]",
+        "What is asked of whom: the first rule that fits decides, and without one nobody passes.",
+    ),
+];
+
+const RULE: &[Setting] = &[
+    setting(
+        "name",
+        Kind::Required,
+        "",
+        "What the rule is called, in metrics and by `gateway try`.",
+    ),
+    setting("prefix", Kind::Text, "", "A path; the rule is about it and everything below it."),
+    setting("pattern", Kind::Text, "", "A path with parts that may be anything, such as `{id}`."),
+    setting("methods", Kind::Texts(LISTED_MAX), "[]", "The methods it is about; none: every one."),
+    setting("public", Kind::Switch, "false", "Whether everybody passes, with or without a token."),
+    setting("audience", Kind::Text, "", "Whom the token must be for."),
+    setting("scopes", Kind::Texts(LISTED_MAX), "[]", "Scopes that the token must all have."),
+    setting("roles", Kind::Texts(LISTED_MAX), "[]", "Roles that the token must all have."),
+];
+
 /// Every setting's path, such as `clients.refresh.grace`, in the order of the table.
 pub fn setting_paths() -> Vec<String> {
     let mut paths = Vec::new();
@@ -317,6 +356,7 @@ pub(crate) fn walk(
             | Kind::Secret
             | Kind::Duration(..)
             | Kind::Count(..)
+            | Kind::Switch
             | Kind::Word(..)
             | Kind::Texts(_)
             | Kind::Later => {}

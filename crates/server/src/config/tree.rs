@@ -16,6 +16,7 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Text(String),
     Integer(i64),
+    Switch(bool),
     List(Vec<Node>),
     Table(Table),
     /// Something that no setting is: its name in a sentence, such as "a boolean".
@@ -28,6 +29,7 @@ impl Value {
         match self {
             Self::Text(_) => "a text",
             Self::Integer(_) => "an integer",
+            Self::Switch(_) => "a boolean",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Other(what) => what,
@@ -95,7 +97,7 @@ fn value(from: DeValue<'_>, place_of: PlaceOf<'_>) -> Value {
             Err(_) => Value::Other("an integer beyond 64 bits"),
         },
         DeValue::Float(_) => Value::Other("a number with a fraction"),
-        DeValue::Boolean(_) => Value::Other("a boolean"),
+        DeValue::Boolean(on) => Value::Switch(on),
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Table(inner) => Value::Table(table(inner, place_of)),
         DeValue::Array(list) => {

@@ -79,6 +79,16 @@ pub(crate) fn web_origin(text: &str) -> Result<Arc<str>, String> {
     Ok(text.into())
 }
 
+/// Reads an `https` URL; `http` for loopback alone.
+pub(crate) fn page(text: &str) -> Result<Arc<str>, String> {
+    let uri = web_url(text)?;
+    canonical(text, &uri)?;
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.into()),
+        false => Err(format!("{text:?} has a byte that no URL has")),
+    }
+}
+
 fn web_url(text: &str) -> Result<Uri, String> {
     let example = "such as \"https://id.example.com\"";
     let uri: Uri = text.parse().map_err(|_| format!("{text:?} is not a URL, {example}"))?;

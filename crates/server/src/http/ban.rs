@@ -45,7 +45,7 @@ pub async fn put(
     let (Parts { uri, headers, .. }, body) = request.into_parts();
     let caller = auth::caller(&app, &context, &headers, ApiScope::SubjectsWrite).await?;
     caller.subject_wide("ban a subject")?;
-    ending::no_wait(&Query::read(&uri, &["wait"])?)?;
+    let wait = ending::wait_of(Query::read(&uri, &["wait"])?.get("wait"))?;
     let subject = read(sub)?;
     let Object(request): Object<BanRequest> = parse_json(&json_bytes(&headers, body).await?)?;
     let at = app.now()?;
@@ -54,7 +54,7 @@ pub async fn put(
     let decide = |now: LoadedSubject| Ok(now.ban(ban.clone(), &act, &app.policies, at));
     let shard = app.keys.shards.shard(subject.as_str());
     let done = app.store.step_subject(&subject, shard, decide).await?;
-    Ok(ending::ended_by(&app, &context, done))
+    Ok(ending::ended_by(&app, &context, done, wait).await)
 }
 
 /// Lifts a ban: the subject may sign in again, and no session that the ban ended revives.

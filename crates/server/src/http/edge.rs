@@ -1,5 +1,6 @@
 //! The outermost layer: a name for every request, a limit on its time, and one way of saying no.
 
+use super::forwarded::client_address;
 use super::oauth_error::OAuthError;
 use super::problem::Problem;
 use super::serve::Peer;
@@ -26,7 +27,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Context {
     /// `X-Request-Id` of the answer and of every log line about it.
     pub request_id: Arc<str>,
-    /// Where it came from.
+    /// Where it came from: what a trusted proxy says, else who connected.
     pub address: IpAddr,
     /// Who asks over the admin socket, by their user id.
     pub operator: Option<u32>,
@@ -43,7 +44,9 @@ impl Context {
 /// Names the request, runs it, and writes its refusal if it has one.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let (address, operator) = match request.extensions().get::<Peer>() {
-        Some(Peer::Address(address)) => (*address, None),
+        Some(Peer::Address(address)) => {
+            (client_address(&app.config.gateway, *address, request.headers()), None)
+        }
         Some(Peer::Operator(uid)) => (IpAddr::V4(Ipv4Addr::LOCALHOST), Some(*uid)),
         None => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), None),
     };

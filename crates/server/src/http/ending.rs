@@ -5,8 +5,9 @@ use super::problem::Problem;
 use super::query::Query;
 use super::tokens::EndedSession;
 use crate::app::App;
+use crate::config::parse_duration;
+use crate::feed::{Heard, WAIT_MAX, until_applied};
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use symbolon_core::client::ACCESS_TTL_MAX;
 use symbolon_core::epoch::Bump;
 use symbolon_core::person::{Ended, Gone};
 use symbolon_core::revocation::{Act, Actor, LEEWAY_MAX};
-use symbolon_core::{Reason, StoreEpoch, Timestamp};
+use symbolon_core::{Duration, Reason, StoreEpoch, Timestamp};
 use symbolon_store::Committed;
 use symbolon_wire::session_id_text;
 
@@ -30,6 +31,8 @@ pub struct Ending {
     pub reason: Reason,
     /// By whom.
     pub act: Act,
+    /// How long to wait until every verifier has heard, if at all.
+    pub wait: Option<Duration>,
 }
 
 /// Why, by whom and when something above all sessions is revoked.
@@ -61,28 +64,38 @@ impl Why {
 struct Answer {
     ended: Vec<EndedSession>,
     position: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verifiers: Option<Heard>,
 }
 
 impl Ending {
     /// Reads `reason`, `note` and `wait`.
     ///
     /// # Errors
-    /// An unknown reason, a note that is too long, or `wait`, which comes with the feed.
+    /// An unknown reason, a note that is too long, or a `wait` that is no duration or too long.
     pub fn read(query: &Query, context: &Context, actor: Actor) -> Result<Self, Problem> {
-        no_wait(query)?;
+        let wait = wait_of(query.get("wait"))?;
         let known = "one of the stable reasons, such as `kicked` or `password_changed`";
         let reason = query.parse("reason", known, Reason::parse)?.unwrap_or(Reason::Kicked);
         let note = note_of(query.get("note"))?;
-        Ok(Self { reason, act: context.act(actor, note) })
+        Ok(Self { reason, act: context.act(actor, note), wait })
     }
 }
 
-/// Refuses `wait`, which comes with the feed.
+/// Reads how long to wait for verifiers.
 ///
 /// # Errors
-/// It is there.
-pub fn no_wait(query: &Query) -> Result<(), Problem> {
-    if query.get("wait").is_some() { Err(wait_unavailable()) } else { Ok(()) }
+/// It is no duration, or longer than anybody may wait.
+pub fn wait_of(text: Option<&str>) -> Result<Option<Duration>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let wait = parse_duration(text).ok().filter(|wait| *wait <= WAIT_MAX);
+    wait.map(Some)
+        .ok_or_else(|| Problem::member("wait", "must be a duration up to 10s, such as `2s`"))
+}
+
+/// Waits until every verifier has heard of what stands at a position, if that was asked for.
+pub async fn heard(app: &App, position: u64, wait: Option<Duration>) -> Option<Heard> {
+    Some(until_applied(app, position, wait?).await)
 }
 
 /// Reads what somebody wrote about what they do.
@@ -98,10 +111,16 @@ pub fn note_of(note: Option<&str>) -> Result<Option<Arc<str>>, Problem> {
     }
 }
 
-/// Counts the sessions that a call ended, and answers it.
-pub fn ended_by(app: &App, context: &Context, done: Committed<Ended>) -> Response {
+/// Counts the sessions that a call ended, waits if that was asked for, and answers it.
+pub async fn ended_by(
+    app: &App,
+    context: &Context,
+    done: Committed<Ended>,
+    wait: Option<Duration>,
+) -> Response {
     done.reply.iter().for_each(|gone| note(app, context, gone));
-    ended(done.reply, done.position)
+    let verifiers = heard(app, done.position, wait).await;
+    ended((done.reply, done.position), verifiers)
 }
 
 /// Counts a session that ended, and says so in the log.
@@ -112,15 +131,7 @@ pub fn note(app: &App, context: &Context, gone: &Gone) {
 }
 
 /// The answer of an ending call.
-pub fn ended(sessions: Ended, position: u64) -> Response {
+pub fn ended((sessions, position): (Ended, u64), verifiers: Option<Heard>) -> Response {
     let ended = sessions.into_iter().map(EndedSession::from).collect();
-    Json(Answer { ended, position }).into_response()
-}
-
-/// Nothing was done: whoever waits for verifiers must not be told that they have heard.
-pub(super) fn wait_unavailable() -> Problem {
-    let detail = "`wait` needs the revocation feed, which this version does not have. Nothing was \
-                  ended: ask again without `wait`.";
-    let status = StatusCode::NOT_IMPLEMENTED;
-    Problem::new(status, "wait-unavailable", "Waiting is not available", detail)
+    Json(Answer { ended, position, verifiers }).into_response()
 }

@@ -33,10 +33,10 @@ pub async fn post(
     caller.subject_wide("erase a subject")?;
     body::none(body).await?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
-    let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
+    let Ending { reason, act, wait } = Ending::read(&query, &context, caller.actor())?;
     let (subject, at) = (read(sub)?, app.now()?);
     let decide = |now: LoadedSubject| Ok(now.erase((reason, &act), &app.policies, at));
     let shard = app.keys.shards.shard(subject.as_str());
     let done = app.store.step_subject_whole(&subject, shard, decide).await?;
-    Ok(ending::ended_by(&app, &context, done))
+    Ok(ending::ended_by(&app, &context, done, wait).await)
 }

@@ -40,6 +40,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         store_epoch: app.store.cutoffs().epoch.0,
         key_ages: app.keys.ages(app.clock.wall()),
         started: app.started,
+        feed: app.feed.figures(app.clock.wall()),
     };
     ([(CONTENT_TYPE, kind)], app.metrics.render(&scrape)).into_response()
 }

@@ -40,17 +40,18 @@ pub async fn delete(
     caller.subject_wide("revoke a signing key")?;
     body::none(body).await?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
-    ending::no_wait(&query)?;
+    let wait = ending::wait_of(query.get("wait"))?;
     let known = "one of the stable reasons, such as `key_compromised`";
     let reason = query.parse("reason", known, Reason::parse)?.unwrap_or(Reason::KeyCompromised);
     let act = context.act(caller.actor(), ending::note_of(query.get("note"))?);
     let at = app.now()?;
     let Path(kid) = kid.map_err(|_| no_such_key())?;
     let key = own_key(&app, &kid)?;
-    revoke(&live, &key, Effect::Stale, &Why { reason, act, at }).await?;
+    let position = revoke(&live, &key, Effect::Stale, &Why { reason, act, at }).await?;
     let (request_id, kid) = (&*context.request_id, key_id_text(key.kid));
     tracing::warn!(request_id, kid, reason = reason.as_str(), "signing key revoked");
-    Ok(list(&live.now(), at))
+    let verifiers = ending::heard(&app, position, wait).await;
+    Ok(list(&live.now(), at, verifiers))
 }
 
 /// Revokes a key, and answers where in the feed that stands.

@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::query::Query;
 use crate::api_keys::ApiScope;
 use crate::app::{App, Live};
+use crate::feed::Heard;
 use crate::keys::{KeyView, KeysUnavailable, Source};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -71,6 +72,8 @@ impl From<KeyView> for Item {
 #[derive(Serialize)]
 struct List {
     items: Vec<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verifiers: Option<Heard>,
 }
 
 /// Lists the signing keys; no secret is among what is shown.
@@ -86,7 +89,7 @@ pub async fn get(
     let caller = auth::caller(&app, &context, &headers, ApiScope::Admin).await?;
     caller.subject_wide("look at the signing keys")?;
     Query::read(&uri, &[])?;
-    Ok(list(&app, app.now()?))
+    Ok(list(&app, app.now()?, None))
 }
 
 /// Announces a next key, or lets a new one sign at once; without `alg` of every algorithm that is in use.
@@ -122,7 +125,7 @@ pub async fn rotate(
     }
     let (request_id, by) = (&*context.request_id, super::session_view::by(&caller.actor()));
     tracing::info!(request_id, by, now = request.now, "signing keys turned");
-    Ok(list(&app, app.now()?))
+    Ok(list(&app, app.now()?, None))
 }
 
 /// Which keys there are, and what each does.
@@ -170,7 +173,7 @@ pub(super) fn refused(why: KeysUnavailable) -> Problem {
 }
 
 /// The keys, as they are.
-pub(super) fn list(app: &App, at: Timestamp) -> Response {
+pub(super) fn list(app: &App, at: Timestamp, verifiers: Option<Heard>) -> Response {
     let items = app.keys.views(at).into_iter().map(Item::from).collect();
-    Json(List { items }).into_response()
+    Json(List { items, verifiers }).into_response()
 }

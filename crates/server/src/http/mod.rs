@@ -16,6 +16,11 @@ pub mod erase;
 pub mod event_view;
 pub mod events;
 pub mod failures;
+pub mod feed;
+pub mod feed_applied;
+pub mod feed_ended;
+pub mod forwarded;
+pub mod gateway;
 pub mod health;
 pub mod introspect;
 pub mod jwks;
@@ -38,10 +43,12 @@ pub mod session_view;
 pub mod sessions;
 pub mod start_request;
 pub mod start_session;
+pub mod steady;
 pub mod subject;
 pub mod subject_sessions;
 pub mod token;
 pub mod tokens;
+pub mod verifiers;
 pub mod version;
 
 pub use serve::{Door, Stop, serve};
@@ -49,7 +56,7 @@ pub use serve::{Door, Stop, serve};
 use crate::app::Live;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 /// Every path of the authority.
 pub fn router(live: Live) -> Router {
@@ -70,6 +77,12 @@ pub fn router(live: Live) -> Router {
         .route("/v1/keys/{kid}", delete(key::delete))
         .route("/v1/revocations", post(revocations::post))
         .route("/v1/events", get(events::get))
+        .route("/v1/feed", get(feed::stream))
+        .route("/v1/feed/poll", get(feed::poll))
+        .route("/v1/feed/snapshot", get(feed::snapshot))
+        .route("/v1/feed/applied", post(feed_applied::post))
+        .route("/v1/feed/ended", post(feed_ended::post))
+        .route("/v1/verifiers", get(verifiers::get))
         .route("/v1/clock", post(clock::post))
         .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))
         .route("/v1/me/sessions/{sid}", delete(me::sessions::delete).options(cors::preflight))
@@ -80,6 +93,10 @@ pub fn router(live: Live) -> Router {
         .route("/oauth2/introspect", post(introspect::post))
         .route("/.well-known/oauth-authorization-server", get(metadata::get))
         .route("/.well-known/jwks.json", get(jwks::get))
+        .route("/gateway/check", any(gateway::check))
+        .route("/gateway/check/", any(gateway::check))
+        .route("/gateway/check/{*path}", any(gateway::check))
+        .route("/envoy.service.auth.v3.Authorization/Check", post(gateway::ext_authz::post))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::get))

@@ -138,7 +138,8 @@ impl Problem {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::UNAUTHORIZED {
+        // A gateway has challenges of its own.
+        if self.status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
             // RFC 6750 §3.1: who showed a token is told that it is the token.
             let challenge = match self.code {
                 "invalid-token" => "Bearer realm=\"symbolon\", error=\"invalid_token\"",

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_core::device::DeviceClass;
-use symbolon_core::{ClientId, Effect, Reason, Session, SessionId, Subject, Timestamp, id};
+use symbolon_core::{
+    ClientId, Duration, Effect, Reason, Session, SessionId, Subject, Timestamp, id,
+};
 use symbolon_wire::{Jti, parse_session_id};
 
 /// The body, as it is written.
@@ -59,6 +61,8 @@ pub(super) struct Revocation {
     pub(super) dry_run: bool,
     /// More than this is refused.
     pub(super) at_most: u64,
+    /// How long to wait until every verifier has heard; never in a dry run.
+    pub(super) wait: Option<Duration>,
 }
 
 /// What is to be revoked.
@@ -138,9 +142,7 @@ impl RevocationRequest {
     /// # Errors
     /// The first that is wrong.
     pub(super) fn check(self) -> Result<Revocation, Problem> {
-        if self.wait.is_some() {
-            return Err(ending::wait_unavailable());
-        }
+        let wait = ending::wait_of(self.wait.as_deref())?;
         let Object(target) = self.target;
         let wanted = target.check()?;
         let effect = match &*self.effect {
@@ -161,6 +163,7 @@ impl RevocationRequest {
             note: ending::note_of(self.note.as_deref())?,
             dry_run: self.dry_run,
             at_most: self.expect_at_most.unwrap_or(u64::MAX),
+            wait: wait.filter(|_| !self.dry_run),
         })
     }
 }

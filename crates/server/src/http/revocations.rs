@@ -13,6 +13,7 @@ use super::revocation_request::{Revocation, RevocationRequest, Wanted};
 use super::session_view::end_of;
 use crate::api_keys::ApiScope;
 use crate::app::{App, Live};
+use crate::feed::Heard;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -43,6 +44,14 @@ pub(super) struct Outcome {
     position: u64,
     matched: u64,
     sample: Vec<Hit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verifiers: Option<Heard>,
+}
+
+impl Outcome {
+    fn new(position: u64, matched: u64, sample: Vec<Hit>) -> Self {
+        Self { position, matched, sample, verifiers: None }
+    }
 }
 
 /// A session that is hit.
@@ -128,7 +137,7 @@ impl Asker {
         let act = self.context.act(self.caller.actor(), asked.note.clone());
         let why = Why { reason: asked.reason, act, at: self.app.now()? };
         let one = One { asker: self, asked, why };
-        let outcome = match &asked.wanted {
+        let mut outcome = match &asked.wanted {
             Wanted::Session(sid) => one.session(*sid).await,
             Wanted::Token(jti) => one.token(*jti).await,
             Wanted::Subject(subject) => one.subject(subject).await,
@@ -142,6 +151,7 @@ impl Asker {
             let (reason, matched) = (asked.reason.as_str(), outcome.matched);
             tracing::info!(request_id, target, reason, matched, "revoked");
         }
+        outcome.verifiers = ending::heard(&self.app, outcome.position, asked.wait).await;
         Ok(outcome)
     }
 }
@@ -227,11 +237,11 @@ impl One<'_> {
         self.expected(sample.len() as u64)?;
         if self.asked.dry_run || sample.is_empty() {
             let matched = sample.len() as u64;
-            return Ok(Outcome { position: self.position().await?, matched, sample });
+            return Ok(Outcome::new(self.position().await?, matched, sample));
         }
         let (gone, position) = self.end(sid, |_| true).await?;
         let matched = u64::from(gone);
-        Ok(Outcome { position, matched, sample: if gone { sample } else { Vec::new() } })
+        Ok(Outcome::new(position, matched, if gone { sample } else { Vec::new() }))
     }
 
     /// Ends one session that still holds; answers whether this did it, and where in the feed.
@@ -261,7 +271,7 @@ impl One<'_> {
         self.expected(1)?;
         let (matched, sample) = (1, Vec::new());
         if self.asked.dry_run {
-            return Ok(Outcome { position: self.position().await?, matched, sample });
+            return Ok(Outcome::new(self.position().await?, matched, sample));
         }
         let decide = |mut now: Cutoffs| {
             let bump = self.why.bump(now.epoch);
@@ -272,7 +282,7 @@ impl One<'_> {
         };
         let done = self.app().store.bump(decide).await?;
         done.reply.map_err(key::full)?;
-        Ok(Outcome { position: done.position, matched, sample })
+        Ok(Outcome::new(done.position, matched, sample))
     }
 
     async fn key(&self, kid: &str) -> Result<Outcome, Problem> {
@@ -282,7 +292,7 @@ impl One<'_> {
             true => self.position().await?,
             false => key::revoke(&self.asker.live, &key, self.asked.effect, &self.why).await?,
         };
-        Ok(Outcome { position, matched: 1, sample: Vec::new() })
+        Ok(Outcome::new(position, 1, Vec::new()))
     }
 
     async fn subject(&self, subject: &Subject) -> Result<Outcome, Problem> {
@@ -319,7 +329,7 @@ impl One<'_> {
             }
             Err(matched) => return Err(too_many(matched as u64, self.asked.at_most)),
         };
-        Ok(Outcome { position: done.position, matched, sample })
+        Ok(Outcome::new(done.position, matched, sample))
     }
 
     async fn client(&self, client: &ClientId) -> Result<Outcome, Problem> {
@@ -345,7 +355,7 @@ impl One<'_> {
         let Found { matched, sample, by_client, .. } = self.survey().await?;
         self.expected(matched)?;
         if self.asked.dry_run {
-            return Ok(Outcome { position: self.position().await?, matched, sample });
+            return Ok(Outcome::new(self.position().await?, matched, sample));
         }
         let decide = |mut now: Cutoffs| {
             let event = bump(&mut now, &self.why, self.asked.effect);
@@ -358,7 +368,7 @@ impl One<'_> {
             };
             by_client.iter().for_each(count);
         }
-        Ok(Outcome { position: done.position, matched, sample })
+        Ok(Outcome::new(done.position, matched, sample))
     }
 
     async fn filter(&self) -> Result<Outcome, Problem> {
@@ -369,7 +379,7 @@ impl One<'_> {
         }
         if self.asked.dry_run || found.sids.is_empty() {
             let position = self.position().await?;
-            return Ok(Outcome { position, matched: found.matched, sample: found.sample });
+            return Ok(Outcome::new(position, found.matched, found.sample));
         }
         let (mut running, mut matched, mut position) = (JoinSet::new(), 0, 0);
         let mut left = found.sids.into_iter();
@@ -385,7 +395,7 @@ impl One<'_> {
             matched += u64::from(gone);
             position = position.max(at);
         }
-        Ok(Outcome { position, matched, sample: found.sample })
+        Ok(Outcome::new(position, matched, found.sample))
     }
 
     /// Ends a session on a task of its own, if what was asked for still holds of it.

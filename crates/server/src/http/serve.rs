@@ -1,5 +1,6 @@
 //! Accepting connections: bounded in number, in header size and in time; drained on shutdown.
 
+use super::steady::Steady;
 use crate::authority::take_descriptors;
 use axum::Router;
 use axum::body::Body;
@@ -88,6 +89,7 @@ pub async fn serve(door: Door, router: Router, mut stop: Stop) {
         };
         let Some((came, peer, slot)) = accepted else { continue };
         let connection = Connection { server: Arc::clone(&server), router: router.clone(), peer };
+        let stopping = stop.clone();
         let tls = match &door {
             Door::Address(_, tls) => tls.clone(),
             Door::Socket(_) => None,
@@ -95,9 +97,14 @@ pub async fn serve(door: Door, router: Router, mut stop: Stop) {
         let watcher = draining.watcher();
         tokio::spawn(async move {
             match (came, tls) {
-                (Came::Unix(stream), _) => connection.run(stream, watcher).await,
-                (Came::Tcp(stream), None) => connection.run(stream, watcher).await,
+                (Came::Unix(stream), _) => {
+                    connection.run(Steady::new(stream, stopping), watcher).await;
+                }
+                (Came::Tcp(stream), None) => {
+                    connection.run(Steady::new(stream, stopping), watcher).await;
+                }
                 (Came::Tcp(stream), Some(tls)) => {
+                    let stream = Steady::new(stream, stopping);
                     if let Some(stream) = shake_hands(&tls, stream).await {
                         connection.run(stream, watcher).await;
                     }
@@ -114,7 +121,10 @@ pub async fn serve(door: Door, router: Router, mut stop: Stop) {
 }
 
 /// `None`: whoever connected does not speak TLS, or took too long.
-async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+async fn shake_hands<S>(tls: &TlsAcceptor, stream: S) -> Option<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     match timeout(HEADER_TIME_MAX, tls.accept(stream)).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {

@@ -54,7 +54,7 @@ pub async fn delete(
     let sid = read(sid)?;
     body::none(body).await?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
-    let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
+    let Ending { reason, act, wait } = Ending::read(&query, &context, caller.actor())?;
     let at = app.now()?;
     let decide = |now: Loaded| {
         if !reaches(&caller, &now) {
@@ -67,7 +67,7 @@ pub async fn delete(
     let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
     let gone = done.reply.ok_or_else(no_such_session)?;
     let done = Committed { reply: gone.into_iter().collect(), position: done.position };
-    Ok(ending::ended_by(&app, &context, done))
+    Ok(ending::ended_by(&app, &context, done, wait).await)
 }
 
 /// Reads the session of a path.

@@ -52,14 +52,14 @@ pub async fn delete(
     let known = ["except", "device_class", "device_id", "client_id", "reason", "note", "wait"];
     body::none(body).await?;
     let query = Query::read(&uri, &known)?;
-    let Ending { reason, act } = Ending::read(&query, &context, caller.actor())?;
+    let Ending { reason, act, wait } = Ending::read(&query, &context, caller.actor())?;
     let (subject, which) = (read(sub)?, which(&query)?);
     let at = app.now()?;
     let shard = app.keys.shards.shard(subject.as_str());
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, (reason, &act), &app.policies, at));
     let done = app.store.step_subject(&subject, shard, decide).await?;
-    Ok(ending::ended_by(&app, &context, done))
+    Ok(ending::ended_by(&app, &context, done, wait).await)
 }
 
 fn which(query: &Query) -> Result<Which, Problem> {

@@ -20,6 +20,7 @@ use symbolon_core::{
     ClientId, ClientPolicy, Duration, Fault, Grant, KeyId, KeyState, Terms, Timestamp,
 };
 use symbolon_store::{Kind, Store};
+use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, ImportedTokens,
     IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims, Payload,
@@ -87,6 +88,8 @@ pub struct Keys {
     pub api_keys: ApiKeyDigests,
     /// Recognises the bodies of idempotent requests.
     pub idempotency: DigestKey,
+    /// Digests the targets of revocations.
+    pub targets: TargetKey,
     master: Arc<MasterKey>,
     jti: JtiKey,
     ring: Ring,
@@ -156,6 +159,7 @@ impl Keys {
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
             idempotency: master.idempotency_digest_key(),
+            targets: master.target_key(),
             jti: master.jti_key(),
             usable: usable(&ring, &states, &files, &shared),
             jwks: key_set_json(&public).into(),
@@ -284,6 +288,18 @@ impl Keys {
     pub fn ages(&self, at: Timestamp) -> Vec<(Algorithm, Duration)> {
         let own = self.views(at).into_iter().filter(|key| key.state == KeyState::Current);
         own.filter_map(|key| Some((key.alg, at.since(key.current_from?)))).collect()
+    }
+
+    /// A checkpoint of the feed as text, signed by a key that is published: whoever shares a secret with us
+    /// could sign one with that too. A key of EdDSA is always there.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn sign_checkpoint(&self, checkpoint: &Checkpoint) -> Result<String, CryptoFailed> {
+        let published = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256].map(Signer::Own);
+        let of = |signer: &Signer| self.usable.iter().find(|(own, _)| own == signer);
+        let (_, kids) = published.iter().find_map(of).ok_or(CryptoFailed)?;
+        checkpoint.sign(self.signing(*kids.last().ok_or(CryptoFailed)?)?)
     }
 
     /// The key that signs what was granted.

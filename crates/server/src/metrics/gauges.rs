@@ -2,13 +2,16 @@
 
 use super::windows::Windows;
 use crate::config::Client;
+use crate::feed::Figures;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
 use symbolon_core::{Duration, Timestamp};
 use symbolon_store::Waits;
 use symbolon_store::latency::BOUNDS_MICROS;
@@ -32,6 +35,8 @@ pub struct Scrape<'a> {
     pub key_ages: Vec<(Algorithm, Duration)>,
     /// When the process started.
     pub started: Timestamp,
+    /// The feed.
+    pub feed: Figures,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -80,10 +85,43 @@ impl Scrape<'_> {
             Unit::Seconds,
             gauge(self.started.as_seconds()),
         );
+        self.feed(&mut registry);
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What is running", version);
         registry.register_collector(Box::new(Commits(self.waits)));
         registry
+    }
+
+    fn feed(&self, registry: &mut Registry) {
+        let feed = &self.feed;
+        let figures = [
+            ("feed_followers", "Who follows the feed now", feed.followers as u64),
+            ("feed_entries", "Revocations that a verifier must know now", feed.entries as u64),
+            ("verifiers_live", "Verifiers that may trust what they know", feed.live as u64),
+            ("verifiers_lagging", "Those of them that have not applied all", feed.lagging as u64),
+        ];
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        for (name, help, value) in figures {
+            let gauge = Gauge::default();
+            set(&gauge, value);
+            registry.register(name, help, gauge);
+        }
+        let dropped: Counter = Counter::default();
+        dropped.inc_by(feed.dropped);
+        let help = "Followers that fell behind what is kept, and began anew";
+        registry.register("feed_followers_dropped", help, dropped);
+        // While the feed is not ready there is neither, which an alert can ask for.
+        if let Some(position) = feed.position {
+            let gauge = Gauge::default();
+            set(&gauge, position);
+            registry.register("feed_position", "How far the feed is read", gauge);
+        }
+        if let Some(age) = feed.checkpoint_age {
+            let gauge = Gauge::<f64, AtomicU64>::default();
+            gauge.set(age.as_secs_f64());
+            let help = "How long ago the newest checkpoint was signed";
+            registry.register_with_unit("feed_checkpoint_age", help, Unit::Seconds, gauge);
+        }
     }
 }
 

@@ -27,6 +27,13 @@ struct What {
     what: &'static str,
 }
 
+/// What became of a check, and by which rule; both bounded by the configuration and the code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RuleAnd {
+    rule: String,
+    what: &'static str,
+}
+
 /// The counters of this process.
 pub struct Metrics {
     registry: Registry,
@@ -35,6 +42,7 @@ pub struct Metrics {
     alerts: Family<ClientAnd, Counter>,
     ended: Family<ClientAnd, Counter>,
     reloads: Family<What, Counter>,
+    checks: Family<RuleAnd, Counter>,
     unanswered: Counter,
     credentials: Counter,
     windows: Windows,
@@ -49,6 +57,7 @@ impl Default for Metrics {
             alerts: Family::default(),
             ended: Family::default(),
             reloads: Family::default(),
+            checks: Family::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
             windows: Windows::default(),
@@ -64,6 +73,8 @@ impl Default for Metrics {
         );
         let about = "Configurations read again while running, by what became of them";
         registry.register("config_reloads", about, this.reloads.clone());
+        let about = "Requests at gateways, by the rule that decided and what became of them";
+        registry.register("gateway_checks", about, this.checks.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
@@ -106,6 +117,12 @@ impl Metrics {
     /// The configuration was to be read again: `applied` or `refused`.
     pub fn reloaded(&self, what: &'static str) {
         self.reloads.get_or_create(&What { what }).inc();
+    }
+
+    /// A gateway asked about a request, and this rule, if any, decided.
+    pub fn checked(&self, rule: Option<&str>, what: &'static str) {
+        let rule = rule.unwrap_or_default().to_owned();
+        self.checks.get_or_create(&RuleAnd { rule, what }).inc();
     }
 
     /// A request was refused.

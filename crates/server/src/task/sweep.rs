@@ -4,6 +4,7 @@ use crate::app::{App, Live};
 use crate::http::Stop;
 use symbolon_core::{ClientId, Decision, Duration, Fault, Loaded, Reason, SessionId};
 use symbolon_store::Retention;
+use symbolon_wire::feed::BLOCK;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a chunk of the sessions is looked at.
@@ -54,7 +55,8 @@ fn ends_log(app: &App, was_in_place: bool) -> bool {
 
 async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>, Fault> {
     let at = app.now()?;
-    let keep = Retention { since: at.before(REMEMBERED), events_max: HISTORY_MAX };
+    let keep =
+        Retention { since: at.before(REMEMBERED), events_max: HISTORY_MAX, events_min: 2 * BLOCK };
     let decide = |now: Loaded| -> Decision<(ClientId, Option<Reason>)> {
         let client = now.session.client.clone();
         let policy = app.policies.of(&client);

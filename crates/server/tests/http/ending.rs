@@ -90,12 +90,15 @@ async fn an_ended_session_tells_why_when_and_by_whom() {
 }
 
 #[tokio::test]
-async fn waiting_for_verifiers_is_not_there_yet_and_ends_nothing() {
+async fn a_wait_that_cannot_be_is_refused_and_ends_nothing() {
     let server = Server::with(&[]).await;
     let tokens = server.sign_in("alice").await;
     for path in [format!("/v1/sessions/{}", tokens.sid), "/v1/subjects/alice/sessions".to_owned()] {
-        let ask = Ask::delete(&format!("{path}?wait=2s"));
-        server.ask_as_back_end(ask).await.expect_problem(501, "wait-unavailable");
+        for wait in ["11s", "2", "soon", ""] {
+            let ask = Ask::delete(&format!("{path}?wait={wait}"));
+            let answer = server.ask_as_back_end(ask).await.expect_problem(400, "malformed");
+            assert_eq!(answer.text("member"), "wait");
+        }
     }
     server.renew(&tokens.refresh).await;
 }

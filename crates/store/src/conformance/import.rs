@@ -175,7 +175,7 @@ pub async fn a_sweep_forgets_old_tokens_that_have_expired(open: impl Open) {
                 .expire(
                     None,
                     512,
-                    crate::Retention { since: forget_before, events_max: u64::MAX },
+                    crate::Retention { since: forget_before, events_max: u64::MAX, events_min: 0 },
                     decide,
                 )
                 .await,

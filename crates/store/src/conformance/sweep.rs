@@ -17,7 +17,12 @@ struct Total {
 }
 
 async fn sweep(store: &Store, forget_before: Timestamp, at: Timestamp) -> Total {
-    sweep_keeping(store, Retention { since: forget_before, events_max: u64::MAX }, at).await
+    sweep_keeping(
+        store,
+        Retention { since: forget_before, events_max: u64::MAX, events_min: 0 },
+        at,
+    )
+    .await
 }
 
 async fn sweep_keeping(store: &Store, keep: Retention, at: Timestamp) -> Total {
@@ -115,7 +120,8 @@ pub async fn a_history_that_is_too_long_loses_its_oldest(open: impl Open) {
         let started = sign_in(&store, &format!("user-{number}"), number + 1).await;
         kick(&store, started.grant.session.sid, AT).await;
     }
-    let keep = Retention { since: AT.before(Duration::from_secs(86_400)), events_max: 3 };
+    let since = AT.before(Duration::from_secs(86_400));
+    let keep = Retention { since, events_max: 3, events_min: 1 };
     sweep_keeping(&store, keep, AT).await;
     assert_eq!(events(&store).await.len(), 6, "verifiers need them as long as a token may live");
     let later = AT.after(Duration::from_secs(86_400));
@@ -123,4 +129,16 @@ pub async fn a_history_that_is_too_long_loses_its_oldest(open: impl Open) {
     kick(&store, last.grant.session.sid, later).await;
     sweep_keeping(&store, keep, later).await;
     assert_eq!(events(&store).await.len(), 3);
+}
+
+/// The newest events stay whatever their age, as many as are asked for.
+pub async fn the_newest_events_outlive_their_time(open: impl Open) {
+    let store = open("one").await;
+    for number in 0..6_u32 {
+        let started = sign_in(&store, &format!("user-{number}"), number + 1).await;
+        kick(&store, started.grant.session.sid, AT).await;
+    }
+    let keep = Retention { since: AT.after(DAY * 400), events_max: u64::MAX, events_min: 4 };
+    sweep_keeping(&store, keep, AT.after(DAY * 400)).await;
+    assert!(events(&store).await.iter().map(|(position, _)| *position).eq(3..=6));
 }

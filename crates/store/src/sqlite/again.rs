@@ -23,7 +23,7 @@ pub struct Replayed {
     pub sessions: usize,
     /// Subjects whose ban was set, changed or lifted.
     pub bans: usize,
-    /// Revoked bounds of subjects, clients and everything.
+    /// Bounds of subjects, clients and everything, revoked and stale ones.
     pub bounds: usize,
     /// Tokens and signing keys that were revoked by name.
     pub named: usize,
@@ -169,14 +169,17 @@ pub(super) fn end_again(
     if dry { Ok(again.replayed) } else { again.commit() }
 }
 
-/// Of what is a state rather than a fact, only what was said last, in the order of the log.
+/// What was said last of each thing, in the order of the log. An event stands there once for each store
+/// epoch in which it was published again: it is one event all the same.
 pub(super) fn newest<'a>(lost: &[&'a Entry]) -> Vec<&'a Entry> {
     let (mut subjects, mut clients, mut keys) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let mut events = HashSet::new();
     let last = |entry: &&&'a Entry| match &entry.lost {
         Lost::Ban { subject, .. } => subjects.insert(subject),
         Lost::Switch { client, .. } => clients.insert(client),
         Lost::ApiKey { name, .. } => keys.insert(name),
-        Lost::Event { .. } | Lost::Epoch => true,
+        Lost::Event { event, .. } => events.insert(codec::event::encode(event)),
+        Lost::Epoch => true,
     };
     let mut newest: Vec<_> = lost.iter().rev().filter(last).copied().collect();
     newest.reverse();
@@ -214,6 +217,7 @@ impl Again<'_> {
 
     fn event(&mut self, event: &Event) -> Result<(), Fault> {
         let bound = |below| Bound { below, reason: event.reason, at: event.at };
+        let effect = event.effect;
         match &event.target {
             Target::Session(sid) => {
                 if !self.end(*sid, event)? {
@@ -222,17 +226,17 @@ impl Again<'_> {
             }
             Target::Subject(subject, below) => {
                 let mut state = read::subject(&self.transaction, subject)?;
-                state.epochs.revoke_again(bound(*below));
+                state.epochs.set_again(effect, bound(*below));
                 self.replayed.bounds += 1;
                 self.put(PUT_SUBJECT, (subject.as_str(), codec::subject::encode(&state)))?;
             }
             Target::Client(client, below) => {
                 let state = self.cutoffs.clients.entry(client.clone()).or_default();
-                state.epochs.revoke_again(bound(*below));
+                state.epochs.set_again(effect, bound(*below));
                 self.replayed.bounds += 1;
             }
             Target::Everything(below) => {
-                self.cutoffs.everything.revoke_again(bound(*below));
+                self.cutoffs.everything.set_again(effect, bound(*below));
                 self.replayed.bounds += 1;
             }
             Target::Nothing(_) => {}

@@ -5,7 +5,7 @@ use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::{read, write};
 use crate::{Kind, codec};
 use rusqlite::Connection;
-use symbolon_core::{Change, Event, Fault, StoreEpoch, Subject, Target};
+use symbolon_core::{Change, Effect, Event, Fault, StoreEpoch, Subject, Target};
 
 /// How many events are read at once.
 const CHUNK: usize = 1000;
@@ -16,15 +16,24 @@ pub(super) fn known(entries: &[Entry], epoch: StoreEpoch) -> u64 {
     of_epoch.map(|entry| entry.position).max().unwrap_or(0)
 }
 
-/// Appends the revoking events that the feed has after a position, and the API keys that were revoked and
+/// Appends the events that the feed has after a position, and the API keys that were revoked and
 /// are not among the log's entries.
 pub(super) fn catch_up(
     connection: &Connection,
     log: &mut EndsLog,
+    (entries, known): (&[Entry], u64),
+) -> Result<(), Fault> {
+    beyond(connection, (entries, known), |framed| log.append(&framed))
+}
+
+/// Gives what [`catch_up`] would append, framed, part by part.
+pub(super) fn beyond(
+    connection: &Connection,
     (entries, mut known): (&[Entry], u64),
+    mut take: impl FnMut(Vec<u8>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let epoch = write::epoch(connection)?;
-    api_keys(connection, log, entries, epoch)?;
+    take(api_keys(connection, entries, epoch)?)?;
     loop {
         let chunk = read::sealed_events_after(connection, known, CHUNK)?;
         let Some((last, _)) = chunk.last() else { return Ok(()) };
@@ -32,12 +41,10 @@ pub(super) fn catch_up(
         let mut framed = Vec::new();
         for (position, sealed) in &chunk {
             let event = codec::event::decode(*position, sealed)?;
-            if event.outlives_the_store() {
-                framed.extend(frame_event(epoch, *position, sealed));
-                framed.extend(ban_beside(connection, epoch, (*position, &event))?);
-            }
+            framed.extend(frame_event(epoch, *position, sealed));
+            framed.extend(ban_beside(connection, epoch, (*position, &event))?);
         }
-        log.append(&framed)?;
+        take(framed)?;
     }
 }
 
@@ -47,7 +54,8 @@ fn ban_beside(
     epoch: StoreEpoch,
     (position, event): (u64, &Event),
 ) -> Result<Vec<u8>, Fault> {
-    if let Target::Subject(subject, _) | Target::Nothing(Change::BanLifted(subject)) = &event.target
+    if let (Target::Subject(subject, _), Effect::Revoked)
+    | (Target::Nothing(Change::BanLifted(subject)), _) = (&event.target, event.effect)
     {
         let lost = ban_of(connection, subject)?;
         return Ok(frame(&Entry { epoch, position, lost }));
@@ -60,13 +68,12 @@ fn ban_of(connection: &Connection, subject: &Subject) -> Result<Lost, Fault> {
     Ok(Lost::Ban { subject: subject.clone(), ban })
 }
 
-/// Appends the API keys' records that were replaced and that the log does not have.
+/// The API keys' records that were replaced and that the log does not have.
 fn api_keys(
     connection: &Connection,
-    log: &mut EndsLog,
     entries: &[Entry],
     epoch: StoreEpoch,
-) -> Result<(), Fault> {
+) -> Result<Vec<u8>, Fault> {
     let position = read::head(connection)?;
     let mut framed = Vec::new();
     for record in read::records(connection, Kind::ApiKey)? {
@@ -78,5 +85,5 @@ fn api_keys(
             );
         }
     }
-    log.append(&framed)
+    Ok(framed)
 }

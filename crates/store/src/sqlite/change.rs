@@ -81,8 +81,6 @@ pub(super) enum SessionWrite {
 pub(super) struct EventWrite {
     pub(super) body: Vec<u8>,
     pub(super) keep_until: Timestamp,
-    /// Whether the ends log keeps it too.
-    pub(super) revokes: bool,
 }
 
 impl Change {
@@ -133,7 +131,7 @@ impl Change {
             && self.cutoffs.is_none()
     }
 
-    /// What the ends log must hold of it, beside its revoking events.
+    /// What the ends log must hold of it, beside its events.
     pub(super) fn ban_record(&self) -> Option<Lost> {
         let state = self.ban.as_ref()?;
         Some(Lost::Ban { subject: state.subject.clone(), ban: state.ban.clone() })
@@ -142,11 +140,7 @@ impl Change {
 
 impl EventWrite {
     pub(super) fn new(event: &Event) -> Self {
-        Self {
-            body: codec::event::encode(event),
-            keep_until: event.at.max(event.expires_at),
-            revokes: event.outlives_the_store(),
-        }
+        Self { body: codec::event::encode(event), keep_until: event.at.max(event.expires_at) }
     }
 }
 

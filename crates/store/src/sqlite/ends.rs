@@ -45,7 +45,7 @@ pub(super) struct Entry {
 /// What an older copy of the database would have lost.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Lost {
-    /// A revoking event, as the feed holds it.
+    /// An event, as the feed holds it.
     Event { event: Event, sealed: Vec<u8> },
     /// A subject's ban from then on, if any.
     Ban { subject: Subject, ban: Option<Ban> },
@@ -63,6 +63,8 @@ pub(super) struct EndsLog {
     file: File,
     /// Bytes that are known to be on the disk.
     synced: u64,
+    /// How many bytes at its end were cut off when it was opened: a record that was being written.
+    torn: u64,
     /// Records that were committed to the database and are not known to be on the disk.
     pending: Vec<u8>,
 }
@@ -95,8 +97,9 @@ impl EndsLog {
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         file.lock().map_err(io)?;
         let (entries, sound) = read(&path, &mut file)?;
+        let torn = file.metadata().map_err(io)?.len().saturating_sub(sound as u64);
         write_again(&file, sound as u64).map_err(io)?;
-        let mut log = Self { path, file, synced: sound as u64, pending: Vec::new() };
+        let mut log = Self { path, file, synced: sound as u64, torn, pending: Vec::new() };
         if sound == 0 {
             log.pending.extend_from_slice(MAGIC);
         }
@@ -142,7 +145,7 @@ impl EndsLog {
                 return Ok(());
             }
             let (synced, pending) = (sound as u64, framed.to_vec());
-            let mut log = Self { path: path.clone(), file, synced, pending };
+            let mut log = Self { path: path.clone(), file, synced, torn: 0, pending };
             return log.flush_locked().map_err(unwritten);
         }
     }
@@ -158,11 +161,9 @@ impl EndsLog {
         self.synced
     }
 
-    /// All records.
-    pub(super) fn entries(&self) -> Result<Vec<Entry>, Refusal> {
-        let entries = self.lock_and_read()?;
-        self.unlock().map_err(|error| Refusal::io(&self.path, &error))?;
-        Ok(entries)
+    /// How many bytes at its end were no whole record when it was opened.
+    pub(super) fn torn(&self) -> u64 {
+        self.torn
     }
 
     /// All records; nobody else appends until [`Self::unlock`], or until this is dropped.
@@ -315,6 +316,17 @@ fn framed(epoch: StoreEpoch, position: u64, kind: u8, rest: impl FnOnce(&mut Enc
     let body = to.into_bytes();
     let length = (body.len() as u32).to_le_bytes();
     [&length[..], &crc32c(&[&length, &body]).to_le_bytes(), &body].concat()
+}
+
+/// The entries of framed records that were just made.
+pub(super) fn entries_of(framed: &[u8]) -> Result<Vec<Entry>, Fault> {
+    let mut entries = Vec::new();
+    let mut at = 0;
+    while let Some(body) = body_at(framed, at) {
+        entries.push(entry(body)?);
+        at += FRAME + body.len();
+    }
+    Ok(entries)
 }
 
 /// All records, and how many bytes of the file are sound.

@@ -133,6 +133,16 @@ impl Sqlite {
         Ok(History { events, next: Some(at) })
     }
 
+    pub(crate) fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {
+        self.serving()?;
+        self.0.readers.with(|connection| {
+            let events = read::needed(connection, (after, EXAMINED_MAX as u64), at)?;
+            let end = after.saturating_add(EXAMINED_MAX as u64);
+            let next = (end < read::head(connection)?).then_some(end);
+            Ok(History { events, next })
+        })
+    }
+
     pub(crate) async fn expire<R>(
         &self,
         after: Option<SessionId>,

@@ -123,11 +123,12 @@ fn start(path: &Path, (role, alone): (Role, bool), lock: Option<File>) -> Result
     let latest = read::latest(&connection).map_err(damaged)?;
     let cutoffs = read::cutoffs(&connection).map_err(damaged)?;
     let (queue, checkpointer) = (Arc::new(Queue::default()), Arc::new(Checkpointer::default()));
-    let shared = Arc::new(Shared::new(cutoffs, latest));
+    let head = read::head(&connection).map_err(damaged)?;
+    let shared = Arc::new(Shared::new(cutoffs, latest, head));
     shared.imported.store(read::any_imported(&connection).map_err(damaged)?, Ordering::Release);
     let writer = Writer {
         path: path.into(),
-        head: read::head(&connection).map_err(damaged)?,
+        head,
         connection,
         queue: Arc::clone(&queue),
         shared: Arc::clone(&shared),

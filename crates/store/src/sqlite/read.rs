@@ -226,6 +226,27 @@ pub(super) fn sealed_events_after(
     rows.collect::<Result<_, _>>().map_err(|error| fault(&error))
 }
 
+/// Those of the `count` events after a position that are still needed at `at`.
+pub(super) fn needed(
+    connection: &Connection,
+    (after, count): (u64, u64),
+    at: Timestamp,
+) -> Result<Vec<(u64, Event)>, Fault> {
+    const NEEDED: &str = "SELECT position, body FROM events \
+         WHERE position > ?1 AND position <= ?2 AND keep_until >= ?3 ORDER BY position";
+    let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let range = (bound(after), bound(after.saturating_add(count)), bound(at.as_millis()));
+    let mut needed = connection.prepare_cached(NEEDED).map_err(|error| fault(&error))?;
+    let mut rows = needed.query(range).map_err(|error| fault(&error))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(|error| fault(&error))? {
+        let position = row.get::<_, i64>(0).map_err(|error| fault(&error))?.cast_unsigned();
+        let sealed: Vec<u8> = row.get(1).map_err(|error| fault(&error))?;
+        found.push((position, codec::event::decode(position, &sealed)?));
+    }
+    Ok(found)
+}
+
 pub(super) fn cutoffs(connection: &Connection) -> Result<Cutoffs, Fault> {
     match blob(connection, "SELECT value FROM single WHERE name = ?1", ["cutoffs"])? {
         Some(value) => Ok(codec::subject::decode_cutoffs(&value)?),

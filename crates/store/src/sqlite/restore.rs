@@ -6,22 +6,19 @@
 
 use super::again::{self, Behind, Opening, Replayed};
 use super::backup::{Copied, describe};
-use super::catch_up::{catch_up, known};
+use super::catch_up::{beyond, catch_up, known};
 use super::ends::{self, EndsLog, Entry};
 use super::open::{self, damaged};
-use super::{fault, files, read, write};
-use crate::{Kind, Refusal};
+use super::{examine, fault, files, read, write};
+use crate::Refusal;
 use rusqlite::Connection;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use symbolon_core::{Cutoffs, Event, Fault, SessionId, StoreEpoch, Timestamp};
+use symbolon_core::{Cutoffs, Event, Fault, StoreEpoch, Timestamp};
 
 /// How many store epochs are skipped where neither the database nor the ends log says how many there
 /// were: as often may the lost store have been restored before.
 const SKIPPED: u32 = 256;
-
-/// How many sessions are read at once while a copy is verified.
-const CHUNK: usize = 4096;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -58,6 +55,8 @@ pub struct Restored {
     pub replayed: Replayed,
     /// What said so.
     pub source: Source,
+    /// How many bytes at the ends log's end were no whole record: what was in them is not known.
+    pub torn: u64,
     /// Why the database that was there before could not be read, if so.
     pub unread: Option<String>,
     /// Where that database is now.
@@ -122,8 +121,8 @@ fn reopen(
         open::fold(connection).map_err(|error| Refusal::io(staged, &error))?;
         files::sync(staged).map_err(|error| Refusal::io(staged, &error))?;
     }
-    let (source, unread) = (before.source(), before.unread);
-    Ok(Restored { from, epoch, replayed, source, unread, aside: None })
+    let (source, torn, unread) = (before.source(), before.torn, before.unread);
+    Ok(Restored { from, epoch, replayed, source, torn, unread, aside: None })
 }
 
 /// It is no copy any more, and has an ends log.
@@ -141,6 +140,7 @@ struct Before {
     entries: Vec<Entry>,
     /// Whether there was an ends log.
     ends_log: bool,
+    torn: u64,
     /// The store epoch of the database, if that could be read.
     epoch: Option<StoreEpoch>,
     unread: Option<String>,
@@ -148,8 +148,7 @@ struct Before {
 
 impl Before {
     fn look(path: &Path, what: &Restore<'_>) -> Result<Self, Refusal> {
-        let (log, entries, ends_log) = ends_log(path, what)?;
-        let mut before = Self { log, entries, ends_log, epoch: None, unread: None };
+        let mut before = ends_log(path, what)?;
         if path.exists() {
             match before.take_in(path, what) {
                 Ok(epoch) => before.epoch = Some(epoch),
@@ -166,10 +165,14 @@ impl Before {
         open::prepare(path, true)?;
         let connection = open::writer(path).map_err(|error| Refusal::unreadable(path, &error))?;
         let epoch = write::epoch(&connection).map_err(refused)?;
-        if let Some(log) = self.log.as_mut().filter(|_| what.copy.is_some()) {
-            let known = known(&self.entries, epoch);
-            catch_up(&connection, log, (&self.entries, known)).map_err(refused)?;
-            self.entries = log.entries()?;
+        if what.copy.is_some() {
+            let (mut more, known) = (Vec::new(), known(&self.entries, epoch));
+            let take = |framed: Vec<u8>| {
+                more.extend(ends::entries_of(&framed)?);
+                self.log.as_mut().map_or(Ok(()), |log| log.append(&framed))
+            };
+            beyond(&connection, (&self.entries, known), take).map_err(refused)?;
+            self.entries.append(&mut more);
         }
         open::fold(connection).map_err(|error| Refusal::unreadable(path, &error))?;
         Ok(epoch)
@@ -196,18 +199,20 @@ impl Before {
 }
 
 /// The log of the database, and whether it was there and could be read.
-fn ends_log(
-    path: &Path,
-    what: &Restore<'_>,
-) -> Result<(Option<EndsLog>, Vec<Entry>, bool), Refusal> {
-    let to_write = |log| (!what.dry_run).then_some(log);
+fn ends_log(path: &Path, what: &Restore<'_>) -> Result<Before, Refusal> {
+    let found = |log: Option<(EndsLog, Vec<Entry>)>, ends_log| {
+        let torn = log.as_ref().map_or(0, |(log, _)| log.torn());
+        let (log, entries) = log.unzip();
+        let (log, entries) = (log.filter(|_| !what.dry_run), entries.unwrap_or_default());
+        Before { log, entries, ends_log, torn, epoch: None, unread: None }
+    };
     let place = ends::path_of(path);
     let why = match std::fs::metadata(&place) {
         Err(why) => why.to_string(),
         // What a start that was cut short leaves.
         Ok(log) if log.len() < ends::MAGIC.len() as u64 => "it is empty".to_owned(),
         Ok(_) => match EndsLog::open(place.clone()) {
-            Ok((log, entries)) => return Ok((to_write(log), entries, true)),
+            Ok(log) => return Ok(found(Some(log), true)),
             Err(refusal) => refusal.to_string(),
         },
     };
@@ -215,12 +220,11 @@ fn ends_log(
         return Err(Refusal::NoEndsLog { path: place, what: why });
     }
     if what.dry_run {
-        return Ok((None, Vec::new(), false));
+        return Ok(found(None, false));
     }
     let moved = files::rename(&place, &aside(&place, what.at));
     moved.map_err(|error| Refusal::io(&place, &error))?;
-    let (log, entries) = EndsLog::open(place)?;
-    Ok((to_write(log), entries, false))
+    Ok(found(Some(EndsLog::open(place)?), false))
 }
 
 /// Copies the copy to where it can be opened, and reads all of it.
@@ -252,35 +256,10 @@ fn verify(staged: &Path) -> Result<(), Refusal> {
     }
     open::examine(staged)?;
     open::prepare(staged, true)?;
-    let unreadable = |error| Refusal::unreadable(staged, &error);
-    let connection = open::reader(staged).map_err(unreadable)?;
-    let check = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    match check.map_err(unreadable)?.as_str() {
-        "ok" => {}
-        what => return Err(damaged_by(what.to_owned())),
+    match examine::examine(staged)?.damages.into_iter().next() {
+        Some(damage) => Err(damaged_by(damage)),
+        None => Ok(()),
     }
-    every_row(&connection).map_err(|fault| damaged(staged, &fault))
-}
-
-/// Each row has a checksum, which reading compares.
-fn every_row(connection: &Connection) -> Result<(), Fault> {
-    let last = SessionId::from_bytes([0xFF; 16]);
-    let mut after: Vec<u8> = Vec::new();
-    loop {
-        let some = read::sessions(connection, (&after, last), CHUNK)?;
-        let Some(stored) = some.last() else { break };
-        after = stored.session.sid.as_bytes().to_vec();
-    }
-    let mut position = 0;
-    loop {
-        let some = read::events_after(connection, position, CHUNK)?;
-        let Some((last, _)) = some.last() else { break };
-        position = *last;
-    }
-    for kind in Kind::ALL {
-        read::records(connection, kind)?;
-    }
-    read::cutoffs(connection).map(|_| ())
 }
 
 /// Puts the staged database in its place by one rename; answers where the old one is.

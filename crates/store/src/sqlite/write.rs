@@ -54,7 +54,7 @@ struct Staged {
     ends: Vec<u8>,
     done: Vec<Done>,
     /// Which of them the ends log must hold before they are answered.
-    revokes: Vec<bool>,
+    logged: Vec<bool>,
 }
 
 impl Staged {
@@ -109,6 +109,7 @@ impl Writer {
         self.connection = open::writer(&self.path).map_err(|error| fault(&error))?;
         checkpoint::settle(&self.connection)?;
         self.head = read::head(&self.connection)?;
+        self.shared.tell_head(self.head);
         let latest = read::latest(&self.connection)?;
         self.prove(latest).map_err(|error| fault(&error))?;
         self.latest_stored = latest.as_millis();
@@ -162,7 +163,7 @@ impl Writer {
             };
             staged.done.push(done);
             let settles = matches!(work.task, Task::Settle);
-            staged.revokes.push(settles || ends < staged.ends.len());
+            staged.logged.push(settles || ends < staged.ends.len());
         }
         self.save_latest(&mut staged)?;
         self.run_sql("COMMIT", ())?;
@@ -180,7 +181,7 @@ impl Writer {
             rows: 0,
             ends: Vec::new(),
             done: Vec::with_capacity(capacity),
-            revokes: Vec::with_capacity(capacity),
+            logged: Vec::with_capacity(capacity),
         }
     }
 
@@ -194,10 +195,12 @@ impl Writer {
             self.set_cutoffs(staged.cutoffs, staged.cutoffs_version);
         }
         self.shared.moves.store(self.moves.count(), Ordering::Release);
+        // Before the ends log is synced: whoever verifies may hear of an end before it is answered.
+        self.shared.tell_head(self.head);
         let logged = self.log(&staged.ends);
-        let outcomes = staged.done.into_iter().zip(staged.revokes);
-        for (work, (done, revokes)) in batch.drain(..).zip(outcomes) {
-            let answer = if revokes { logged.clone().map(|()| done) } else { Ok(done) };
+        let outcomes = staged.done.into_iter().zip(staged.logged);
+        for (work, (done, is_logged)) in batch.drain(..).zip(outcomes) {
+            let answer = if is_logged { logged.clone().map(|()| done) } else { Ok(done) };
             let _gone = work.reply.send(answer);
         }
         self.checkpointer.wrote(staged.rows);
@@ -318,9 +321,7 @@ impl Writer {
             staged.head += 1;
             let sealed = seal(event.body.clone(), &[&staged.head.to_le_bytes()]);
             put_event(&self.connection, (staged.head, event.keep_until), &sealed)?;
-            if event.revokes {
-                staged.ends.extend(frame_event(epoch, staged.head, &sealed));
-            }
+            staged.ends.extend(frame_event(epoch, staged.head, &sealed));
         }
         if let Some(lost) = change.ban_record() {
             staged.ends.extend(frame(&Entry { epoch, position: staged.head, lost }));
@@ -421,7 +422,8 @@ impl Writer {
         Ok(Done { applied: true, forgotten, ..Done::default() })
     }
 
-    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen. Where they
+    /// Events leave from the oldest on, and never the newest: so a gap in the feed is always seen, and the
+    /// digest of what is left can be computed. Where they
     /// are too many, as many are looked at as one look may cost.
     fn first_event_to_keep(&self, forget: &Forget, head: u64) -> rusqlite::Result<i64> {
         const OLDEST: &str = "SELECT position, keep_until FROM events ORDER BY position LIMIT ?1";
@@ -434,7 +436,8 @@ impl Writer {
             let (at, keep_until) = (position.cast_unsigned(), keep_until.cast_unsigned());
             let surplus = forget.keep.events_max <= head.saturating_sub(at);
             let needed_since = if surplus { forget.now } else { forget.keep.since };
-            if needed_since.as_millis() <= keep_until || head <= at {
+            let newest = head < at.saturating_add(forget.keep.events_min.max(1));
+            if needed_since.as_millis() <= keep_until || newest {
                 break;
             }
         }

@@ -119,9 +119,11 @@ fn revocation(data: &str) -> Result<Revocation, Malformed> {
             .ok_or(Malformed::new("reason", "is not a reason"))?,
         expires_at: Timestamp::from_seconds(number(&object, "expires_at")?),
     };
+    let seconds = number(&object, "at")?;
+    let at = Timestamp::from_seconds(seconds);
     // The record is what is folded and kept: what does not fit into one is not an entry.
-    match Entry::from_record(&entry.to_record()) == Ok(entry) {
-        true => Ok(Revocation { at: Timestamp::from_seconds(number(&object, "at")?), entry }),
+    match Entry::from_record(&entry.to_record()) == Ok(entry) && at.as_seconds() == seconds {
+        true => Ok(Revocation { at, entry }),
         false => Err(Malformed::new("data", "has a number that is too large")),
     }
 }
@@ -267,6 +269,19 @@ mod tests {
         assert!(reader.next_frame().unwrap().is_err());
     }
 
+    /// A revocation at an instant that no clock shows, which would be folded as another.
+    fn beyond_all_time() -> String {
+        let entry = Entry {
+            hit: Hit::Key(KeyId([3; 12])),
+            effect: Effect::Stale,
+            reason: Reason::Admin,
+            expires_at: Timestamp::from_seconds(7),
+        };
+        let at = Timestamp::from_seconds(7);
+        let frame = Frame::Revocation(Cursor::block(StoreEpoch(1), 0), Revocation { at, entry });
+        frame.to_text().replace("\"at\":7", "\"at\":18446744073709551615")
+    }
+
     #[test]
     fn an_unknown_event_is_passed_over_and_a_wrong_one_is_not() {
         let read = |text: &str| {
@@ -284,6 +299,7 @@ mod tests {
             "event: bye\ndata: 5\n\n",
             "event: checkpoint\ndata: {}\n\n",
             "event: revocation\nid: x\ndata: {}\n\n",
+            &beyond_all_time(),
             "event: key\ndata: {\"kid\":\"x\",\"state\":\"announced\"}\n\n",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");

@@ -141,6 +141,23 @@ secret_hash = "{secret_hash}"
 audience = ["demo-api"]
 scope = "orders:read"
 access_token = {{ ttl = "{ttl}" }}
+
+[gateway]
+trusted_proxies = ["127.0.0.0/8", "::1"]
+
+[[gateway.rules]]
+name = "public"
+prefix = "/public"
+public = true
+
+[[gateway.rules]]
+name = "orders"
+prefix = "/orders"
+scopes = ["orders:read"]
+
+[[gateway.rules]]
+name = "everything"
+prefix = "/"
 "#
     )
 }

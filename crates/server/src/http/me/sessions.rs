@@ -123,5 +123,5 @@ async fn end(
     let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
     let gone = done.reply.ok_or_else(no_such_session)?;
     let done = Committed { reply: gone.into_iter().collect(), position: done.position };
-    Ok(ending::ended_by(app, context, done))
+    Ok(ending::ended_by(app, context, done, None).await)
 }

@@ -51,5 +51,5 @@ async fn end(app: &App, context: &Context, request: Request) -> Result<Response,
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, ending, &app.policies, person.at));
     let done = app.store.step_subject(subject, shard, decide).await?;
-    Ok(ending::ended_by(app, context, done))
+    Ok(ending::ended_by(app, context, done, None).await)
 }

@@ -54,6 +54,12 @@ impl Configuration {
         self.bare_client(id, &format!("{usual}\n{settings}"))
     }
 
+    /// `[gateway]`; these are lines of TOML below it.
+    pub(crate) fn gateway(mut self, lines: &str) -> Self {
+        self.clients.push_str(&format!("\n[gateway]\n{lines}\n"));
+        self
+    }
+
     /// Writes it into a folder, for a data directory.
     pub(crate) fn write(&self, folder: &Path, data: &Path) -> PathBuf {
         let Self { head, audiences, clients } = self;

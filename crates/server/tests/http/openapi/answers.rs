@@ -1,5 +1,6 @@
 //! What the authority really answers, against the document: status, headers, code, every member.
 
+mod feed;
 mod operators;
 
 use super::call::JSON_LINES;
@@ -20,7 +21,11 @@ impl Walk {
     async fn begin() -> Self {
         let web = "origins = [\"https://app.example.com\"]\nrefresh = { grace = \"60s\" }";
         let one = "devices = { per_subject = 1, overflow = \"refuse\" }";
+        let gateway = "trusted_proxies = [\"127.0.0.1\"]\naudience = \"demo-api\"\n\
+                       login_url = \"https://login.example.com/\"\n\
+                       rules = [{ name = \"all\", prefix = \"/\" }]";
         let configuration = Configuration::new().client("web", web).client("one", one);
+        let configuration = configuration.gateway(gateway);
         let server = Server::configured(&configuration).await;
         Self { server, document: document::whole(), seen: BTreeSet::new() }
     }
@@ -77,6 +82,7 @@ impl Walk {
             media.unwrap_or_else(|| panic!("{call}: the type is not described: {answer:?}"));
         match answer.header("content-type") {
             text if text.starts_with("text/") => {}
+            "application/octet-stream" => {}
             JSON_LINES => self.hold_lines(call, &media["x-item-schema"], answer),
             _ => self.hold_body(call, said, &media["schema"], &answer.json()),
         }
@@ -138,6 +144,7 @@ async fn every_answer_is_what_the_document_says() {
     operators::revocations(&mut walk).await;
     operators::clients(&mut walk).await;
     operators::keys(&mut walk).await;
+    feed::all(&mut walk).await;
     rest(&mut walk).await;
     for (path, method, operation) in operations(&walk.document) {
         for status in operation["responses"].as_object().unwrap().keys() {
@@ -205,7 +212,9 @@ async fn sessions_refused(walk: &mut Walk) {
     walk.ask("GET /v1/sessions/{sid}", 400, Ask::get("/v1/sessions/x")).await;
     walk.ask("GET /v1/sessions", 400, Ask::get("/v1/sessions?limit=201")).await;
     let waits = Ask::delete(&format!("{gone}?wait=2s"));
-    walk.ask("DELETE /v1/sessions/{sid}", 501, waits).await;
+    walk.ask("DELETE /v1/sessions/{sid}", 404, waits).await;
+    let waits = Ask::delete(&format!("{gone}?wait=soon"));
+    walk.ask("DELETE /v1/sessions/{sid}", 400, waits).await;
 }
 
 async fn subjects(walk: &mut Walk) {
@@ -318,7 +327,31 @@ async fn rest(walk: &mut Walk) {
     ] {
         walk.ask_as_anybody(&format!("GET {path}"), 200, Ask::get(path)).await;
     }
+    gateways(walk).await;
     let own = walk.ask_as_anybody("GET /openapi.json", 200, Ask::get("/openapi.json")).await;
     assert_eq!(own.json(), walk.document, "what is served is the document");
     walk.ask_as_anybody("GET /docs", 400, Ask::get("/docs?lang=la")).await;
+}
+
+async fn gateways(walk: &mut Walk) {
+    let own = walk.sign_in("grace").await;
+    let envoy = "/envoy.service.auth.v3.Authorization/Check";
+    walk.ask_as_anybody(&format!("POST {envoy}"), 200, Ask::new("POST", envoy)).await;
+    for (path, asked) in [
+        ("/gateway/check", "/gateway/check"),
+        ("/gateway/check/", "/gateway/check/"),
+        ("/gateway/check/{path}", "/gateway/check/orders/7?x"),
+    ] {
+        let call = format!("GET {path}");
+        let ask = match path {
+            "/gateway/check" => {
+                Ask::get(asked).with("x-original-uri", "/orders").with("x-original-method", "GET")
+            }
+            _ => Ask::get(asked),
+        };
+        walk.ask_as_anybody(&call, 200, ask.clone().key(&own.access)).await;
+        walk.ask_as_anybody(&call, 302, ask.clone().with("accept", "text/html")).await;
+        walk.ask_as_anybody(&call, 401, ask.clone()).await;
+        walk.ask_as_anybody(&call, 403, ask.with("x-original-uri", "/other")).await;
+    }
 }

@@ -67,6 +67,12 @@ impl Call {
         self
     }
 
+    /// Answers every method as it answers this one.
+    pub(super) fn any_method(mut self) -> Self {
+        self.operation.insert("x-any-method".into(), true.into());
+        self
+    }
+
     /// Needs an API key with a scope.
     pub(super) fn key(mut self, scope: ApiScope) -> Self {
         self.operation.insert("security".into(), json!([{"api_key": [scope.as_str()]}]));

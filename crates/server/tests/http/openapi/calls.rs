@@ -1,5 +1,7 @@
 //! The table: every path and method of the authority. A route that is not here fails a test.
 
+mod feed;
+mod gateway;
 mod operators;
 mod person;
 
@@ -10,7 +12,7 @@ use symbolon::api_keys::ApiScope;
 use symbolon::http::start_session::IDEMPOTENCY_KEY_BYTES_MAX;
 
 /// What the calls are about, in the order in which they are shown.
-pub(super) const TAGS: [(&str, &str); 11] = [
+pub(super) const TAGS: [(&str, &str); 13] = [
     ("Sessions", "Start, look at and end sign-ins. For back ends, with an API key."),
     ("Subjects", "People: roles and claims, bans, erasure. For back ends, with an API key."),
     ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
@@ -22,7 +24,9 @@ pub(super) const TAGS: [(&str, &str); 11] = [
     ("History", "What ended or changed, why, by whom, from where."),
     ("Clients", "The applications: how they are configured, and their switches."),
     ("Keys", "What signs access tokens."),
+    ("Feed", "What verifiers are told, and what they say; the layouts are in `api/feed.md`."),
     ("OAuth", "For clients and resource servers: RFC 6749, 7009, 7662."),
+    ("Gateways", "For proxies: whether a request may pass, and who asks."),
     ("Discovery", "Where things are, and the public keys."),
     ("Operations", "For those who run it."),
     (
@@ -35,7 +39,8 @@ pub(super) const TAGS: [(&str, &str); 11] = [
 /// All calls.
 pub(super) fn all() -> Vec<Call> {
     let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
-    let others = [operations(), operators::all(), person::all(), preflights()];
+    let others =
+        [gateway::all(), operations(), operators::all(), feed::all(), person::all(), preflights()];
     own.into_iter().chain(others).flatten().collect()
 }
 
@@ -333,6 +338,9 @@ fn waiting(call: Call) -> Call {
 
 fn wait(call: Call) -> Call {
     let wait = json!({"type": "string", "examples": ["2s"]});
-    call.query("wait", wait, "Until every verifier has heard; not offered yet.")
-        .refuses(&[(501, "wait-unavailable")])
+    call.query(
+        "wait",
+        wait,
+        "Until every live verifier has applied it, for so long at most: up to 10s.",
+    )
 }

@@ -59,7 +59,7 @@ fn headers() -> Value {
     json!({
         "X-Request-Id": header("The request's name; the log knows it too."),
         "Cache-Control": header("Whether the answer may be kept: `no-store` where it holds secrets."),
-        "Location": header("The path of what was made."),
+        "Location": header("Where to go, or the path of what was made."),
         "ETag": header("The version of the subject or the client, quoted, for `If-Match`."),
         "WWW-Authenticate": header("How to say who asks (RFC 9110 §11.6.1)."),
         "Retry-After": header("After how many seconds to try again."),

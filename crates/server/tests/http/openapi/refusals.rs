@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -23,11 +23,22 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
         "invalid-token",
         "The access token is not for the authority, or no longer in force; `reason` says why.",
     ),
+    (
+        403,
+        "ambiguous-target",
+        "The path or the method could mean two things; upstreams differ in what they make of it.",
+    ),
     (403, "banned", "The subject is not allowed to sign in."),
     (403, "client-disabled", "The client is switched off."),
     (403, "foreign-origin", "The page's origin is not listed by the client."),
-    (403, "insufficient-scope", "The API key lacks a scope."),
+    (403, "insufficient-scope", "The API key, or the token at a gateway, lacks a scope or a role."),
     (403, "key-limited", "The API key is limited to named clients, and this goes beyond them."),
+    (403, "no-rule", "No rule of the gateway is about this request."),
+    (
+        403,
+        "unknown-target",
+        "Nobody who is believed said which request this is about, or it was told twice.",
+    ),
     (404, "not-found", "There is no such thing, or it is not within this key's reach."),
     (405, "method-not-allowed", "This path has other methods: see `Allow`."),
     (408, "timeout", "The body was not complete within 10 s."),
@@ -49,6 +60,8 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
         "too-many-revoked",
         "Too many tokens or keys are revoked by name; wait, or revoke more at once.",
     ),
+    (409, "too-many-verifiers", "As many verifiers are live as are counted."),
+    (410, "cursor-gone", "The cursor is too old, or of another feed: begin again with a snapshot."),
     (412, "version-mismatch", "It is at another version than `If-Match` names."),
     (413, "too-large", "The body is larger than 64 KiB; JSON lines than 1 MiB."),
     (415, "unsupported-media-type", "Send `application/json`."),
@@ -64,15 +77,12 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 33] = [
     ),
     (500, "refused", "The request could not be answered."),
     (501, "stream-unavailable", "Following the history is not offered by this version."),
-    (
-        501,
-        "wait-unavailable",
-        "Waiting for verifiers is not offered by this version; nothing was done.",
-    ),
     (503, "busy", "The store has too much to do. Nothing was done."),
     (503, "clock", "The clocks contradict each other; nothing is decided on a lie."),
     (503, "contention", "Too many others wrote the same at once. Nothing was done."),
     (503, "exhausted", "A counter is at its end. Nothing was done."),
+    (503, "feed-crowded", "As many follow the feed as may; try again."),
+    (503, "feed-not-ready", "The feed is being read, or the store cannot be read; try again."),
     (503, "store", "The store failed."),
     (503, "store-lost-writes", "The store lost writes that it had acknowledged."),
     (

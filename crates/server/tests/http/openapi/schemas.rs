@@ -1,5 +1,6 @@
 //! What bodies are made of. Bounds are those of the code: a bound that moves there moves here.
 
+mod feed;
 mod operators;
 
 use serde_json::{Map, Value, json};
@@ -70,8 +71,13 @@ fn form(required: &[&str], members: Value) -> Value {
 /// Every schema.
 pub(super) fn all() -> Map<String, Value> {
     let parts = [words(), sessions(), subjects(), events(), refusals(), oauth(), discovery()];
-    let operators =
-        [operators::revocations(), operators::clients(), operators::keys(), operators::person()];
+    let operators = [
+        operators::revocations(),
+        operators::clients(),
+        operators::keys(),
+        operators::person(),
+        feed::all(),
+    ];
     let mut all = Map::new();
     for (name, one) in
         parts.into_iter().chain(operators).flat_map(|part| part.as_object().cloned().unwrap())
@@ -176,6 +182,7 @@ fn sessions() -> Value {
         "Ended": answer(&["ended", "position"], json!({
             "ended": {"type": "array", "items": schema("EndedSession")},
             "position": count("Where the history stands."),
+            "verifiers": described("Heard", "Only where `wait` was asked for."),
         })),
     })
 }

@@ -53,11 +53,14 @@ fn routes() -> BTreeMap<String, Words> {
     let methods = ["get", "post", "put", "delete", "patch", "options", "any"];
     let mut found = BTreeMap::new();
     for route in router.split(".route(").skip(1) {
-        let path = literals(route).next().unwrap().to_owned();
+        let path = literals(route).next().unwrap().replace("{*", "{");
         let words = route.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(');
         let calls = words.flat_map(|word| word.split_inclusive('('));
         let named = calls.filter_map(|call| call.strip_suffix('('));
-        let own: Words = named.filter(|name| methods.contains(name)).map(str::to_owned).collect();
+        // OpenAPI has no word for every method: such a path is described by one, and marked.
+        let own = named.filter(|name| methods.contains(name));
+        let own: Words =
+            own.map(|name| if name == "any" { "get" } else { name }.to_owned()).collect();
         found.insert(path, own);
     }
     found
@@ -81,7 +84,11 @@ fn every_route_is_described_and_nothing_else_is() {
 #[tokio::test]
 async fn every_path_has_the_methods_that_are_described_and_no_others() {
     let server = Server::with(&[]).await;
+    let document = document::whole();
     for (path, methods) in described() {
+        if document["paths"][&path]["get"]["x-any-method"] == true {
+            continue;
+        }
         let answer = server.ask(Ask::new("TRACE", &path.replace(['{', '}'], ""))).await.expect(405);
         let allowed = answer.header("allow").split(',').map(|method| method.trim().to_lowercase());
         let allowed: Words = allowed.filter(|method| method != "head").collect();
@@ -113,7 +120,7 @@ fn every_word_of_a_refusal_is_described() {
 }
 
 /// The schema of each strict body, by the name of the type that reads it.
-const BODIES: [(&str, &str); 12] = [
+const BODIES: [(&str, &str); 14] = [
     ("StartRequest", "StartSession"),
     ("DeviceRequest", "DeviceOfStart"),
     ("ProfileRequest", "Profile"),
@@ -126,6 +133,8 @@ const BODIES: [(&str, &str); 12] = [
     ("TargetRequest", "Target"),
     ("FilterRequest", "Filter"),
     ("SignOut", "SignOut"),
+    ("Applied", "Applied"),
+    ("Asked", "AskEnded"),
 ];
 
 #[test]

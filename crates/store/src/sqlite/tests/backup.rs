@@ -5,6 +5,7 @@ use super::{Places, open};
 use crate::conformance::{AT, kick, refresh, sign_in, token_of};
 use crate::sqlite::{Restore, Restored, Source, backup, restore};
 use crate::{Kind, Refusal, Role, Sqlite, Store};
+use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use symbolon_core::epoch::Bump;
@@ -481,7 +482,7 @@ async fn a_long_log_is_made_shorter_at_a_start_and_keeps_what_matters() {
     let much_later = |mut all: Cutoffs| {
         let at = AT.after(Duration::from_secs(500 * 24 * 3600));
         let why = Bump { at, ..bump(&all) };
-        let event = all.bump_everything(Effect::Stale, &why);
+        let event = all.bump_everything(Effect::Revoked, &why);
         Ok((all, vec![event], ()))
     };
     store.bump(much_later).await.unwrap();
@@ -498,6 +499,88 @@ async fn a_long_log_is_made_shorter_at_a_start_and_keeps_what_matters() {
     drop(places.open("one"));
     let short = std::fs::metadata(places.ends()).unwrap().len();
     assert!(short < long / 1000, "{long} -> {short}");
-    assert_eq!(places.put_back("copy").replayed.sessions, 1);
-    assert_eq!(why(&places.open("one"), &kicked).await, Some(Denial::Ended(Reason::Kicked)));
+    let replayed = places.put_back("copy").replayed;
+    assert_eq!((replayed.sessions, replayed.bounds), (0, 1), "no session is 500 days old");
+    let denied = why(&places.open("one"), &kicked).await;
+    assert_eq!(denied, Some(Denial::Ended(Reason::KeyCompromised)));
+}
+
+#[tokio::test]
+async fn an_event_is_published_once_however_often_the_same_copy_is_restored() {
+    let places = Places::new();
+    let store = places.open("one");
+    sign_in(&store, "10086", 1).await;
+    places.back_up("copy");
+    set_ban(&store, "10086", true).await;
+    let later = sign_in(&store, "10087", 2).await.grant.session;
+    kick(&store, later.sid, AT).await;
+    drop(store);
+    let first = places.put_back("copy");
+    assert_eq!((first.replayed.bounds, first.replayed.bans), (1, 1));
+    let length = || std::fs::metadata(places.ends()).unwrap().len();
+    let mut lengths = vec![length()];
+    for _ in 0..6 {
+        assert_eq!(places.put_back("copy").replayed, first.replayed);
+        lengths.push(length());
+    }
+    let grown: Vec<_> = lengths.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(grown.windows(2).all(|pair| pair[0] == pair[1]), "the log doubles: {lengths:?}");
+    let store = places.open("one");
+    assert_eq!(store.events_after(0, 100).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_stale_bound_that_was_set_after_the_copy_is_set_again() {
+    let places = Places::new();
+    let store = places.open("one");
+    sign_in(&store, "10086", 1).await;
+    places.back_up("copy");
+    let stale = |mut cutoffs: Cutoffs| {
+        let bump = bump(&cutoffs);
+        let all = cutoffs.bump_everything(Effect::Stale, &bump);
+        let web = cutoffs.bump_client(&ClientId::parse("web").unwrap(), Effect::Stale, &bump);
+        Ok((cutoffs, vec![all, web], ()))
+    };
+    store.bump(stale).await.unwrap();
+    let before = store.cutoffs();
+    drop(store);
+    assert_eq!(places.put_back("copy").replayed.bounds, 2);
+    let after = places.open("one").cutoffs();
+    assert_eq!(after.everything, before.everything);
+    assert_eq!(after.clients, before.clients);
+    assert!(after.everything.stale.is_some());
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_what_only_the_old_database_knows() {
+    let places = Places::new();
+    let store = places.open("one");
+    let kicked = sign_in(&store, "10086", 1).await.grant.session;
+    places.back_up("copy");
+    kick(&store, kicked.sid, AT).await;
+    drop(store);
+    let whole = std::fs::read(places.ends()).unwrap();
+    std::fs::write(places.ends(), &whole[..whole.len() - 5]).unwrap();
+    let copy = places.path("copy");
+    let dry = Restore { dry_run: true, ..places.what(&copy) };
+    let told = restore(&places.path("one"), &dry, nothing).unwrap();
+    assert_eq!(told.replayed.sessions, 1);
+    assert!(told.torn > 0, "the log's last record is torn, and whoever restores is told");
+    assert_eq!(places.put_back("copy").replayed, told.replayed);
+}
+
+#[tokio::test]
+async fn a_copy_with_one_bit_flipped_anywhere_that_means_something_is_refused() {
+    let places = Places::new();
+    let store = places.open("one");
+    let kicked = sign_in(&store, "10086", 1).await.grant.session;
+    kick(&store, kicked.sid, AT).await;
+    drop(store);
+    places.back_up("copy");
+    let flip = Connection::open(places.path("copy")).unwrap();
+    flip.execute("UPDATE events SET keep_until = keep_until + 1", []).unwrap();
+    drop(flip);
+    let copy = places.path("copy");
+    let refused = restore(&places.path("one"), &places.what(&copy), nothing).unwrap_err();
+    assert!(refused.to_string().contains("event is kept for another time"), "{refused}");
 }

@@ -303,3 +303,31 @@ async fn a_history_that_is_too_long_loses_its_oldest() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_with_an_event_wakes_who_follows() {
+    let places = Places::new();
+    conformance::a_commit_with_an_event_wakes_who_follows(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_still_needed_is_given_and_nothing_else() {
+    let places = Places::new();
+    conformance::what_is_still_needed_is_given_and_nothing_else(async |place: &str| {
+        places.open(place)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn needed_events_come_a_part_at_a_time() {
+    let places = Places::new();
+    conformance::needed_events_come_a_part_at_a_time(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_events_outlive_their_time() {
+    let places = Places::new();
+    conformance::the_newest_events_outlive_their_time(async |place: &str| places.open(place)).await;
+}

@@ -36,7 +36,6 @@ fn revocations() -> Call {
             (409, "too-many-keys"),
             (409, "too-many-revoked"),
             (500, "refused"),
-            (501, "wait-unavailable"),
         ])
 }
 

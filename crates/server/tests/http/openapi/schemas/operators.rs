@@ -24,7 +24,7 @@ pub(super) fn revocations() -> Value {
             "note": schema("Note"),
             "dry_run": truth("Say what would be hit, and do nothing."),
             "expect_at_most": count("Do nothing if more sessions than this would be hit."),
-            "wait": text("Until every verifier has heard; not offered yet."),
+            "wait": text("Until every live verifier has applied it, for so long at most: up to 10s."),
         })),
         "Target": target(),
         "Filter": filter(),
@@ -89,6 +89,7 @@ fn revoked(also: &[(&str, Value)]) -> Value {
         "position": count("Where the history stands."),
         "matched": count("How many sessions are hit; 1 for a token or a key."),
         "sample": hits,
+        "verifiers": described("Heard", "Only where `wait` was asked for."),
     });
     for (name, member) in also {
         members[*name] = member.clone();
@@ -188,7 +189,10 @@ pub(super) fn keys() -> Value {
             "type": "string", "pattern": "^[A-Za-z0-9_-]{16}$",
             "description": "A signing key's name (`kid`): 16 characters of base64url.",
         },
-        "Keys": answer(&["items"], json!({"items": {"type": "array", "items": schema("Key")}})),
+        "Keys": answer(&["items"], json!({
+            "items": {"type": "array", "items": schema("Key")},
+            "verifiers": described("Heard", "Only where `wait` was asked for."),
+        })),
         "Key": answer(&["kid", "alg", "state", "source"], json!({
             "kid": schema("KeyId"),
             "alg": {"type": "string", "enum": ALGORITHMS},

@@ -1,0 +1,161 @@
+//! A check at the gateway against the least that the same server can answer, and behind nginx against nginx
+//! alone; the load on the same machine.
+//!
+//! `cargo bench -p symbolon --bench gateway -- [seconds]`, for each of five figures. The authority looks at the
+//! signature and into its store at every check; a verifier with a mirror will do neither.
+
+#![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures with the clock")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_symbolon");
+const CONNECTIONS: usize = 16;
+
+/// Ended with the benchmark, however that ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|word| word.parse().ok());
+    let span = Duration::from_secs(seconds.unwrap_or(10));
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (_authority, told) = authority();
+    let address = told["authority"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let bearer = sign_in(&address, told["api_key"].as_str().unwrap());
+    let floor = rate(&address, "/livez", "", span);
+    let rules = rate(&address, "/gateway/check/public", "", span);
+    let check = rate(&address, "/gateway/check/me", &bearer, span);
+    println!("floor: /livez                       {floor:>9.0} a second");
+    show("a public path", rules, floor);
+    show("a token, judged by the authority", check, floor);
+    let [alone, site] = [free_address(), free_address()];
+    let _nginx = nginx(place.path(), &address, &alone, &site);
+    let floor = rate(&alone, "/me", "", span);
+    let behind = rate(&site, "/me", &bearer, span);
+    println!("floor: nginx before a 204           {floor:>9.0} a second");
+    show("nginx with auth_request", behind, floor);
+}
+
+fn show(name: &str, rate: f64, floor: f64) {
+    println!("{name:<35} {rate:>9.0} a second   {:.2} of the floor", rate / floor);
+}
+
+fn authority() -> (Process, Value) {
+    let mut child = Command::new(PROGRAM)
+        .args(["dev", "--json", "--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"])
+        .args(["--access-token-ttl", "1h"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (Process(child), serde_json::from_str(&line).unwrap())
+}
+
+/// A header line with the token of somebody who has just signed in.
+fn sign_in(address: &str, key: &str) -> String {
+    let body = json!({"subject": "alice", "client_id": "web", "device": {"class": "web"}});
+    let body = body.to_string();
+    let request = format!(
+        "POST /v1/sessions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(address).unwrap();
+    let (_, body) = exchange(&mut stream, request.as_bytes());
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    format!("Authorization: Bearer {}\r\n", told["access_token"].as_str().unwrap())
+}
+
+/// How many answers of 200 or 204 come a second, on [`CONNECTIONS`] connections.
+fn rate(address: &str, path: &str, line: &str, span: Duration) -> f64 {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{line}\r\n");
+    let callers: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let (address, request) = (address.to_owned(), request.clone());
+            std::thread::spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_nodelay(true).unwrap();
+                let (begun, mut count) = (Instant::now(), 0_u32);
+                while begun.elapsed() < span {
+                    let (status, _) = exchange(&mut stream, request.as_bytes());
+                    assert!(status == 200 || status == 204, "{status}");
+                    count += 1;
+                }
+                f64::from(count) / begun.elapsed().as_secs_f64()
+            })
+        })
+        .collect();
+    callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+}
+
+/// Sends a request and reads its answer: status and body.
+fn exchange(stream: &mut TcpStream, request: &[u8]) -> (u16, Vec<u8>) {
+    stream.write_all(request).unwrap();
+    let (mut heard, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let read = stream.read(&mut chunk).unwrap();
+        assert_ne!(read, 0, "the connection was closed");
+        heard.extend_from_slice(&chunk[..read]);
+        let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&heard[..end]).unwrap().to_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        if end + 4 + length <= heard.len() {
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            return (status, heard.split_off(end + 4));
+        }
+    }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// nginx with the configuration of `deploy/`, and beside it the same proxying without a check.
+fn nginx(place: &Path, authority: &str, alone: &str, site: &str) -> Process {
+    let deployed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nginx/symbolon.conf");
+    let application = free_address();
+    let deployed = std::fs::read_to_string(deployed).unwrap();
+    let deployed = deployed
+        .replace("127.0.0.1:8080", site)
+        .replace("127.0.0.1:8620", authority)
+        .replace("127.0.0.1:3000", &application);
+    let at = place.display();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = temporary.map(|name| format!("{name}_temp_path {at}/{name};\n")).concat();
+    let file = place.join("nginx.conf");
+    let text = format!(
+        "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
+         access_log off;\nkeepalive_requests 100000000;\n{temporary}{deployed}\n\
+         server {{ listen {application}; location / {{ return 204; }} }}\n\
+         server {{ listen {alone}; location / {{ proxy_pass http://application; \
+         proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}\n}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(place).arg("-c").arg(file).args(["-e", "stderr"]);
+    let started = command.spawn();
+    let started = started.unwrap_or_else(|why| panic!("nginx: {why}. Run: apt-get install nginx"));
+    let process = Process(started);
+    let begun = Instant::now();
+    while TcpStream::connect(site).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "nginx does not listen");
+        std::thread::yield_now();
+    }
+    process
+}

@@ -1,0 +1,359 @@
+//! The newest part of the feed as it goes over the wire, and where a reader stands in it. Pure.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use symbolon_core::Timestamp;
+use symbolon_wire::feed::Cursor;
+
+/// How many revocations are kept ready to be sent. Inclusive; who falls further behind begins with a
+/// snapshot.
+pub const FRAMES_MAX: usize = 16_384;
+
+/// How many hints are kept. Inclusive; who misses one asks a second later on its own.
+const HINTS_MAX: usize = 64;
+
+/// The newest part of the feed.
+pub(super) struct Log {
+    /// Another one each time the feed is read anew: who stands in an older one stands nowhere.
+    round: u64,
+    /// Before the first revocation that is kept.
+    base: Cursor,
+    /// Whether somebody may stand there.
+    base_is_known: bool,
+    sent: VecDeque<Sent>,
+    head: Cursor,
+    /// When the head was the store's head, for certain.
+    read_at: Timestamp,
+    beat: Option<Beat>,
+    hints: VecDeque<Bytes>,
+    /// How many hints there were in all.
+    hinted: u64,
+}
+
+/// A revocation, ready to be sent.
+pub(super) struct Sent {
+    /// The place after it.
+    pub(super) cursor: Cursor,
+    /// Its frame.
+    pub(super) frame: Bytes,
+    /// Where it ends a block: the checkpoint that must follow, and when that was read.
+    pub(super) boundary: Option<(Bytes, Timestamp)>,
+}
+
+/// The newest checkpoint of those that come each second.
+struct Beat {
+    number: u64,
+    position: u64,
+    frame: Bytes,
+}
+
+/// Where a reader stands: all that is kept of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    round: u64,
+    position: u64,
+    past_boundary: bool,
+    beat: u64,
+    hint: u64,
+}
+
+/// What comes next for a reader.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// This.
+    Frame(Bytes),
+    /// Nothing yet.
+    Nothing,
+    /// It stands where nothing is kept any more.
+    Gone,
+}
+
+/// A part of the feed that one checkpoint can end.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The frames.
+    pub(super) frames: Vec<Bytes>,
+    /// The place after them.
+    pub(super) cursor: Cursor,
+    /// When that was the store's head, for certain.
+    pub(super) read_at: Timestamp,
+}
+
+impl Log {
+    /// An empty one that begins at a place.
+    pub(super) fn new(round: u64, base: Cursor, base_is_known: bool) -> Self {
+        let (sent, hints) = (VecDeque::new(), VecDeque::new());
+        let (read_at, beat) = (Timestamp::default(), None);
+        Self { round, base, base_is_known, sent, head: base, read_at, beat, hints, hinted: 0 }
+    }
+
+    pub(super) fn head(&self) -> Cursor {
+        self.head
+    }
+
+    pub(super) fn read_at(&self) -> Timestamp {
+        self.read_at
+    }
+
+    /// Adds what was committed next.
+    pub(super) fn push(&mut self, sent: Sent) {
+        self.head = sent.cursor;
+        self.sent.push_back(sent);
+        while FRAMES_MAX < self.sent.len()
+            && let Some(oldest) = self.sent.pop_front()
+        {
+            self.base = oldest.cursor;
+            // Whoever stands at the end of a block still needs the checkpoint that has just left.
+            self.base_is_known = !oldest.cursor.is_boundary();
+        }
+    }
+
+    /// Notes when the head was the store's head.
+    pub(super) fn read_up_to_head(&mut self, at: Timestamp) {
+        self.read_at = at;
+    }
+
+    /// Adds a checkpoint at the head.
+    pub(super) fn beat(&mut self, frame: Bytes) {
+        let number = self.beat.as_ref().map_or(0, |beat| beat.number) + 1;
+        self.beat = Some(Beat { number, position: self.head.position, frame });
+    }
+
+    /// Adds a hint, which stands nowhere in the order.
+    pub(super) fn hint(&mut self, frame: Bytes) {
+        self.hinted += 1;
+        self.hints.push_back(frame);
+        if HINTS_MAX < self.hints.len() {
+            self.hints.pop_front();
+        }
+    }
+
+    /// The place that a cursor names, if it is one of this feed and not too old; without a cursor, the head.
+    pub(super) fn place(&self, cursor: Option<Cursor>) -> Option<Place> {
+        let cursor = cursor.unwrap_or(self.head);
+        let known = match self.sent(cursor.position) {
+            Some(sent) => sent.cursor == cursor,
+            None => self.base_is_known && self.base == cursor,
+        };
+        let (position, hint) = (cursor.position, self.hinted);
+        let place = Place { round: self.round, position, past_boundary: false, beat: 0, hint };
+        known.then_some(place)
+    }
+
+    /// What comes next for a reader, who then stands behind it.
+    pub(super) fn next(&self, place: &mut Place) -> Next {
+        if place.round != self.round || place.position < self.base.position {
+            return Next::Gone;
+        }
+        let boundary = self.sent(place.position).and_then(|sent| sent.boundary.as_ref());
+        if let Some((frame, _)) = boundary.filter(|_| !place.past_boundary) {
+            place.past_boundary = true;
+            return Next::Frame(frame.clone());
+        }
+        let here = |beat: &&Beat| place.beat < beat.number && beat.position == place.position;
+        if let Some(beat) = self.beat.as_ref().filter(here) {
+            place.beat = beat.number;
+            return Next::Frame(beat.frame.clone());
+        }
+        if let Some(sent) = self.sent(place.position.saturating_add(1)) {
+            (place.position, place.past_boundary) = (sent.cursor.position, false);
+            return Next::Frame(sent.frame.clone());
+        }
+        match self.hint_after(place.hint) {
+            Some((number, frame)) => {
+                place.hint = number;
+                Next::Frame(frame)
+            }
+            None => Next::Nothing,
+        }
+    }
+
+    /// All that comes next, up to the end of the block.
+    pub(super) fn part(&self, place: &Place) -> Option<Part> {
+        if place.round != self.round || place.position < self.base.position {
+            return None;
+        }
+        let mut part = Part { frames: Vec::new(), cursor: self.head, read_at: self.read_at };
+        let mut position = place.position;
+        while let Some(sent) = self.sent(position.saturating_add(1)) {
+            position = sent.cursor.position;
+            part.frames.push(sent.frame.clone());
+            if let Some((_, read_at)) =
+                sent.boundary.as_ref().filter(|_| position < self.head.position)
+            {
+                (part.cursor, part.read_at) = (sent.cursor, *read_at);
+                break;
+            }
+        }
+        Some(part)
+    }
+
+    /// Whether something comes next that one waits for: a revocation.
+    pub(super) fn is_behind(&self, place: &Place) -> bool {
+        place.round != self.round || place.position < self.head.position
+    }
+
+    /// Whether a cursor stands before all that is kept, where its digest cannot be compared.
+    pub(super) fn is_before(&self, cursor: &Cursor) -> bool {
+        cursor.position < self.base.position
+            || (cursor.position == self.base.position && !self.base_is_known)
+    }
+
+    fn sent(&self, position: u64) -> Option<&Sent> {
+        let index = position.checked_sub(self.base.position)?.checked_sub(1)?;
+        self.sent.get(usize::try_from(index).ok()?)
+    }
+
+    fn hint_after(&self, number: u64) -> Option<(u64, Bytes)> {
+        let oldest = self.hinted - self.hints.len() as u64;
+        let number = number.max(oldest);
+        let index = usize::try_from(number - oldest).ok()?;
+        self.hints.get(index).map(|frame| (number + 1, frame.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbolon_core::{Act, Effect, Event, KeyId, Reason, StoreEpoch, Target};
+    use symbolon_wire::feed::{BLOCK, Revocation, TargetKey};
+
+    fn start() -> Cursor {
+        Cursor::block(StoreEpoch(1), 0)
+    }
+
+    fn sent(after: &Cursor) -> Sent {
+        let event = Event {
+            at: Timestamp::from_seconds(1),
+            target: Target::Key(KeyId([1; 12])),
+            whose: None,
+            effect: Effect::Revoked,
+            reason: Reason::Admin,
+            expires_at: Timestamp::from_seconds(2),
+            act: Act::authority(),
+        };
+        let key = TargetKey::parse(&"A".repeat(43)).ok().unwrap();
+        let cursor = after.after(&Revocation::of(&event, &key));
+        let frame = Bytes::from(format!("r{}", cursor.position));
+        let at = Timestamp::from_seconds(cursor.position);
+        let boundary = (Bytes::from(format!("b{}", cursor.position)), at);
+        Sent { cursor, frame, boundary: cursor.is_boundary().then_some(boundary) }
+    }
+
+    fn filled(log: &mut Log, count: u64) {
+        for _ in 0..count {
+            let next = sent(&log.head());
+            log.push(next);
+        }
+    }
+
+    fn log(count: u64) -> Log {
+        let mut log = Log::new(1, start(), true);
+        filled(&mut log, count);
+        log
+    }
+
+    fn read(log: &Log, place: &mut Place) -> Vec<String> {
+        let next = || match log.next(place) {
+            Next::Frame(frame) => Some(String::from_utf8(frame.to_vec()).unwrap()),
+            Next::Nothing | Next::Gone => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_block_ends_with_its_checkpoint_wherever_a_reader_begins() {
+        let log = log(BLOCK + 1);
+        let cursor = |position| log.sent(position).unwrap().cursor;
+        let mut place = log.place(Some(cursor(BLOCK - 1))).unwrap();
+        assert_eq!(read(&log, &mut place), ["r1024", "b1024", "r1025"]);
+        let mut place = log.place(Some(cursor(BLOCK))).unwrap();
+        assert_eq!(read(&log, &mut place), ["b1024", "r1025"]);
+    }
+
+    #[test]
+    fn the_beat_comes_exactly_where_it_was_signed() {
+        let mut log = log(3);
+        let mut early = log.place(Some(start())).unwrap();
+        let mut late = log.place(None).unwrap();
+        log.beat("beat".into());
+        filled(&mut log, 1);
+        assert_eq!(read(&log, &mut early), ["r1", "r2", "r3", "beat", "r4"]);
+        assert_eq!(read(&log, &mut late), ["beat", "r4"]);
+        let mut past = log.place(None).unwrap();
+        assert_eq!(read(&log, &mut past), [""; 0], "it says nothing of what came after it");
+    }
+
+    #[test]
+    fn a_cursor_that_is_not_of_this_feed_names_no_place() {
+        let log = log(5);
+        let right = log.sent(3).unwrap().cursor;
+        assert!(log.place(Some(right)).is_some());
+        for wrong in [
+            Cursor { epoch: StoreEpoch(2), ..right },
+            Cursor { position: 4, ..right },
+            Cursor { position: 6, ..right },
+            Cursor { chain: start().chain, ..right },
+        ] {
+            assert!(log.place(Some(wrong)).is_none(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn who_falls_out_of_what_is_kept_is_told_so_and_memory_stays_bounded() {
+        let mut log = log(10);
+        let mut place = log.place(Some(start())).unwrap();
+        filled(&mut log, FRAMES_MAX as u64);
+        assert_eq!(log.sent.len(), FRAMES_MAX);
+        assert_eq!(log.next(&mut place), Next::Gone);
+        assert!(log.place(Some(start())).is_none());
+        assert!(
+            log.place(Some(log.base)).is_some(),
+            "whoever stands just before the first may go on"
+        );
+    }
+
+    #[test]
+    fn who_stands_at_the_end_of_a_block_that_has_left_begins_anew() {
+        let log = log(FRAMES_MAX as u64 + BLOCK);
+        assert!(log.base.is_boundary());
+        assert!(log.place(Some(log.base)).is_none(), "its checkpoint is not kept any more");
+    }
+
+    #[test]
+    fn hints_come_last_and_the_oldest_are_lost_first() {
+        let mut log = log(1);
+        let mut place = log.place(Some(start())).unwrap();
+        log.hint("h1".into());
+        assert_eq!(read(&log, &mut place), ["r1", "h1"]);
+        for number in 2..=100 {
+            log.hint(format!("h{number}").into());
+        }
+        let hints = read(&log, &mut place);
+        assert_eq!((hints.len(), &*hints[0], &*hints[63]), (HINTS_MAX, "h37", "h100"));
+        let mut fresh = log.place(None).unwrap();
+        assert_eq!(log.next(&mut fresh), Next::Nothing, "old hints are nobody's who comes later");
+    }
+
+    #[test]
+    fn a_part_ends_with_its_block_and_says_when_that_was_read() {
+        let mut log = log(BLOCK + 7);
+        log.read_up_to_head(Timestamp::from_seconds(9_999));
+        let first = log.part(&log.place(Some(start())).unwrap()).unwrap();
+        assert_eq!((first.frames.len(), first.cursor.position), (1024, BLOCK));
+        assert_eq!(first.read_at, Timestamp::from_seconds(BLOCK), "not when the head was read");
+        let rest = log.part(&log.place(Some(first.cursor)).unwrap()).unwrap();
+        assert_eq!((rest.frames.len(), rest.cursor), (7, log.head()));
+        assert_eq!(rest.read_at, Timestamp::from_seconds(9_999));
+    }
+
+    #[test]
+    fn a_feed_that_was_read_anew_knows_no_reader_of_before() {
+        let before = log(5);
+        let mut place = before.place(None).unwrap();
+        let mut anew = Log::new(2, start(), true);
+        filled(&mut anew, 5);
+        assert_eq!(anew.next(&mut place), Next::Gone);
+        assert!(anew.part(&place).is_none() && anew.is_behind(&place));
+    }
+}

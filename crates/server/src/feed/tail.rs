@@ -1,0 +1,345 @@
+//! The task that reads the store's events and makes of them what followers are sent.
+
+use super::entries::Entries;
+use super::log::{FRAMES_MAX, Log, Sent};
+use super::{Feed, State};
+use crate::app::{App, Live};
+use crate::http::Stop;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use symbolon_core::{Duration, Event, Fault, KeyId, StoreEpoch, Timestamp};
+use symbolon_store::EVENTS_MAX;
+use symbolon_wire::feed::{BLOCK, Checkpoint, Cursor, ENTRIES_MAX, Frame, KeyNotice, Revocation};
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// How often the store is asked for its head, whatever it says by itself, and a checkpoint signed.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// Why the feed could not go on.
+enum Halt {
+    /// Nothing could be read, or signed, just now.
+    Fault(Fault),
+    /// What was read is not what follows what was sent: it must be read anew.
+    Broken(&'static str),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Reads the events until told to stop, and begins anew when what it read does not hold any more.
+pub async fn run(live: Live, mut stop: Stop) {
+    let feed = Arc::clone(&live.now().feed);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let reading = async {
+        let mut round = 0;
+        loop {
+            round += 1;
+            let halt = match Tail::begin(&live, round).await {
+                Ok(tail) => tail.follow(&mut tick).await,
+                Err(halt) => halt,
+            };
+            feed.state_mut().readable = false;
+            tracing::error!(why = %halt, "the feed could not be read; reading it anew");
+            tick.tick().await;
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    feed.close();
+}
+
+/// Where reading stands.
+struct Tail {
+    live: Live,
+    feed: Arc<Feed>,
+    heads: watch::Receiver<u64>,
+    cursor: Cursor,
+    /// What stands at the cursor; `None`: nothing was read yet.
+    last: Option<Revocation>,
+    /// When the cursor was the store's head, for certain.
+    read_at: Timestamp,
+    /// What each signing key was when it was told last.
+    keys: BTreeMap<KeyId, &'static str>,
+    /// The store could be read when it was asked last.
+    readable: bool,
+}
+
+impl Tail {
+    /// Reads all that is still needed, and the newest part whole; then puts it in place.
+    async fn begin(live: &Live, round: u64) -> Result<Self, Halt> {
+        let app = live.now();
+        let (store, at) = (&app.store, app.now()?);
+        app.feed.verifiers.load(store, app.clock.wall()).await?;
+        let mut heads = store.heads();
+        let (epoch, head) = (store.cutoffs().epoch, *heads.borrow_and_update());
+        let entries = needed(&app, head, at).await?;
+        let (base, is_whole) = base(&app, epoch, head).await?;
+        let feed = Arc::clone(&app.feed);
+        let (live, keys) = (live.clone(), states(&app, at));
+        let (last, read_at) = (None, Timestamp::default());
+        let mut tail =
+            Self { live, feed, heads, cursor: base, last, read_at, keys, readable: true };
+        let mut log = Log::new(round, base, is_whole);
+        while tail.cursor.position < head {
+            let events = app.store.events_after(tail.cursor.position, EVENTS_MAX).await?;
+            let known = events.into_iter().filter(|(position, _)| *position <= head).collect();
+            for (sent, _) in tail.fold(&app, known, None)? {
+                log.push(sent);
+            }
+            tokio::task::yield_now().await;
+        }
+        {
+            let mut state = tail.feed.state_mut();
+            let (signed_at, closing) = (state.signed_at, state.closing);
+            *state = State { log: Some(log), entries, readable: true, signed_at, closing };
+        }
+        let taken_up = tail.catch_up().await;
+        if taken_up.is_err() {
+            tail.feed.state_mut().log = None;
+        }
+        taken_up?;
+        tracing::info!(position = tail.cursor.position, "the feed is ready");
+        Ok(tail)
+    }
+
+    /// Goes on for as long as it can.
+    async fn follow(mut self, tick: &mut Interval) -> Halt {
+        loop {
+            let feed = Arc::clone(&self.feed);
+            let beats = tokio::select! {
+                // A feed that never rests still has its checkpoint each second.
+                biased;
+                _ = tick.tick() => true,
+                () = feed.turned.notified() => {
+                    self.tell_keys();
+                    continue;
+                }
+                changed = self.heads.changed() => {
+                    if changed.is_err() {
+                        return Halt::Broken("the store is closed");
+                    }
+                    false
+                }
+            };
+            match self.step(beats).await {
+                Ok(()) => self.note(None),
+                Err(Halt::Fault(fault)) => self.note(Some(fault)),
+                Err(broken @ Halt::Broken(_)) => {
+                    // Nobody is sent more of it, and nobody may begin with it.
+                    self.feed.state_mut().log = None;
+                    self.feed.wake();
+                    return broken;
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self, beats: bool) -> Result<(), Halt> {
+        self.catch_up().await?;
+        if beats { self.beat() } else { Ok(()) }
+    }
+
+    /// Says once that the store cannot be read, and once that it can again.
+    fn note(&mut self, fault: Option<Fault>) {
+        match &fault {
+            Some(fault) if self.readable => {
+                tracing::error!(%fault, "no checkpoint: the feed could not be read up to its head");
+            }
+            None if !self.readable => tracing::info!("the feed is read up to its head again"),
+            Some(_) | None => {}
+        }
+        self.readable = fault.is_none();
+        self.feed.state_mut().readable = self.readable;
+    }
+
+    /// Reads what was committed since, and looks whether what was read before is still there.
+    async fn catch_up(&mut self) -> Result<(), Halt> {
+        loop {
+            let app = self.live.now();
+            // Before the store is asked: what it answers held at this instant, or later.
+            let at = app.now()?;
+            if app.store.cutoffs().epoch != self.cursor.epoch {
+                return Err(Halt::Broken("another store epoch has begun"));
+            }
+            let before = self.cursor.position.saturating_sub(1);
+            let mut events = app.store.events_after(before, EVENTS_MAX).await?;
+            let whole = events.len() < EVENTS_MAX;
+            if let Some(last) = &self.last {
+                let position = self.cursor.position;
+                let same = events.first().is_some_and(|(found, event)| {
+                    *found == position && Revocation::of(event, &app.keys.targets) == *last
+                });
+                if !same {
+                    return Err(Halt::Broken("the store no longer holds what was sent"));
+                }
+                events.remove(0);
+            }
+            // What was folded and not sent can only be read anew.
+            let added = self.fold(&app, events, whole.then_some(at));
+            let added = added.map_err(|halt| match halt {
+                Halt::Fault(_) => Halt::Broken("the end of a block could not be signed"),
+                broken @ Halt::Broken(_) => broken,
+            })?;
+            let moved = !added.is_empty();
+            self.put(added, whole.then_some(at));
+            if moved {
+                self.feed.wake();
+            }
+            if whole {
+                self.read_at = at;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Folds events into the digest; `head_at` says when the last of them was the store's head.
+    fn fold(
+        &mut self,
+        app: &App,
+        events: Vec<(u64, Event)>,
+        head_at: Option<Timestamp>,
+    ) -> Result<Vec<(Sent, Revocation)>, Halt> {
+        let (end, mut added) =
+            (events.last().map(|(end, _)| *end), Vec::with_capacity(events.len()));
+        for (position, event) in &events {
+            if *position != self.cursor.position + 1 {
+                return Err(Halt::Broken("events are missing in the store"));
+            }
+            let revocation = Revocation::of(event, &app.keys.targets);
+            self.cursor = self.cursor.after(&revocation);
+            self.last = Some(revocation);
+            let read_at = head_at.filter(|_| Some(*position) == end).unwrap_or(self.read_at);
+            let boundary = match self.cursor.is_boundary() {
+                true => Some((sign(app, self.cursor, read_at)?, read_at)),
+                false => None,
+            };
+            let frame = Frame::Revocation(self.cursor, revocation).to_text().into();
+            added.push((Sent { cursor: self.cursor, frame, boundary }, revocation));
+        }
+        Ok(added)
+    }
+
+    /// Puts what was folded in place for all who follow.
+    fn put(&self, added: Vec<(Sent, Revocation)>, head_at: Option<Timestamp>) {
+        let mut state = self.feed.state_mut();
+        let State { log: Some(log), entries, .. } = &mut *state else { return };
+        for (sent, revocation) in added {
+            log.push(sent);
+            entries.push(&revocation.entry);
+        }
+        if let Some(at) = head_at {
+            log.read_up_to_head(at);
+        }
+    }
+
+    /// Signs that all up to here is all there is.
+    fn beat(&mut self) -> Result<(), Halt> {
+        let app = self.live.now();
+        let at = app.now()?;
+        let frame = sign(&app, self.cursor, self.read_at)?;
+        let fits_again = {
+            let mut state = self.feed.state_mut();
+            state.signed_at = Some(at);
+            state.entries.prune(at);
+            if let Some(log) = &mut state.log {
+                log.beat(frame);
+            }
+            state.entries.is_overfull() && state.entries.len() < ENTRIES_MAX / 2
+        };
+        self.feed.wake();
+        self.tell_keys();
+        match fits_again {
+            true => {
+                Err(Halt::Broken("more was revoked than a snapshot holds, and it is fewer now"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Tells which signing keys changed: a hint to fetch the key set.
+    fn tell_keys(&mut self) {
+        let app = self.live.now();
+        let now = states(&app, app.clock.wall());
+        if now == self.keys {
+            return;
+        }
+        let cutoffs = app.store.cutoffs();
+        let left = |kid: &KeyId| match cutoffs.keys.contains_key(kid) {
+            true => "revoked",
+            false => "gone",
+        };
+        let changed = now.iter().filter(|(kid, state)| self.keys.get(kid) != Some(state));
+        let gone = self.keys.keys().filter(|kid| !now.contains_key(kid));
+        let told = changed.map(|(kid, state)| (*kid, *state));
+        let told: Vec<_> = told.chain(gone.map(|kid| (*kid, left(kid)))).collect();
+        if let Some(log) = &mut self.feed.state_mut().log {
+            for (kid, state) in told {
+                let notice = KeyNotice { kid, state: state.to_owned() };
+                log.hint(Frame::Key(notice).to_text().into());
+            }
+        }
+        self.keys = now;
+        self.feed.wake();
+    }
+}
+
+/// What each signing key does now.
+fn states(app: &App, at: Timestamp) -> BTreeMap<KeyId, &'static str> {
+    app.keys.views(at).into_iter().map(|key| (key.kid, key.state.as_str())).collect()
+}
+
+fn sign(app: &App, cursor: Cursor, read_at: Timestamp) -> Result<axum::body::Bytes, Halt> {
+    let (iss, now) = (app.config.issuer.to_string(), app.now()?);
+    let checkpoint = Checkpoint { iss, cursor, read_at, now, nonce: None, snapshot: None };
+    let signed = app.keys.sign_checkpoint(&checkpoint);
+    let signed = signed.map_err(|_| Fault::Store("a checkpoint could not be signed".into()))?;
+    Ok(Frame::Checkpoint(signed).to_text().into())
+}
+
+/// All up to the head that a mirror must still know.
+async fn needed(app: &App, head: u64, at: Timestamp) -> Result<Entries, Halt> {
+    let (mut entries, mut after) = (Entries::default(), Some(0));
+    while let Some(from) = after.filter(|from| *from < head) {
+        let part = app.store.needed(from, at).await?;
+        for (_, event) in part.events.iter().filter(|(position, _)| *position <= head) {
+            entries.push(&Revocation::of(event, &app.keys.targets).entry);
+        }
+        after = part.next;
+        tokio::task::yield_now().await;
+    }
+    Ok(entries)
+}
+
+/// Where the newest part that is kept begins: at the beginning of a block, so that its digest is the one that
+/// it was. Answers whether a reader may stand there: only at the very beginning is that digest known.
+async fn base(app: &App, epoch: StoreEpoch, head: u64) -> Result<(Cursor, bool), Halt> {
+    let wanted = Cursor::block(epoch, head.saturating_sub(FRAMES_MAX as u64));
+    let first = app.store.events_after(wanted.position, 1).await?;
+    let before = first.first().map_or(head, |(first, _)| first - 1);
+    if before == wanted.position {
+        return Ok((wanted, wanted.position == 0));
+    }
+    // The oldest have left. Whoever stood in a block that lacks its beginning begins with a snapshot.
+    let next = Cursor::block(epoch, before.saturating_add(BLOCK - 1));
+    match next.position < head {
+        true => Ok((next, false)),
+        false => Ok((Cursor { position: before, ..Cursor::block(epoch, before) }, false)),
+    }
+}

@@ -1,0 +1,209 @@
+//! What a proxy is told: who it is, for the upstream; or what to send back.
+
+use super::described::Unknown;
+use super::{Admitted, Refused};
+use crate::http::edge::no_store;
+use crate::http::problem::Problem;
+use axum::http::header::{HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::sync::Arc;
+use symbolon_core::target::Ambiguous;
+use symbolon_verify::Rejected;
+use symbolon_wire::SecretText;
+
+/// The headers that tell an upstream who asks. A proxy removes whatever its clients send under these names.
+pub(super) static IDENTITY: [HeaderName; 6] = [
+    HeaderName::from_static("x-symbolon-subject"),
+    HeaderName::from_static("x-symbolon-session"),
+    HeaderName::from_static("x-symbolon-client"),
+    HeaderName::from_static("x-symbolon-scope"),
+    HeaderName::from_static("x-symbolon-roles"),
+    HeaderName::from_static("x-symbolon-token"),
+];
+
+/// All but visible ASCII, and the percent sign itself: else `a b` and `a%20b` were one name.
+const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// What became of a check.
+pub(super) enum Outcome {
+    /// Everybody passes.
+    Public,
+    /// This one passes, with the token that was shown.
+    Admitted(Admitted, SecretText),
+    /// No rule decides about it.
+    Undecided(Undecided),
+    /// What it shows is not enough.
+    Refused(Refused),
+}
+
+/// Why no rule decides about a request.
+pub(super) enum Undecided {
+    /// It is not known which request is meant.
+    Unknown(Unknown),
+    /// The request could mean two things.
+    Ambiguous(Ambiguous),
+    /// No rule is about it.
+    NoRule,
+    /// A rule is about it if capital and small letters are the same.
+    OtherCase,
+}
+
+/// What a proxy is told.
+pub(super) struct Answer {
+    /// The rule that decided.
+    pub(super) rule: Option<Arc<str>>,
+    /// Where a page without a right token is sent.
+    pub(super) login: Option<Arc<str>>,
+    /// What became of the check.
+    pub(super) outcome: Outcome,
+}
+
+impl Answer {
+    /// One by no rule, with nowhere to send anybody.
+    pub(super) const fn new(outcome: Outcome) -> Self {
+        Self { rule: None, login: None, outcome }
+    }
+
+    /// What became of the check, in a word.
+    pub(super) const fn what(&self) -> &'static str {
+        match &self.outcome {
+            Outcome::Public => "public",
+            Outcome::Admitted(..) => "admitted",
+            Outcome::Undecided(Undecided::Unknown(_)) => "unknown_target",
+            Outcome::Undecided(Undecided::Ambiguous(_) | Undecided::OtherCase) => "ambiguous",
+            Outcome::Undecided(Undecided::NoRule) => "no_rule",
+            Outcome::Refused(Refused::Fault(_)) => "fault",
+            Outcome::Refused(Refused::Rejected(Rejected::InsufficientScope { .. })) => "forbidden",
+            Outcome::Refused(Refused::Rejected(_)) => "unauthenticated",
+        }
+    }
+
+    /// The answer over HTTP.
+    pub(super) fn to_response(&self) -> Response {
+        let mut response = match self.identity() {
+            Some(identity) => (StatusCode::OK, identity).into_response(),
+            None => self.refusal(),
+        };
+        no_store(response.headers_mut());
+        response
+    }
+
+    /// What the upstream is told of who asks; `None`: nobody passes.
+    pub(super) fn identity(&self) -> Option<HeaderMap> {
+        match &self.outcome {
+            Outcome::Public => Some(HeaderMap::new()),
+            Outcome::Admitted(admitted, token) => Some(identity(admitted, token)),
+            Outcome::Undecided(_) | Outcome::Refused(_) => None,
+        }
+    }
+
+    /// What to send back to somebody who does not pass.
+    pub(super) fn refusal(&self) -> Response {
+        let problem = match &self.outcome {
+            Outcome::Public | Outcome::Admitted(..) => return StatusCode::OK.into_response(),
+            Outcome::Undecided(undecided) => undecided.problem(),
+            Outcome::Refused(Refused::Fault(fault)) => fault.clone().into(),
+            Outcome::Refused(Refused::Rejected(rejected)) => return self.rejected(rejected),
+        };
+        problem.into_response()
+    }
+
+    fn rejected(&self, rejected: &Rejected) -> Response {
+        let insufficient = rejected.status() == StatusCode::FORBIDDEN.as_u16();
+        let login = self.login.as_deref().and_then(|url| HeaderValue::from_str(url).ok());
+        if let Some(login) = login.filter(|_| !insufficient) {
+            return (StatusCode::FOUND, [(LOCATION, login)]).into_response();
+        }
+        let problem = if *rejected == Rejected::Missing {
+            Problem::unauthorized("Send `Authorization: Bearer …`.")
+        } else if insufficient {
+            Problem::forbidden("insufficient-scope", rejected.to_string())
+        } else {
+            Problem::invalid_token(&rejected.to_string())
+        };
+        let ended = if let Rejected::Revoked { ended } = rejected { *ended } else { None };
+        let mut response = problem.because(ended).into_response();
+        if let Ok(challenge) = HeaderValue::try_from(rejected.challenge()) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl Undecided {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Unknown(unknown) => Problem::forbidden("unknown-target", unknown.next()),
+            Self::Ambiguous(why) => ambiguous(&why.to_string()),
+            Self::OtherCase => {
+                ambiguous("a rule is about this path, if capital and small letters are the same")
+            }
+            Self::NoRule => Problem::forbidden("no-rule", "No rule is about this request."),
+        }
+    }
+}
+
+fn ambiguous(why: &str) -> Problem {
+    let detail = format!("The request could mean two things: {why}.");
+    Problem::forbidden("ambiguous-target", detail)
+}
+
+/// Who asks, for the upstream; what is empty is left out.
+fn identity(admitted: &Admitted, token: &SecretText) -> HeaderMap {
+    let list =
+        |words: &mut dyn Iterator<Item = &str>| words.map(encoded).collect::<Vec<_>>().join(" ");
+    let values = [
+        encoded(&admitted.subject),
+        admitted.session.as_deref().map(encoded).unwrap_or_default(),
+        encoded(&admitted.client),
+        list(&mut admitted.scope.split(' ')),
+        list(&mut admitted.roles()),
+        token.expose().to_owned(),
+    ];
+    let mut headers = HeaderMap::with_capacity(IDENTITY.len());
+    for (name, value) in IDENTITY.iter().zip(values) {
+        if let (Ok(mut value), false) = (HeaderValue::from_str(&value), value.is_empty()) {
+            value.set_sensitive(name.as_str() == "x-symbolon-token");
+            headers.insert(name.clone(), value);
+        }
+    }
+    headers
+}
+
+/// A text as it stands in a header: visible ASCII, everything else percent-encoded.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NOT_VISIBLE).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_names_look_alike_in_a_header() {
+        assert_eq!(encoded("10086"), "10086");
+        assert_eq!(encoded("张三@example.com"), "%E5%BC%A0%E4%B8%89@example.com");
+        assert_ne!(encoded("a b"), encoded("a%20b"));
+        assert_eq!(encoded("a\r\nX-Symbolon-Roles: admin"), "a%0D%0AX-Symbolon-Roles:%20admin");
+        assert_eq!(encoded("\u{7f}\u{0}"), "%7F%00");
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_and_lists_are_separated_by_one_space() {
+        let roles = ["clerk".to_owned(), "vice president".to_owned()].into();
+        let admitted = Admitted {
+            subject: "client:x".into(),
+            session: None,
+            client: "x".into(),
+            scope: String::new(),
+            roles,
+        };
+        let headers = identity(&admitted, &SecretText::new("a.b.c".into()));
+        assert_eq!(headers["x-symbolon-roles"], "clerk vice%20president");
+        assert!(headers["x-symbolon-token"].is_sensitive());
+        assert!(!headers.contains_key("x-symbolon-session"));
+        assert!(!headers.contains_key("x-symbolon-scope"));
+    }
+}

@@ -1,0 +1,42 @@
+//! What a token is worth, by the authority itself: its own keys, and the session as the store has it now.
+
+use super::{Admitted, Refused};
+use crate::app::App;
+use crate::http::own_token::OwnToken;
+use serde_json::{Map, Value};
+use symbolon_core::Verdict;
+use symbolon_verify::{Distrust, Rejected};
+
+/// Judges a token for an audience: exact at the instant of the answer.
+pub(super) async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
+    let at = app.now()?;
+    let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
+    if !token.audience.iter().any(|own| own == audience) {
+        return Err(Rejected::Untrusted(Distrust::Audience).into());
+    }
+    if token.expires_at <= at {
+        return Err(Rejected::Expired.into());
+    }
+    if token.claims.contains_key("cnf") {
+        // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
+        return Err(Rejected::Binding.into());
+    }
+    match token.verdict(app, at).await? {
+        Some(Verdict::Live) => Ok(admitted(&token.claims)),
+        Some(Verdict::Stale(_)) => Err(Rejected::Stale.into()),
+        Some(Verdict::Revoked(reason)) => Err(Rejected::Revoked { ended: Some(reason) }.into()),
+        None => Err(Rejected::Revoked { ended: None }.into()),
+    }
+}
+
+fn admitted(claims: &Map<String, Value>) -> Admitted {
+    let text = |name| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
+    Admitted {
+        subject: text("sub").unwrap_or_default(),
+        session: text("sid"),
+        client: text("client_id").unwrap_or_default(),
+        scope: text("scope").unwrap_or_default(),
+        roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Which request a proxy asks about: what it says in headers, if it is believed, or the request itself.
+
+use axum::http::header::{ACCEPT, HeaderName};
+use axum::http::{HeaderMap, Method, Uri};
+
+/// The path under which the target of a request stands.
+const BASE: &str = "/gateway/check";
+
+const URIS: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-uri"), HeaderName::from_static("x-original-uri")];
+const METHODS: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// A request, as a proxy describes it.
+pub(super) struct Described {
+    /// The method, as it was sent.
+    pub(super) method: String,
+    /// The target, as it was sent.
+    pub(super) target: String,
+}
+
+/// Why it is not known which request is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unknown {
+    /// Nobody who is believed said so.
+    Target,
+    /// The target is known from a header, and the method is not.
+    Method,
+    /// Two places say different things: one of them was not written by the proxy.
+    Contradiction,
+}
+
+impl Unknown {
+    /// What to do about it.
+    pub(super) const fn next(self) -> &'static str {
+        match self {
+            Self::Target => {
+                "Nobody who is believed said which request this is about. List the proxy in \
+                 `gateway.trusted_proxies`, or call /gateway/check/{path}."
+            }
+            Self::Method => {
+                "The proxy said which target was asked for, and not by which method. Have it send \
+                 X-Forwarded-Method or X-Original-Method."
+            }
+            Self::Contradiction => {
+                "Target or method are told twice and differently. Have the proxy remove what its \
+                 own clients send of X-Forwarded-* and X-Original-*."
+            }
+        }
+    }
+}
+
+impl Described {
+    /// What was asked, by the headers of a proxy that is believed, or by the path behind [`BASE`].
+    ///
+    /// Whatever is told twice must be told alike: some proxies pass on what their own clients wrote.
+    pub(super) fn by(
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        trusted: bool,
+    ) -> Result<Self, Unknown> {
+        let told = |names| if trusted { only(headers, names) } else { Ok(None) };
+        let own = own_target(uri);
+        let (target, told_method) = (told(&URIS)?, told(&METHODS)?);
+        let agreed = |one: &str, other: Option<&str>| other.is_none_or(|other| other == one);
+        match (own, target) {
+            (Some(own), target) => {
+                match agreed(own, target) && agreed(method.as_str(), told_method) {
+                    true => Ok(Self { method: method.to_string(), target: own.to_owned() }),
+                    false => Err(Unknown::Contradiction),
+                }
+            }
+            (None, Some(target)) => {
+                let method = told_method.ok_or(Unknown::Method)?.to_owned();
+                Ok(Self { method, target: target.to_owned() })
+            }
+            (None, None) => Err(Unknown::Target),
+        }
+    }
+
+    /// Whether a person waits for a page, and can be sent elsewhere.
+    pub(super) fn is_page(&self, headers: &HeaderMap) -> bool {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let page = || text(ACCEPT).is_some_and(|accept| accept.contains("text/html"));
+        self.method == "GET" && text(SEC_FETCH_MODE).map_or_else(page, |mode| mode == "navigate")
+    }
+}
+
+/// The target that stands behind [`BASE`], not decoded.
+fn own_target(uri: &Uri) -> Option<&str> {
+    let whole = uri.path_and_query()?.as_str();
+    whole.strip_prefix(BASE).filter(|rest| rest.starts_with('/'))
+}
+
+/// What all headers of these names say, if they say the same.
+fn only<'h>(headers: &'h HeaderMap, names: &[HeaderName]) -> Result<Option<&'h str>, Unknown> {
+    let mut found = None;
+    for value in names.iter().flat_map(|name| headers.get_all(name)) {
+        let text = value.to_str().map_err(|_| Unknown::Contradiction)?;
+        if found.replace(text).is_some_and(|earlier| earlier != text) {
+            return Err(Unknown::Contradiction);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(uri: &str, lines: &[(&str, &str)], trusted: bool) -> Result<(String, String), Unknown> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let described = Described::by(&Method::POST, &uri.parse().unwrap(), &headers, trusted);
+        described.map(|described| (described.method, described.target))
+    }
+
+    fn told(method: &str, target: &str) -> Result<(String, String), Unknown> {
+        Ok((method.to_owned(), target.to_owned()))
+    }
+
+    const PUT: (&str, &str) = ("X-Forwarded-Method", "PUT");
+    const A: (&str, &str) = ("X-Forwarded-Uri", "/a?b");
+
+    #[test]
+    fn a_proxy_that_is_believed_says_what_it_was_asked() {
+        assert_eq!(said("/gateway/check", &[PUT, A], true), told("PUT", "/a?b"));
+        let nginx = [("X-Original-Method", "GET"), ("X-Original-URI", "/%2e")];
+        assert_eq!(said("/gateway/check?x", &nginx, true), told("GET", "/%2e"));
+    }
+
+    #[test]
+    fn whoever_is_not_believed_can_ask_about_their_own_request_alone() {
+        assert_eq!(said("/gateway/check", &[PUT, A], false), Err(Unknown::Target));
+        assert_eq!(said("/gateway/check/c", &[PUT, A], false), told("POST", "/c"));
+        assert_eq!(said("/gateway/check/", &[], false), told("POST", "/"));
+        assert_eq!(said("/gateway/check//a/%2E?b", &[], false), told("POST", "//a/%2E?b"));
+        assert_eq!(said("/gateway/check?a=/b", &[], true), Err(Unknown::Target));
+    }
+
+    #[test]
+    fn what_is_told_twice_must_be_told_alike() {
+        let same = ("X-Original-URI", "/a?b");
+        let other = ("X-Original-URI", "/public");
+        assert_eq!(said("/gateway/check", &[PUT, A, same], true), told("PUT", "/a?b"));
+        for (uri, lines) in [
+            ("/gateway/check", &[PUT, A, other][..]),
+            ("/gateway/check", &[PUT, A, ("X-Forwarded-Uri", "/public")]),
+            ("/gateway/check", &[PUT, A, ("X-Original-Method", "GET")]),
+            ("/gateway/check/public", &[A]),
+            ("/gateway/check/a?b", &[A, PUT]),
+        ] {
+            assert_eq!(said(uri, lines, true), Err(Unknown::Contradiction), "{uri} {lines:?}");
+        }
+        assert_eq!(said("/gateway/check", &[A], true), Err(Unknown::Method));
+    }
+
+    #[test]
+    fn a_page_is_what_a_browser_navigates_to() {
+        let is_page = |method: &str, lines: &[(&str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+            }
+            Described { method: method.into(), target: "/".into() }.is_page(&headers)
+        };
+        let html = ("accept", "text/html,*/*;q=0.8");
+        assert!(is_page("GET", &[("sec-fetch-mode", "navigate")]));
+        assert!(is_page("GET", &[html]));
+        assert!(!is_page("POST", &[html, ("sec-fetch-mode", "navigate")]));
+        assert!(!is_page("GET", &[html, ("sec-fetch-mode", "cors")]));
+        assert!(!is_page("GET", &[("accept", "*/*")]));
+        assert!(!is_page("GET", &[]));
+    }
+}
