@@ -73,13 +73,13 @@ fn every_switch_that_revokes_nothing_is_in_the_history_with_its_reason() {
         (ON, vec![Change::ReplayEnded(web())]),
     ] {
         let (_, events) = put(&mut all, &new);
-        let of = |event: &Event| match &event.target {
-            Target::Nothing(change) => Some((change.clone(), event.reason)),
-            _ => None,
+        let of = |event: &Event| {
+            let Target::Nothing(change) = &event.target else { return None };
+            Some((change.clone(), event.reason))
         };
-        let reason = |change: &Change| match change {
-            Change::ClientEnabled(_) => Reason::ClientDisabled,
-            _ => Reason::Replayed,
+        let reason = |change: &Change| match matches!(change, Change::ClientEnabled(_)) {
+            true => Reason::ClientDisabled,
+            false => Reason::Replayed,
         };
         let expected: Vec<_> = changes.iter().map(|own| (own.clone(), reason(own))).collect();
         assert_eq!(events.iter().filter_map(of).collect::<Vec<_>>(), expected, "{new:?}");
