@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims,
-    RefreshTokenKeys, SecretHash, SigningKey, Type, parse_key_id, parse_session_id,
+    RefreshTokenKeys, SecretHash, SharedSecret, SigningKey, Type, parse_key_id, parse_session_id,
     session_id_text, verify,
 };
 
@@ -201,7 +201,7 @@ fn keys() -> &'static (KeySet, KeySet) {
     static KEYS: OnceLock<(KeySet, KeySet)> = OnceLock::new();
     KEYS.get_or_init(|| {
         let public = KeySet::parse(PUBLIC_KEYS).unwrap_or_else(|wrong| panic!("{wrong}"));
-        let secret = SigningKey::from_secret(&[0x42; 32]).unwrap_or_else(|w| panic!("{w}"));
+        let secret = SigningKey::from_secret(SharedSecret::assume_drawn(&[0x42; 32]));
         let secret = KeySet::from_keys(vec![secret.verifying_key()]);
         (public, secret.unwrap_or_else(|wrong| panic!("{wrong}")))
     })

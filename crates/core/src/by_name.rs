@@ -95,7 +95,8 @@ impl Cutoffs {
             Target::Session(_)
             | Target::Subject(..)
             | Target::Client(..)
-            | Target::Everything(_) => return false,
+            | Target::Everything(_)
+            | Target::Nothing(_) => return false,
         }
         true
     }

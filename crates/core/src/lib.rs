@@ -13,18 +13,19 @@
 //!   family is.
 //! - *epoch*, `ver`: counters of store, subject, client and everything. A *bump* raises one and sets a
 //!   *bound*: tokens below it are *stale* (must renew) or *revoked* (must sign in).
-//! - *event*: one revocation, committed with the change that caused it.
+//! - *event*: one revocation, committed with the change that caused it; a *change* is an event that hits nothing.
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
 //! many, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
-//! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`scope`] and
+//! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
 //! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
 
 pub mod audience;
 pub mod binding;
 pub mod by_name;
+pub mod change;
 pub mod client;
 pub mod credentials;
 pub mod denial;
@@ -47,6 +48,7 @@ pub mod switches;
 pub mod target;
 pub mod time;
 
+pub use change::Change;
 pub use client::{BindingMode, ClientPolicy, Policies, Replay};
 pub use denial::{Denial, Fault};
 pub use epoch::{Cutoffs, Ver};

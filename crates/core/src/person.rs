@@ -1,5 +1,6 @@
 //! What is done to a subject as a whole: its profile, a ban and its end, erasure.
 
+use crate::change::Change;
 use crate::client::Policies;
 use crate::epoch::Bump;
 use crate::id::{ClientId, SessionId};
@@ -109,12 +110,18 @@ impl LoadedSubject {
     }
 
     /// Lifts the ban, if there is one: who signs in again may, and nothing that it ended revives.
-    pub fn unban(mut self) -> SubjectDecision<Replaced> {
+    pub fn unban(
+        mut self,
+        (reason, act): (Reason, &Act),
+        at: Timestamp,
+    ) -> SubjectDecision<Replaced> {
         let version = self.version();
-        match self.subject.lift_ban() {
-            false => SubjectDecision::unchanged(Replaced { version, changed: false }),
-            true => self.decided(Vec::new(), Vec::new(), Replaced { version, changed: true }),
+        if !self.subject.lift_ban() {
+            return SubjectDecision::unchanged(Replaced { version, changed: false });
         }
+        let lifted = Change::BanLifted(self.subject.subject.clone());
+        let event = lifted.event(&self.bump(reason, act, at));
+        self.decided(Vec::new(), vec![event], Replaced { version, changed: true })
     }
 
     /// Ends all sessions and forgets the person: what was said of them and of their devices, ended

@@ -1,5 +1,6 @@
 //! What is revoked, how, why and by whom: the event that a commit carries.
 
+use crate::change::Change;
 use crate::id::{ClientId, KeyId, SessionId, StoreEpoch, Subject};
 use crate::session::Session;
 use crate::time::{Duration, Timestamp};
@@ -117,6 +118,8 @@ pub enum Target {
     Key(KeyId),
     /// Every token that is below.
     Everything(Below),
+    /// No token: what people may do changed, and nothing was revoked.
+    Nothing(Change),
 }
 
 /// Who acted.
@@ -134,7 +137,8 @@ pub enum Actor {
     Person(Subject),
 }
 
-/// Who did something, and from where: stored in the commit of every revoking act.
+/// Who did something, and from where: stored in the commit of every act that revokes, or that changes what
+/// people may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Act {
     /// Who.
@@ -163,7 +167,7 @@ pub struct Whose {
     pub client: ClientId,
 }
 
-/// One revocation, committed with the change that caused it.
+/// One revocation, committed with the change that caused it; or a change that revoked nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
     /// When it was decided.
@@ -189,6 +193,7 @@ impl Event {
         match &self.target {
             Target::Session(_) | Target::Token(_) => self.whose.as_ref().map(|own| &own.subject),
             Target::Subject(subject, _) => Some(subject),
+            Target::Nothing(change) => change.subject(),
             Target::Client(..) | Target::Key(_) | Target::Everything(_) => None,
         }
     }
@@ -198,6 +203,7 @@ impl Event {
         match &self.target {
             Target::Session(_) | Target::Token(_) => self.whose.as_ref().map(|own| &own.client),
             Target::Client(client, _) => Some(client),
+            Target::Nothing(change) => change.client(),
             Target::Subject(..) | Target::Key(_) | Target::Everything(_) => None,
         }
     }
@@ -214,7 +220,7 @@ impl Event {
                 lived && *client == session.client && session.born.of_client() < *below
             }
             Target::Everything(below) => lived && session.born.of_everything() < *below,
-            Target::Token(_) | Target::Key(_) => false,
+            Target::Token(_) | Target::Key(_) | Target::Nothing(_) => false,
         }
     }
 }

@@ -3,8 +3,11 @@
 use crate::epoch::{Bump, Epochs};
 use crate::id::{StoreEpoch, Subject};
 use crate::revocation::{Below, Effect, Event, Reason, Target};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 use std::sync::Arc;
+
+/// The longest that a ban with an end may last. Inclusive: what is to last longer has none.
+pub const BAN_FOR_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A ban in force.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -21,7 +21,7 @@ pub mod conformance;
 pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
 pub use refusal::Refusal;
-pub use sqlite::{Examined, Role, Sqlite};
+pub use sqlite::{EndsState, Examined, Role, Sqlite};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -188,6 +188,22 @@ impl Store {
     /// It cannot be read at all.
     pub fn examine_sqlite(path: &Path) -> Result<Examined, Refusal> {
         Sqlite::examine(path)
+    }
+
+    /// Looks at the ends log beside the one-file store at `path` alone, also while another process serves.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn ends_log_of_sqlite(path: &Path) -> Result<EndsState, Refusal> {
+        Sqlite::ends_log(path)
+    }
+
+    /// Whether the ends log is still the file that was opened: what is appended to one that was moved away or
+    /// removed protects nothing.
+    pub fn ends_log_in_place(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.ends_log_in_place(),
+        }
     }
 
     /// Decides about one session; `None`: there is none of this name.

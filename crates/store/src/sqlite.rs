@@ -30,11 +30,11 @@ pub use restore::{Restore, Restored, Source, restore};
 use crate::latency::{Latency, Waits};
 use crate::{Kind, Record, Refusal};
 use change::{Change, Done, Put, Seen, Spend, Task, Work};
-pub use examine::Examined;
+pub use examine::{EndsState, Examined};
 use queue::Queue;
 use read::Readers;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -67,6 +67,8 @@ struct Inner {
     shared: Arc<Shared>,
     lists: Semaphore,
     threads: Vec<JoinHandle<()>>,
+    /// The database, and which file was its ends log when it was opened.
+    ends: (PathBuf, Option<(u64, u64)>),
     /// Held for life.
     _lock: Option<File>,
 }
@@ -139,6 +141,19 @@ impl Sqlite {
     /// The file cannot be read at all.
     pub fn examine(path: &Path) -> Result<Examined, Refusal> {
         examine::examine(path)
+    }
+
+    /// Looks at the ends log alone, also while another process serves. Changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn ends_log(path: &Path) -> Result<EndsState, Refusal> {
+        examine::ends_log(path)
+    }
+
+    pub(crate) fn ends_log_in_place(&self) -> bool {
+        let (path, opened) = &self.0.ends;
+        examine::ends_file(path) == *opened
     }
 
     pub(crate) fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use symbolon_core::{Generation, Salt, SessionId, Shard, StoreEpoch, Timestamp, Ver};
 use symbolon_wire::{
-    Algorithm, Claims, ExtraClaims, KeySet, MasterKey, ParsedClaims, SecretHash, SigningKey, Type,
-    key_id_text, session_id_text, sha256, verify,
+    Algorithm, Claims, ExtraClaims, KeySet, MasterKey, ParsedClaims, SecretHash, SharedSecret,
+    SigningKey, Type, key_id_text, session_id_text, sha256, verify,
 };
 
 fn vectors() -> Value {
@@ -34,7 +34,7 @@ fn a_refresh_token_keeps_its_text() {
 fn an_access_token_keeps_its_bytes_and_its_name() {
     let vectors = vectors();
     let vector = &vectors["access_token"];
-    let key = SigningKey::from_secret(&[0x42; 32]).expect("32 bytes are enough");
+    let key = SigningKey::from_secret(SharedSecret::assume_drawn(&[0x42; 32]));
     let extra = ExtraClaims::parse(r#"{"tenant":"t-1"}"#).expect("the name is free");
     let claims = Claims {
         iss: "https://id.example.com",

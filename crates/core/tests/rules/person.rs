@@ -7,8 +7,8 @@ use symbolon_core::person::{Ended, Profile, Replaced};
 use symbolon_core::revocation::{Actor, Below, Whose};
 use symbolon_core::subject::Ban;
 use symbolon_core::{
-    Act, ClientPolicy, Denial, Effect, Event, LoadedSubject, Policies, Reason, Session, SessionId,
-    Standing, Start, StoreEpoch, Target, Timestamp,
+    Act, Change, ClientPolicy, Denial, Effect, Event, LoadedSubject, Policies, Reason, Session,
+    SessionId, Standing, Start, StoreEpoch, Target, Timestamp,
 };
 
 fn act() -> Act {
@@ -168,14 +168,20 @@ fn a_timeout_before_a_ban_is_told_as_a_timeout() {
 fn lifting_a_ban_revives_nothing_and_lets_sign_in_again() {
     let mut house = house(1);
     ban(&mut house, a_ban(Reason::Banned, None), s(5));
-    let lifted = house.clone().unban();
+    let lifted = house.clone().unban((Reason::Banned, &act()), s(6));
     assert_eq!(lifted.reply, Replaced { version: version(1), changed: true });
+    let [event] = &*lifted.events else { panic!("{:?}", lifted.events) };
+    assert_eq!(
+        (&event.target, &event.act),
+        (&Target::Nothing(Change::BanLifted(subject())), &act())
+    );
+    assert_eq!((event.subject(), event.expires_at), (Some(&subject()), s(6)));
     commit(&mut house, &lifted);
     assert_eq!(why_over(&house, sid(1), s(6)), (Reason::Banned, s(5)));
     sign_in(&mut house, &start(2), &ClientPolicy::default(), s(7)).0.unwrap();
     assert_eq!(standing(&house, sid(2), s(8)), Standing::Active);
-    let again = house.unban();
-    assert!(!again.reply.changed && again.subject.is_none());
+    let again = house.unban((Reason::Banned, &act()), s(9));
+    assert!(!again.reply.changed && again.subject.is_none() && again.events.is_empty());
 }
 
 /// A session of which everything that can be personal is known.

@@ -7,7 +7,8 @@ use symbolon_core::refresh::Answer;
 use symbolon_core::revocation::Below;
 use symbolon_core::switches::Switches;
 use symbolon_core::{
-    Act, Cutoffs, Denial, Effect, Event, Outcome, Reason, Replay, StoreEpoch, Target, Timestamp,
+    Act, Change, Cutoffs, Denial, Effect, Event, Outcome, Reason, Replay, StoreEpoch, Target,
+    Timestamp,
 };
 
 const ON: Switches = Switches { disabled: false, replay: None };
@@ -30,31 +31,60 @@ fn put_at(
     new: &Switches,
     expected: Option<&[Below]>,
     at: Timestamp,
-) -> Result<(Replaced, Option<Event>), Below> {
+) -> Result<(Replaced, Vec<Event>), Below> {
     let (epoch, reason) = (all.epoch, Reason::ClientDisabled);
     let bump = Bump { epoch, reason, at, tokens_live_until: s(99), act: Act::authority() };
     all.replace_switches(&client("web"), new, expected, &bump)
 }
 
-fn put(all: &mut Cutoffs, new: &Switches) -> (Replaced, Option<Event>) {
+fn put(all: &mut Cutoffs, new: &Switches) -> (Replaced, Vec<Event>) {
     put_at(all, new, None, s(1)).unwrap()
 }
 
 #[test]
 fn switching_off_is_a_stale_bump_and_every_change_another_version() {
     let mut all = known();
-    let (replaced, event) = put(&mut all, &OFF);
+    let (replaced, events) = put(&mut all, &OFF);
     assert_eq!(replaced, Replaced { version: version(1), changed: true });
-    let event = event.unwrap();
+    let [event] = &*events else { panic!("{events:?}") };
     assert_eq!(event.effect, Effect::Stale, "no session ends");
     assert_eq!(event.target, Target::Client(client("web"), version(1)));
     for (counter, new) in [(2, ON), (3, lenient(s(60))), (4, lenient(s(90))), (5, ON)] {
-        let (replaced, event) = put(&mut all, &new);
+        let (replaced, events) = put(&mut all, &new);
         assert_eq!(replaced, Replaced { version: version(counter), changed: true });
-        assert_eq!(event, None, "nothing is revoked by {new:?}");
+        for event in events {
+            assert!(matches!(event.target, Target::Nothing(_)), "nothing is revoked by {new:?}");
+            assert_eq!(event.expires_at, s(1), "no verifier keeps {event:?}");
+        }
     }
     let bounds = all.client(&client("web")).epochs;
     assert_eq!(bounds.stale.map(|bound| bound.below), Some(version(1)), "no other bound was set");
+}
+
+#[test]
+fn every_switch_that_revokes_nothing_is_in_the_history_with_its_reason() {
+    let mut all = known();
+    let until = |at| ReplayFor { replay: Replay::Report, until: s(at) };
+    let web = || client("web");
+    for (new, changes) in [
+        (OFF, vec![]),
+        (lenient(s(60)), vec![Change::ClientEnabled(web()), Change::ReplaySet(web(), until(60))]),
+        (lenient(s(90)), vec![Change::ReplaySet(web(), until(90))]),
+        (ON, vec![Change::ReplayEnded(web())]),
+    ] {
+        let (_, events) = put(&mut all, &new);
+        let of = |event: &Event| {
+            let Target::Nothing(change) = &event.target else { return None };
+            Some((change.clone(), event.reason))
+        };
+        let reason = |change: &Change| match matches!(change, Change::ClientEnabled(_)) {
+            true => Reason::ClientDisabled,
+            false => Reason::Replayed,
+        };
+        let expected: Vec<_> = changes.iter().map(|own| (own.clone(), reason(own))).collect();
+        assert_eq!(events.iter().filter_map(of).collect::<Vec<_>>(), expected, "{new:?}");
+        assert!(events.iter().all(|event| event.client() == Some(&web())));
+    }
 }
 
 #[test]
@@ -63,8 +93,8 @@ fn nothing_changed_bumps_nothing() {
     for new in [ON, OFF, lenient(s(60)), Switches { disabled: true, ..lenient(s(60)) }] {
         put(&mut all, &new);
         let before = all.clone();
-        let (replaced, event) = put(&mut all, &new);
-        assert_eq!((replaced.changed, event), (false, None));
+        let (replaced, events) = put(&mut all, &new);
+        assert_eq!((replaced.changed, events), (false, Vec::new()));
         assert_eq!(all, before, "{new:?}");
     }
 }

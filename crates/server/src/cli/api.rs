@@ -115,7 +115,7 @@ impl Api {
         if answer.status.is_success() {
             return read_json(&answer);
         }
-        Err(refusal(&format!("{method} {path}"), &answer))
+        Err(refusal((&method, path), &answer))
     }
 
     /// Opens an answer that is read piece by piece, on a connection of its own.
@@ -133,7 +133,7 @@ impl Api {
             request.map_err(|why| Failure::wrong_usage("this cannot be asked for").because(why))?;
         let connection = self.connect().await.map_err(|why| self.unreachable(&why))?;
         let opened = connection.open(request).await.map_err(|why| self.unreachable(&why))?;
-        opened.map_err(|answer| refusal(&format!("GET {path}"), &answer))
+        opened.map_err(|answer| refusal((&Method::GET, path), &answer))
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
@@ -233,7 +233,7 @@ struct Problem {
 }
 
 /// What a refused call says: what happened, why, what next.
-pub fn refusal(what: &str, answer: &Answer) -> Failure {
+pub fn refusal((method, path): (&Method, &str), answer: &Answer) -> Failure {
     let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
     let title = problem.title.as_deref().or(answer.status.canonical_reason()).unwrap_or("refused");
     let exit = match answer.status.is_server_error() {
@@ -248,7 +248,7 @@ pub fn refusal(what: &str, answer: &Answer) -> Failure {
             why = format!("{why} ({label} {text})").trim_start().to_owned();
         }
     }
-    let what = format!("{} {title}: {what}", answer.status.as_u16());
+    let what = format!("{} {title}: {method} {path}", answer.status.as_u16());
     let mut failure = match exit {
         Exit::CouldNot => Failure::could_not(what),
         Exit::Refused | Exit::WrongUsage => Failure::refused(what),
@@ -256,23 +256,33 @@ pub fn refusal(what: &str, answer: &Answer) -> Failure {
     if !why.is_empty() {
         failure = failure.because(why);
     }
-    match next(answer.status) {
+    match next(answer.status, path) {
         Some(next) => failure.next(next),
         None => failure,
     }
 }
 
-fn next(status: StatusCode) -> Option<&'static str> {
+fn next(status: StatusCode, path: &str) -> Option<&'static str> {
     match status.as_u16() {
         401 => Some("check SYMBOLON_API_KEY: symbolon apikey list shows the keys there are"),
         403 => Some("make a key with more scopes: symbolon apikey create --scopes …"),
-        404 => Some("symbolon sessions list --subject … shows what there is"),
+        404 => Some(not_found(path)),
         412 => Some("somebody else changed it meanwhile: look again, then repeat"),
         429 => Some("wait a little; a right key is never delayed"),
         503 => {
             Some("the authority could not reach its store; its log says why, and retrying is safe")
         }
         _ => None,
+    }
+}
+
+/// Where to look for what was not found.
+fn not_found(path: &str) -> &'static str {
+    match path.split(['/', '?']).nth(2) {
+        Some("sessions") => "symbolon sessions list --subject … shows what there is",
+        Some("clients") => "symbolon clients list shows what there is",
+        Some("keys") => "symbolon keys list shows what there is",
+        _ => "is --url (SYMBOLON_URL) the URL of a Symbolon authority, and of one of this version?",
     }
 }
 
@@ -285,7 +295,7 @@ mod tests {
         let body = r#"{"type":"urn:symbolon:insufficient-scope","title":"Forbidden","status":403,
             "detail":"The API key lacks the scope `sessions:end`.","request_id":"r1"}"#;
         let answer = Answer { status: StatusCode::FORBIDDEN, body: Bytes::from(body) };
-        let failure = refusal("DELETE /v1/sessions/x", &answer);
+        let failure = refusal((&Method::DELETE, "/v1/sessions/x"), &answer);
         assert_eq!(failure.exit, Exit::Refused);
         assert_eq!(
             failure.to_string(),
@@ -296,10 +306,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_found_is_looked_for_where_such_things_are_listed() {
+        let body = Bytes::from_static(b"{}");
+        for (path, hint) in [
+            ("/v1/sessions/x", "sessions list"),
+            ("/v1/clients/web", "clients list"),
+            ("/v1/keys/x?note=y", "keys list"),
+            ("/v1/nothing", "SYMBOLON_URL"),
+            ("/", "SYMBOLON_URL"),
+        ] {
+            let answer = Answer { status: StatusCode::NOT_FOUND, body: body.clone() };
+            let said = refusal((&Method::GET, path), &answer).to_string();
+            assert!(said.contains(hint), "{path}: {said}");
+        }
+    }
+
+    #[test]
     fn an_answer_without_a_problem_document_still_says_its_status() {
         let answer =
             Answer { status: StatusCode::BAD_GATEWAY, body: Bytes::from_static(b"<html>") };
-        let failure = refusal("GET /v1/sessions", &answer);
+        let failure = refusal((&Method::GET, "/v1/sessions"), &answer);
         assert_eq!(failure.exit, Exit::CouldNot);
         assert_eq!(failure.to_string(), "502 Bad Gateway: GET /v1/sessions");
     }

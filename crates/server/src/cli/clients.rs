@@ -21,7 +21,7 @@ pub enum Command {
     /// Refuse a client in every grant until it is enabled again; no session ends by it
     Disable(DisableArgs),
     /// Let a client that was disabled go on
-    Enable(ClientArgs),
+    Enable(EnableArgs),
     /// Treat used refresh tokens of a client otherwise than the configuration says, for a while
     Replay(ReplayArgs),
 }
@@ -67,6 +67,16 @@ pub struct DisableArgs {
     note: Option<String>,
 }
 
+/// Which client to switch on, and why.
+#[derive(Args)]
+pub struct EnableArgs {
+    #[command(flatten)]
+    of: ClientArgs,
+    /// Why, for colleagues who read the history
+    #[arg(long)]
+    note: Option<String>,
+}
+
 /// How a client's replays are treated, and for how long.
 #[derive(Args)]
 pub struct ReplayArgs {
@@ -77,6 +87,9 @@ pub struct ReplayArgs {
     /// For so long
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "2h")]
     lasting: Duration,
+    /// Why, for colleagues who read the history
+    #[arg(long)]
+    note: Option<String>,
 }
 
 /// What a used refresh token does after its window.
@@ -107,7 +120,8 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Enable(args) => {
             let said = ("enabled: its sessions go on", "nothing changed: it was enabled");
-            switch(args, json!({"disabled": false}), said).await
+            let change = json!({"disabled": false, "note": args.note});
+            switch(args.of, change, said).await
         }
         Command::Replay(args) => replay(args).await,
     }
@@ -205,7 +219,8 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
         }
     };
     let unchanged = "nothing changed: they were treated so";
-    switch(args.of, json!({"replay": replay}), (&said, unchanged)).await
+    let change = json!({"replay": replay, "note": args.note});
+    switch(args.of, change, (&said, unchanged)).await
 }
 
 /// Changes these members; the others are sent back as they stand, on the condition that nobody changed

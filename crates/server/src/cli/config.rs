@@ -5,6 +5,7 @@ use crate::cli::{ConfigArgs, Failure, out};
 use crate::config::{
     self, Config, DEFAULT_FILE, LoadError, MasterKeySource, Preset, StoreUrl, duration_text,
 };
+use crate::keys::brought_wrong;
 use aws_lc_rs::rand::SystemRandom;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -79,23 +80,43 @@ pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
 
 fn failure(error: &LoadError) -> Failure {
     match error {
-        LoadError::Refused(problems) => Failure::refused(match problems.len() {
-            1 => "the configuration is refused: 1 mistake".to_owned(),
-            n => format!("the configuration is refused: {n} mistakes"),
-        }),
+        LoadError::Refused(problems) => mistakes(problems.len()),
         LoadError::Unreadable(..) => Failure::could_not(error.to_string())
             .next("name the file with --config FILE, or write one with `symbolon config init`"),
     }
 }
 
+fn mistakes(count: usize) -> Failure {
+    Failure::refused(match count {
+        1 => "the configuration is refused: 1 mistake".to_owned(),
+        n => format!("the configuration is refused: {n} mistakes"),
+    })
+}
+
+fn refused(wrong: &[String]) -> Result<(), Failure> {
+    if wrong.is_empty() { Ok(()) } else { Err(mistakes(wrong.len())) }
+}
+
 fn check(args: &CheckArgs) -> Result<(), Failure> {
     if !args.json {
-        say_ok(&load(&args.config)?);
+        let config = load(&args.config)?;
+        let wrong = brought_wrong(&config);
+        wrong.iter().for_each(out::note);
+        refused(&wrong)?;
+        say_ok(&config);
         return Ok(());
     }
     let loaded = Config::load(args.config.file.as_deref(), &args.config.set);
     match &loaded {
-        Ok(config) => out::json(&json!({ "ok": true, "notes": notes(config) })),
+        Ok(config) => {
+            let wrong = brought_wrong(config);
+            if !wrong.is_empty() {
+                out::json(&json!({ "ok": false, "problems": wrong }));
+            } else {
+                out::json(&json!({ "ok": true, "notes": notes(config) }));
+            }
+            refused(&wrong)?;
+        }
         Err(LoadError::Refused(problems)) => {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             out::json(&json!({ "ok": false, "problems": lines }));
@@ -171,6 +192,9 @@ fn notes(config: &Config) -> Vec<String> {
         MasterKeySource::File(_) | MasterKeySource::Credential(_) | MasterKeySource::Env(_) => {}
     }
     notes.extend(config.master_key.warning());
+    for path in config.brought_files().filter(|path| !path.exists()) {
+        notes.push(format!("there is no {} on this machine", path.display()));
+    }
     if config.clients.is_empty() {
         notes.push("there are no [[clients]]: nobody can be signed in".to_owned());
     }

@@ -43,6 +43,9 @@ pub struct RotateArgs {
     /// Do not announce it first: verifiers that cache the key set must fetch it again
     #[arg(long)]
     now: bool,
+    /// Why, for colleagues who read the history
+    #[arg(long)]
+    note: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -82,6 +85,9 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             let mut body = json!({ "now": args.now });
             if let Some(alg) = args.alg {
                 body["alg"] = Value::String(alg);
+            }
+            if let Some(note) = args.note {
+                body["note"] = Value::String(note);
             }
             let mut api = Api::new(args.api)?;
             (api.call(Method::POST, "/v1/keys/rotate", Some(&body)).await?, args.json)

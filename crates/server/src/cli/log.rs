@@ -122,9 +122,11 @@ pub async fn events(
 
 fn row(event: &Value) -> Vec<String> {
     let of = |member: &str| text(&event[member]);
+    // What revoked nothing is told by what it changed.
+    let effect = if event["change"].is_null() { of("effect") } else { of("change") };
     vec![
         time(&event["at"]),
-        of("effect"),
+        effect,
         of("reason"),
         of("subject"),
         of("client_id"),

@@ -6,7 +6,7 @@ use crate::authority::{
 };
 use crate::cli::config::load;
 use crate::cli::{Failure, ServeArgs};
-use crate::config::{Config, MasterKeySource};
+use crate::config::{Config, MasterKeySource, file_here};
 use crate::log;
 use crate::task::reload::Reload;
 use std::net::SocketAddr;
@@ -20,6 +20,8 @@ use tokio::net::TcpListener;
 /// The configuration is refused, no master key is given, the store cannot be used, an address is taken.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     keep_files_private();
+    // The file that is found now is the one that a reload reads: without it every client would be a stranger.
+    let file = args.config.file.clone().or_else(|| file_here().map(Path::to_owned));
     let config = load(&args.config)?;
     log::start(config.log, config.log_level);
     if let Some(warning) = config.master_key.warning() {
@@ -37,7 +39,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let live = open(config, master).await?;
     let admin = open_admin_socket(&data);
     tracing::info!(issuer = &*issuer, %address, "ready");
-    let read = Box::new(move || Config::load(args.config.file.as_deref(), &args.config.set));
+    let read = Box::new(move || Config::load_exactly(file.as_deref(), &args.config.set));
     let reload = Reload { live: live.clone(), read };
     tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, Doors { api, metrics, admin }, stop).await;

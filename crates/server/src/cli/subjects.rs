@@ -20,7 +20,7 @@ pub enum Command {
     /// End all sessions of a subject, and do not let it sign in again
     Ban(BanArgs),
     /// Let a banned subject sign in again; what the ban ended stays ended
-    Unban(SubjectArgs),
+    Unban(UnbanArgs),
     /// Show a subject's roles, or replace them; nobody is signed out by it
     Roles(RolesArgs),
 }
@@ -54,6 +54,16 @@ pub struct BanArgs {
     /// Wait until every verifier has applied it, at most so long, such as 2s
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
+}
+
+/// Whose ban to lift, and why.
+#[derive(Args)]
+pub struct UnbanArgs {
+    #[command(flatten)]
+    of: SubjectArgs,
+    /// Why, for colleagues who read the history
+    #[arg(long)]
+    note: Option<String>,
 }
 
 /// Whose roles, and what they become.
@@ -135,8 +145,8 @@ async fn ban(args: BanArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn unban(args: SubjectArgs) -> Result<(), Failure> {
-    let path = path(&args.subject) + "/ban";
+async fn unban(UnbanArgs { of: args, note }: UnbanArgs) -> Result<(), Failure> {
+    let path = with_query(path(&args.subject) + "/ban", &[("note", note.as_deref())]);
     let answer = Api::new(args.api)?.call(Method::DELETE, &path, None).await?;
     match (args.json, answer["changed"] == true) {
         (true, _) => out::json(&answer),

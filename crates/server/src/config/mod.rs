@@ -235,8 +235,14 @@ impl Config {
     /// # Errors
     /// The file could not be read, or something in it, the environment or the flags is wrong.
     pub fn load(file: Option<&Path>, set: &[String]) -> Result<Self, LoadError> {
-        let default = Path::new(DEFAULT_FILE);
-        let path = file.or_else(|| default.exists().then_some(default));
+        Self::load_exactly(file.or_else(file_here), set)
+    }
+
+    /// The same without looking for a file: `None` reads none.
+    ///
+    /// # Errors
+    /// As [`Self::load`]'s.
+    pub fn load_exactly(path: Option<&Path>, set: &[String]) -> Result<Self, LoadError> {
         let text = path.map(read).transpose()?.unwrap_or_default();
         let base = path.and_then(Path::parent).unwrap_or(Path::new(""));
         let name = path.map_or("configuration".into(), |path| path.display().to_string());
@@ -273,6 +279,12 @@ impl Config {
         Policies(self.clients.values().map(policy).collect())
     }
 
+    /// The files of keys and secrets that somebody brings.
+    pub fn brought_files(&self) -> impl Iterator<Item = &Path> {
+        let secrets = self.audiences.iter().filter_map(|audience| audience.secret.as_deref());
+        self.signing_keys.iter().map(|key| &*key.path).chain(secrets)
+    }
+
     /// The audience of that name.
     pub fn audience(&self, name: &str) -> Option<&Audience> {
         self.audiences.iter().find(|audience| &*audience.name == name)
@@ -297,6 +309,12 @@ impl Config {
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.into_sorted()) }
     }
+}
+
+/// The file that is read when none is named: [`DEFAULT_FILE`], where there is one.
+pub fn file_here<'a>() -> Option<&'a Path> {
+    let default = Path::new(DEFAULT_FILE);
+    default.exists().then_some(default)
 }
 
 /// Everything that may say something about a configuration.

@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /v1/subjects/{sub}/ban`: a subject that is not allowed back, for a time or for good.
 
 use super::auth;
-use super::body::{Object, json_bytes, parse_json};
+use super::body::{self, Object, json_bytes, parse_json};
 use super::edge::Context;
 use super::ending;
 use super::problem::Problem;
@@ -14,12 +14,14 @@ use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::Deserialize;
 use std::sync::Arc;
-use symbolon_core::subject::Ban;
+use symbolon_core::subject::{BAN_FOR_MAX, Ban};
 use symbolon_core::{LoadedSubject, Reason, Timestamp};
+
+/// What a reason may be.
+const KNOWN: &str = "one of the stable reasons, such as `banned` or `key_compromised`";
 
 /// The body of `PUT /v1/subjects/{sub}/ban`.
 #[derive(Deserialize)]
@@ -63,15 +65,19 @@ pub async fn delete(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     sub: Result<Path<String>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
     let caller = auth::caller(&app, &context, &headers, ApiScope::SubjectsWrite).await?;
     caller.subject_wide("lift a ban")?;
-    Query::read(&uri, &[])?;
-    let subject = read(sub)?;
+    body::none(body).await?;
+    let query = Query::read(&uri, &["reason", "note"])?;
+    let why = query.parse("reason", KNOWN, Reason::parse)?.unwrap_or(Reason::Banned);
+    let act = context.act(caller.actor(), ending::note_of(query.get("note"))?);
+    let (subject, at) = (read(sub)?, app.now()?);
     let shard = app.keys.shards.shard(subject.as_str());
-    let done = app.store.step_subject(&subject, shard, |now| Ok(now.unban())).await?;
+    let decide = |now: LoadedSubject| Ok(now.unban((why, &act), at));
+    let done = app.store.step_subject(&subject, shard, decide).await?;
     Ok(replaced(done.reply))
 }
 
@@ -88,10 +94,16 @@ impl BanRequest {
 
 fn future(seconds: u64, at: Timestamp) -> Result<Timestamp, Problem> {
     let until = Timestamp::from_seconds(seconds);
-    if at < until { Ok(until) } else { Err(Problem::member("until", "lies in the past")) }
+    let why = match (at < until, until <= at.after(BAN_FOR_MAX)) {
+        (true, true) => return Ok(until),
+        (false, _) => "lies in the past; it is a time in whole seconds since 1970",
+        (true, false) => {
+            "lies more than 100 years ahead; a ban without `until` lasts until it is lifted"
+        }
+    };
+    Err(Problem::member("until", why))
 }
 
 fn reason(word: &str) -> Result<Reason, Problem> {
-    let known = "must be one of the stable reasons, such as `banned` or `key_compromised`";
-    Reason::parse(word).ok_or_else(|| Problem::member("reason", known))
+    Reason::parse(word).ok_or_else(|| Problem::member("reason", format!("must be {KNOWN}")))
 }

@@ -99,6 +99,20 @@ pub async fn bytes(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     })
 }
 
+/// Refuses a body where a call takes none: what it says would be ignored.
+///
+/// # Errors
+/// There is one.
+pub async fn none(body: Body) -> Result<(), Problem> {
+    match read(body, 0).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Problem::member(
+            "body",
+            "must be empty, since this call would ignore it: what it takes stands in the path and the query",
+        )),
+    }
+}
+
 /// Turns JSON bytes into a request: one object, no unknown or repeated member.
 ///
 /// # Errors
@@ -129,6 +143,7 @@ fn at_fault(path: &str, why: &str) -> Problem {
     let at = if path.is_empty() { "body" } else { path };
     let expected = why.split_once("expected ").map(|(_, rest)| rest.split(" at line").next());
     match (why.split(' ').next(), named) {
+        (Some("number"), _) => Problem::member(at, "has a number that is too large"),
         (Some("missing"), Some(name)) => Problem::member(inner(name), "is missing"),
         (Some("duplicate"), Some(name)) => Problem::member(inner(name), "is repeated"),
         (Some("unknown"), Some(name)) => {
@@ -136,10 +151,20 @@ fn at_fault(path: &str, why: &str) -> Problem {
         }
         (Some("unknown"), None) => Problem::member(at, "has a member that this call does not know"),
         (Some("invalid"), _) => match expected {
-            Some(Some(expected)) => Problem::member(at, format!("must be {expected}")),
+            Some(Some(expected)) => Problem::member(at, format!("must be {}", in_words(expected))),
             Some(None) | None => Problem::member(at, "has a value that it cannot have"),
         },
         _ => Problem::member(at, "is not valid JSON"),
+    }
+}
+
+/// What was expected, without the names of our own types.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        expected => expected,
     }
 }
 

@@ -120,13 +120,12 @@ impl Put<'_> {
         let mut after = now.clone();
         let (id, expected) = (&self.client.id, self.expected.as_deref());
         match after.replace_switches(id, &self.switches, expected, &self.why.bump(now.epoch)) {
-            Ok((replaced, event)) => (after, event.into_iter().collect(), Ok(replaced)),
+            Ok((replaced, events)) => (after, events, Ok(replaced)),
             Err(version) => (now, Vec::new(), Err(version)),
         }
     }
 
-    /// Switching on, and how replays are treated, revoke nothing and so are not in the history: the log
-    /// says who did it.
+    /// Says in the log what the history has too.
     fn note(&self, context: &Context) {
         let (request_id, client) = (&*context.request_id, self.client.id.as_str());
         let replay = self.switches.replay.map(|own| own.replay.as_str());

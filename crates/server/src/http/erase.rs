@@ -1,6 +1,7 @@
 //! `POST /v1/subjects/{sub}/erase`: everything ends, and the person is forgotten.
 
 use super::auth;
+use super::body;
 use super::edge::Context;
 use super::ending::{self, Ending};
 use super::problem::Problem;
@@ -10,8 +11,8 @@ use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::response::Response;
 use std::sync::Arc;
 use symbolon_core::LoadedSubject;
@@ -25,11 +26,12 @@ pub async fn post(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     sub: Result<Path<String>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
     let caller = auth::caller(&app, &context, &headers, ApiScope::SubjectsWrite).await?;
     caller.subject_wide("erase a subject")?;
+    body::none(body).await?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
     let Ending { reason, act, wait } = Ending::read(&query, &context, caller.actor())?;
     let (subject, at) = (read(sub)?, app.now()?);

@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use std::sync::Arc;
 use symbolon_core::revocation::Actor;
-use symbolon_core::{Effect, Event, Target};
+use symbolon_core::{Change, Effect, Event, Target};
 use symbolon_wire::{key_id_text, session_id_text};
 
 /// One event of the history, as INTERFACE.md names its members. Times are whole seconds.
@@ -35,6 +35,10 @@ pub struct EventView {
 struct TargetView {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
@@ -54,9 +58,10 @@ impl EventView {
             target: TargetView::new(&event.target),
             subject: event.subject().map(|subject| subject.as_str().to_owned()),
             client_id: event.client().map(|client| client.as_str().to_owned()),
-            effect: match event.effect {
-                Effect::Revoked => "revoked",
-                Effect::Stale => "stale",
+            effect: match (&event.target, event.effect) {
+                (Target::Nothing(_), _) => "none",
+                (_, Effect::Revoked) => "revoked",
+                (_, Effect::Stale) => "stale",
             },
             reason: event.reason.as_str(),
             by: by(&act.actor),
@@ -99,6 +104,17 @@ impl TargetView {
             Target::Client(_, bound) => Self { below: below(*bound), ..of("client") },
             Target::Key(kid) => Self { kid: Some(key_id_text(*kid)), ..of("key") },
             Target::Everything(bound) => Self { below: below(*bound), ..of("everything") },
+            Target::Nothing(change) => Self::of_change(change),
         }
+    }
+
+    fn of_change(change: &Change) -> Self {
+        let (kind, until) = match change {
+            Change::BanLifted(_) => ("subject", None),
+            Change::ReplaySet(_, own) => ("client", Some(own.until.as_seconds())),
+            Change::ClientEnabled(_) | Change::ReplayEnded(_) => ("client", None),
+            Change::KeysTurned { .. } => ("key", None),
+        };
+        Self { kind, change: Some(change.as_str()), until, ..Self::default() }
     }
 }

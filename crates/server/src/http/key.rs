@@ -1,6 +1,7 @@
 //! `DELETE /v1/keys/{kid}`: a signing key is revoked. What it signed is refused, and no session ends by it.
 
 use super::auth;
+use super::body;
 use super::edge::Context;
 use super::ending::{self, Why};
 use super::keys::{list, refused};
@@ -11,8 +12,9 @@ use crate::app::{App, Live};
 use crate::keys::{KeyView, KeysUnavailable, Source};
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use std::collections::BTreeMap;
 use symbolon_core::by_name::Full;
@@ -30,12 +32,13 @@ pub async fn delete(
     State(live): State<Live>,
     Extension(context): Extension<Context>,
     kid: Result<Path<String>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
     let app = live.now();
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
     let caller = auth::caller(&app, &context, &headers, ApiScope::Admin).await?;
     caller.subject_wide("revoke a signing key")?;
+    body::none(body).await?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
     let wait = ending::wait_of(query.get("wait"))?;
     let known = "one of the stable reasons, such as `key_compromised`";

@@ -1,8 +1,9 @@
 //! `GET /v1/keys` and `POST /v1/keys/rotate`: which keys sign, and turning them before their time.
 
-use super::auth;
+use super::auth::{self, Caller};
 use super::body::{Object, json_bytes, parse_json};
 use super::edge::Context;
+use super::ending::{self, Why};
 use super::problem::Problem;
 use super::query::Query;
 use crate::api_keys::ApiScope;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::signing::{RETIRING, Wish};
-use symbolon_core::{Fault, Timestamp};
+use symbolon_core::{Change, Cutoffs, Fault, KeyId, KeyState, Reason, Timestamp};
 use symbolon_wire::{Algorithm, key_id_text};
 
 /// The body of `POST /v1/keys/rotate`.
@@ -28,6 +29,8 @@ struct RotateRequest {
     alg: Option<String>,
     #[serde(default)]
     now: bool,
+    reason: Option<String>,
+    note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -105,17 +108,41 @@ pub async fn rotate(
     caller.subject_wide("turn the signing keys")?;
     Query::read(&uri, &[])?;
     let Object(request): Object<RotateRequest> = parse_json(&json_bytes(&headers, body).await?)?;
+    let why = request.why(&context, &caller, app.now()?)?;
     let wish = if request.now { Wish::Now } else { Wish::Announced };
     let wishes: BTreeMap<_, _> =
         request.algorithms(&app)?.into_iter().map(|alg| (alg, wish)).collect();
     live.turn_keys(None, wishes).await.map_err(refused)?;
+    let before = kids(&app, why.at);
+    let app = live.now();
+    if kids(&app, why.at) != before {
+        let turned = Change::KeysTurned { at_once: request.now };
+        let line = |now: Cutoffs| {
+            let event = turned.clone().event(&why.bump(now.epoch));
+            Ok((now, vec![event], ()))
+        };
+        app.store.bump(line).await?;
+    }
     let (request_id, by) = (&*context.request_id, super::session_view::by(&caller.actor()));
     tracing::info!(request_id, by, now = request.now, "signing keys turned");
-    let app = live.now();
     Ok(list(&app, app.now()?, None))
 }
 
+/// Which keys there are, and what each does.
+fn kids(app: &App, at: Timestamp) -> Vec<(KeyId, KeyState)> {
+    app.keys.views(at).into_iter().map(|key| (key.kid, key.state)).collect()
+}
+
 impl RotateRequest {
+    fn why(&self, context: &Context, caller: &Caller, at: Timestamp) -> Result<Why, Problem> {
+        let known = "must be one of the stable reasons, such as `admin` or `key_compromised`";
+        let wrong = || Problem::member("reason", known);
+        let read = |word: &str| Reason::parse(word).ok_or_else(wrong);
+        let reason = self.reason.as_deref().map_or(Ok(Reason::Admin), read)?;
+        let act = context.act(caller.actor(), ending::note_of(self.note.as_deref())?);
+        Ok(Why { reason, act, at })
+    }
+
     fn algorithms(&self, app: &App) -> Result<Vec<Algorithm>, Problem> {
         let turning = app.keys.turning(&app.config);
         let Some(name) = &self.alg else { return Ok(turning) };

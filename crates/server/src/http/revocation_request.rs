@@ -4,6 +4,7 @@ use super::body::Object;
 use super::ending;
 use super::problem::Problem;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_core::device::DeviceClass;
 use symbolon_core::{
@@ -114,7 +115,7 @@ pub(super) struct Filter {
     class: Option<DeviceClass>,
     device_id: Option<Arc<str>>,
     acr: Option<String>,
-    ip: Option<String>,
+    ip: Option<IpAddr>,
     created_before: Option<Timestamp>,
     created_after: Option<Timestamp>,
     last_active_before: Option<Timestamp>,
@@ -128,7 +129,7 @@ impl Filter {
             && self.class.is_none_or(|class| session.device.class == class)
             && self.device_id.as_ref().is_none_or(|id| text(&session.device.id, id))
             && self.acr.as_ref().is_none_or(|acr| text(&session.acr, acr))
-            && self.ip.as_ref().is_none_or(|ip| text(&session.ip, ip))
+            && self.ip.is_none_or(|ip| text(&session.ip, &ip.to_string()))
             && self.created_before.is_none_or(|at| session.created_at < at)
             && self.created_after.is_none_or(|at| at <= session.created_at)
             && self.last_active_before.is_none_or(|at| session.last_used_at < at)
@@ -216,13 +217,15 @@ impl FilterRequest {
         let client = self.client_id.map(|text| ClientId::parse(&text)).transpose();
         let classes = "must be one of web, app, mini_program, desktop, iot, service, other";
         let class = self.device_class.map(|word| DeviceClass::parse(&word).ok_or(())).transpose();
+        let address = "must be one IP address, such as 192.0.2.7 or 2001:db8::7; not a network";
+        let ip = self.ip.map(|text| text.parse()).transpose();
         let device = self.device_id.map(|text| id::name(&text)).transpose();
         let filter = Filter {
             client: client.map_err(|_| wrong("client_id", "is no client's name"))?,
             class: class.map_err(|()| wrong("device_class", classes))?,
             device_id: device.map_err(|_| wrong("device_id", "must have 1 to 255 bytes"))?,
             acr: self.acr,
-            ip: self.ip,
+            ip: ip.map_err(|_| wrong("ip", address))?,
             created_before: self.created_before.map(Timestamp::from_seconds),
             created_after: self.created_after.map(Timestamp::from_seconds),
             last_active_before: self.last_active_before.map(Timestamp::from_seconds),

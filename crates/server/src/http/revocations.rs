@@ -170,7 +170,8 @@ struct Found {
     /// Bounded by the number of clients.
     by_client: BTreeMap<ClientId, u64>,
     sids: Vec<SessionId>,
-    sample: Vec<Hit>,
+    /// The first of them by name, so that who asks twice is told the same.
+    first: BTreeMap<SessionId, Hit>,
 }
 
 impl Found {
@@ -183,9 +184,17 @@ impl Found {
         if self.sids.len() < FILTER_MAX {
             self.sids.push(session.sid);
         }
-        if self.sample.len() < SAMPLE_MAX {
-            self.sample.push(Hit::new(session));
+        let is_first = |(last, _): (&SessionId, &Hit)| session.sid < *last;
+        if self.first.len() < SAMPLE_MAX || self.first.last_key_value().is_some_and(is_first) {
+            self.first.insert(session.sid, Hit::new(session));
         }
+        if SAMPLE_MAX < self.first.len() {
+            self.first.pop_last();
+        }
+    }
+
+    fn sample(self) -> Vec<Hit> {
+        self.first.into_values().collect()
     }
 }
 
@@ -352,7 +361,8 @@ impl One<'_> {
         &self,
         bump: impl Fn(&mut Cutoffs, &Why, Effect) -> symbolon_core::Event + Send + Sync,
     ) -> Result<Outcome, Problem> {
-        let Found { matched, sample, by_client, .. } = self.survey().await?;
+        let Found { matched, first, by_client, .. } = self.survey().await?;
+        let sample = first.into_values().collect();
         self.expected(matched)?;
         if self.asked.dry_run {
             return Ok(Outcome::new(self.position().await?, matched, sample));
@@ -372,17 +382,17 @@ impl One<'_> {
     }
 
     async fn filter(&self) -> Result<Outcome, Problem> {
-        let found = self.survey().await?;
+        let mut found = self.survey().await?;
         self.expected(found.matched)?;
         if !self.asked.dry_run && (FILTER_MAX as u64) < found.matched {
             return Err(too_many(found.matched, FILTER_MAX as u64));
         }
         if self.asked.dry_run || found.sids.is_empty() {
             let position = self.position().await?;
-            return Ok(Outcome::new(position, found.matched, found.sample));
+            return Ok(Outcome::new(position, found.matched, found.sample()));
         }
         let (mut running, mut matched, mut position) = (JoinSet::new(), 0, 0);
-        let mut left = found.sids.into_iter();
+        let mut left = std::mem::take(&mut found.sids).into_iter();
         loop {
             while running.len() < AT_ONCE
                 && let Some(sid) = left.next()
@@ -395,7 +405,7 @@ impl One<'_> {
             matched += u64::from(gone);
             position = position.max(at);
         }
-        Ok(Outcome::new(position, matched, found.sample))
+        Ok(Outcome::new(position, matched, found.sample()))
     }
 
     /// Ends a session on a task of its own, if what was asked for still holds of it.

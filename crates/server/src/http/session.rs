@@ -1,6 +1,7 @@
 //! `GET` and `DELETE /v1/sessions/{sid}`: one session.
 
 use super::auth::{self, Caller};
+use super::body;
 use super::edge::Context;
 use super::ending::{self, Ending};
 use super::problem::Problem;
@@ -9,7 +10,8 @@ use super::session_view::SessionView;
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -45,11 +47,12 @@ pub async fn delete(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     sid: Result<Path<String>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
     let sid = read(sid)?;
+    body::none(body).await?;
     let query = Query::read(&uri, &ending::PARAMETERS)?;
     let Ending { reason, act, wait } = Ending::read(&query, &context, caller.actor())?;
     let at = app.now()?;

@@ -1,6 +1,7 @@
 //! `GET` and `DELETE /v1/subjects/{sub}/sessions`: all sessions of one subject.
 
 use super::auth;
+use super::body;
 use super::edge::Context;
 use super::ending::{self, Ending};
 use super::problem::Problem;
@@ -10,7 +11,8 @@ use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use std::sync::Arc;
@@ -42,12 +44,13 @@ pub async fn delete(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     sub: Result<Path<String>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
     let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsEnd).await?;
     caller.subject_wide("end a subject's sessions at large")?;
     let known = ["except", "device_class", "device_id", "client_id", "reason", "note", "wait"];
+    body::none(body).await?;
     let query = Query::read(&uri, &known)?;
     let Ending { reason, act, wait } = Ending::read(&query, &context, caller.actor())?;
     let (subject, which) = (read(sub)?, which(&query)?);

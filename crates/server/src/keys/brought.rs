@@ -1,12 +1,12 @@
 //! Keys that somebody brings: signing keys from files, and the secrets that HS256 audiences share with us.
 
 use super::KeysUnavailable;
-use crate::config::{Audience, KeyFile};
+use crate::config::{Audience, Config, KeyFile};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use std::path::Path;
 use std::sync::Arc;
-use symbolon_wire::{KeySet, SigningKey};
+use symbolon_wire::{KeySet, SharedSecret, SigningKey};
 use zeroize::Zeroizing;
 
 /// The largest file of a key or a secret, in bytes. Inclusive.
@@ -60,6 +60,18 @@ fn pem_key(path: &Path) -> Result<SigningKey, KeysUnavailable> {
         .map_err(|why| refused(&format!("holds what we cannot sign with: {why}")))
 }
 
+/// What is wrong with the keys and secrets that a configuration brings, as far as their files are on this
+/// machine.
+pub fn brought_wrong(config: &Config) -> Vec<String> {
+    let files: Vec<_> =
+        config.signing_keys.iter().filter(|own| own.path.exists()).cloned().collect();
+    let own = from_files(&files).err();
+    let here = |own: &&Audience| own.secret.as_ref().is_some_and(|path| path.exists());
+    let audiences = config.audiences.iter().filter(here);
+    let shared = audiences.filter_map(|own| secrets(std::slice::from_ref(own)).err());
+    own.into_iter().chain(shared).map(|why| why.to_string()).collect()
+}
+
 /// Reads the secrets of the HS256 audiences.
 pub(super) fn secrets(audiences: &[Audience]) -> Result<Vec<Shared>, KeysUnavailable> {
     let with_secret = |audience: &Audience| Some((audience.name.clone(), audience.secret.clone()?));
@@ -70,10 +82,9 @@ fn secret(audience: Arc<str>, path: &Path) -> Result<Shared, KeysUnavailable> {
     let text = read(path)?;
     // What an editor leaves at the end of a file is not part of a secret.
     let bytes = text.strip_suffix(b"\n").unwrap_or(&text);
-    let key = SigningKey::from_secret(bytes).map_err(|_| {
-        let why = "must hold a secret of 32 to 512 bytes: openssl rand -base64 48 > FILE";
-        KeysUnavailable::File(path.to_owned(), why.to_owned())
-    })?;
+    let secret = SharedSecret::parse(bytes)
+        .map_err(|wrong| KeysUnavailable::File(path.to_owned(), wrong.why().to_owned()))?;
+    let key = SigningKey::from_secret(secret);
     let verifying = KeySet::from_keys(vec![key.verifying_key()])?;
     Ok(Shared { audience, key, verifying })
 }

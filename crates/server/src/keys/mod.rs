@@ -5,6 +5,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
+pub use brought::brought_wrong;
 pub use ring::{PER_ALGORITHM_MAX, Ring, RingKey, Wanted};
 
 use crate::config::Config;
@@ -171,6 +172,24 @@ impl Keys {
             files,
             shared,
         })
+    }
+
+    /// What differs in the files that somebody brings, one a line; what they hold is not told.
+    pub fn brought_otherwise(&self, new: &Self) -> Vec<String> {
+        let kids = |keys: &Self| -> BTreeSet<KeyId> {
+            keys.files.iter().map(|file| file.key.kid()).collect()
+        };
+        let changed = |own: &&Shared| {
+            let before = self.shared.iter().find(|before| before.audience == own.audience);
+            before.is_some_and(|before| before.key.kid() != own.key.kid())
+        };
+        let secrets = new.shared.iter().filter(changed);
+        let mut lines: Vec<_> =
+            secrets.map(|own| format!("audience {}: secret", own.audience)).collect();
+        if kids(self) != kids(new) {
+            lines.push("signing_keys: other keys".to_owned());
+        }
+        lines
     }
 
     /// Says which keys take the place of these.

@@ -87,6 +87,7 @@ impl Reload {
         // An audience is offered when there is a key that signs for it, and not before.
         let turned = self.live.turn_keys(Some(new), BTreeMap::new()).await;
         turned.map_err(|why| Refused::Keys(why.to_string()))?;
+        changes.extend(app.keys.brought_otherwise(&self.live.now().keys));
         changes.extend(certificate);
         Ok(changes)
     }

@@ -24,17 +24,33 @@ pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub async fn run(live: Live, mut stop: Stop) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut after = None;
+    let (mut after, mut in_place) = (None, true);
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        in_place = ends_log(&live.now(), in_place);
         match chunk(&live.now(), after).await {
             Ok(next) => after = next,
             Err(fault) => tracing::error!(%fault, "could not sweep; trying again"),
         }
     }
+}
+
+/// Says once when the ends log is moved away or removed under the authority, and once when it is back. It goes
+/// on writing to the file that it has.
+fn ends_log(app: &App, was_in_place: bool) -> bool {
+    let in_place = app.store.ends_log_in_place();
+    match (was_in_place, in_place) {
+        (true, false) => tracing::error!(
+            "the ends log is not the file any more that this process writes to: an older copy would bring \
+             back what is ended from now on; restart, which makes a whole one from the database"
+        ),
+        (false, true) => tracing::info!("the ends log is in its place again"),
+        (true, true) | (false, false) => {}
+    }
+    in_place
 }
 
 async fn chunk(app: &App, after: Option<SessionId>) -> Result<Option<SessionId>, Fault> {

@@ -152,3 +152,25 @@ fn an_api_key_is_limited_to_clients_that_there_are() {
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("there is no client \"wbe\""), "{}", refused.err);
 }
+
+#[test]
+fn a_shared_secret_that_nobody_drew_is_refused_and_one_that_is_elsewhere_is_noted() {
+    let home = crate::serve::home();
+    let file = home.path().join("symbolon.toml");
+    let legacy =
+        "\n[[audiences]]\nname = \"legacy\"\nalg = \"HS256\"\nsecret_file = \"legacy.secret\"\n";
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text + legacy).unwrap();
+    let said = symbolon(home.path(), &["config", "check"]).ok().out;
+    assert!(said.contains("there is no legacy.secret on this machine"), "{said}");
+    let secret = home.path().join("legacy.secret");
+    fs::write(&secret, "SecretKey012345678901234567890123456789").unwrap();
+    let ran = symbolon(home.path(), &["config", "check"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.err.contains("the key file legacy.secret is a published example"), "{}", ran.err);
+    let json = symbolon(home.path(), &["config", "check", "--json"]);
+    assert_eq!((json.code, &json.json()["ok"]), (1, &serde_json::json!(false)));
+    fs::write(&secret, "8b5f0d2e7a91c4463fd0b2a6917e53c81d64af90e273bc585902cd7f16ea3b4d\n")
+        .unwrap();
+    symbolon(home.path(), &["config", "check"]).ok();
+}

@@ -191,3 +191,76 @@ fn the_clock_of_a_running_authority_can_be_accepted_by_an_operator_alone() {
     let ready: Value = dev.run(&["sessions", "list", "--json"]).ok().json();
     assert!(ready["items"].is_array());
 }
+
+/// A machine with an audience that holds a secret, and with a signing key of its own.
+fn machine_with_keys() -> TempDir {
+    let home = machine();
+    let more = "[[audiences]]\nname = \"legacy\"\nalg = \"HS256\"\nsecret_file = \"keys/legacy\"\n\
+        [[signing_keys]]\nfile = \"keys/own.pem\"\n";
+    let text = fs::read_to_string(home.path().join("symbolon.toml")).unwrap();
+    write(home.path(), "symbolon.toml", &(text + more));
+    fs::create_dir(home.path().join("keys")).unwrap();
+    set_mode(&home.path().join("keys"), 0o700);
+    write(home.path(), "keys/legacy", "z9Xr2VtQmA7kLw0ePdYfUoBiNsHgCjTq");
+    let own = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    write(home.path(), "keys/own.pem", &own.serialize_pem());
+    home
+}
+
+#[test]
+fn keys_that_somebody_brings_are_looked_at_with_their_directory() {
+    let home = machine_with_keys();
+    let well = doctor(home.path()).ok();
+    assert_eq!(
+        (health(&well, "file modes"), health(&well, "brought keys")),
+        ("good".into(), "good".into())
+    );
+    for (path, mode, what) in [
+        ("keys/legacy", 0o640, "file modes"),
+        ("keys/own.pem", 0o604, "file modes"),
+        ("keys", 0o770, "directory modes"),
+        (".", 0o707, "directory modes"),
+    ] {
+        let path = home.path().join(path);
+        let before = fs::metadata(&path).unwrap().permissions();
+        set_mode(&path, mode);
+        let ran = doctor(home.path());
+        assert_eq!((ran.code, &*health(&ran, what)), (1, "bad"), "{}: {}", path.display(), ran.out);
+        fs::set_permissions(&path, before).unwrap();
+    }
+    write(home.path(), "keys/legacy", "your-256-bit-secret-your-256-bit-secret");
+    let ran = doctor(home.path());
+    assert_eq!((ran.code, &*health(&ran, "brought keys")), (1, "bad"), "{}", ran.out);
+    assert!(!ran.out.contains("256-bit"), "{}", ran.out);
+    fs::remove_file(home.path().join("keys/own.pem")).unwrap();
+    assert!(doctor(home.path()).out.contains("there is no keys/own.pem"));
+}
+
+#[test]
+fn an_ends_log_that_is_gone_empty_torn_or_damaged_is_told() {
+    let home = crate::serve::home();
+    drop(crate::serve::Serving::start(home.path()));
+    let log = home.path().join("symbolon.db.ends");
+    let mut ends = fs::read(&log).unwrap();
+    let look = || {
+        let ran = symbolon(home.path(), &["doctor", "--json"]);
+        (health(&ran, "ends log"), ran.out)
+    };
+    assert_eq!(look().0, "good");
+    let mut whole = ends.clone();
+    whole.extend([7, 0, 0, 0, 1]);
+    fs::write(&log, &whole).unwrap();
+    let (health, said) = look();
+    assert!(health == "warn" && said.contains("5 bytes"), "{said}");
+    fs::write(&log, []).unwrap();
+    let (health, said) = look();
+    assert!(health == "bad" && said.contains("is empty"), "{said}");
+    ends[0] ^= 1;
+    fs::write(&log, &ends).unwrap();
+    assert_eq!(look().0, "bad");
+    fs::remove_file(&log).unwrap();
+    let (health, said) = look();
+    assert!(health == "bad" && said.contains("is gone"), "{said}");
+    fs::create_dir(&log).unwrap();
+    assert_eq!(look().0, "bad", "it cannot be read");
+}

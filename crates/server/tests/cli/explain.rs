@@ -116,3 +116,34 @@ fn what_is_no_token_is_refused_and_not_repeated() {
     let none = symbolon_with(Path::new("."), &["explain"], &[]);
     assert_eq!(none.code, 2);
 }
+
+#[test]
+fn a_token_is_read_though_the_authority_does_not_answer() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    let nobody = [("SYMBOLON_URL", "http://127.0.0.1:1"), ("SYMBOLON_API_KEY", "sym_ak_x")];
+    for member in ["access_token", "refresh_token"] {
+        let ran = symbolon_with(Path::new("."), &["explain", text(&session, member)], &nobody);
+        assert_eq!(ran.code, 3, "{} {}", ran.out, ran.err);
+        assert!(ran.out.contains(text(&session, "session_id")), "{}", ran.out);
+        assert!(ran.out.contains("The authority did not answer"), "{}", ran.out);
+        assert!(ran.err.contains("no answer from http://127.0.0.1:1"), "{}", ran.err);
+    }
+    let json = symbolon_with(
+        Path::new("."),
+        &["explain", text(&session, "refresh_token"), "--json"],
+        &nobody,
+    );
+    assert_eq!(json.json()["facts"]["session_id"], session["session_id"]);
+}
+
+#[test]
+fn a_refresh_token_of_an_unknown_session_says_what_it_says_and_that_none_is_known() {
+    let (dev, other) = (Dev::start(&[]), Dev::start(&[]));
+    let session = start(&other, "10086");
+    let ran = dev.run(&["explain", text(&session, "refresh_token")]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    for part in [text(&session, "session_id"), "generation", "knows no such session"] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+}

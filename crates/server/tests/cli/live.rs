@@ -195,10 +195,21 @@ fn a_subject_is_given_roles_banned_and_let_in_again() {
     assert_eq!(banned, "banned\nnothing to end: no such session is active\n");
     let shown = dev.run(&["subjects", "show", "10086"]).ok().out;
     assert!(shown.contains("ban note         ticket 4711"), "{shown}");
-    let lifted = dev.run(&["subjects", "unban", "10086"]).ok().out;
+    let lifted = dev.run(&["subjects", "unban", "10086", "--note", "ticket 4712"]).ok().out;
     assert_eq!(lifted, "the ban is lifted: the subject may sign in again\n");
     let nothing = dev.run(&["subjects", "unban", "10086"]).ok().out;
     assert_eq!(nothing, "nothing to lift: there was no ban\n");
+    for told in [&["log", "--subject", "10086"][..], &["explain", "--subject", "10086"]] {
+        let told = dev.run(told).ok().out;
+        let line = told.lines().find(|line| line.contains("ban_lifted")).expect("it is told");
+        assert!(line.contains("api_key:dev") && line.contains("ticket 4712"), "{told}");
+    }
+    let events = dev.run(&["log", "--subject", "10086", "--json"]).ok().out;
+    let lifted = events.lines().find(|line| line.contains("ban_lifted")).unwrap();
+    let lifted: Value = serde_json::from_str(lifted).unwrap();
+    let asked = ["explain", "--request-id", lifted["request_id"].as_str().unwrap()];
+    let told = dev.run(&asked).ok().out;
+    assert!(told.contains("It had this effect: ban_lifted at 2"), "{told}");
     let waited = dev.run(&["subjects", "ban", "10086", "--wait", "2s"]).ok().out;
     assert!(waited.contains("refused at 0 of 0 verifiers after "), "{waited}");
     assert_eq!(dev.run(&["subjects", "ban", "10086", "--wait", "11s"]).code, 1);

@@ -148,3 +148,65 @@ fn a_master_key_that_others_can_reach_is_warned_about() {
     let check = symbolon_with(home.path(), &["config", "check", "--json"], &[]).ok().json();
     assert_eq!(check["notes"].as_array().unwrap().len(), 1, "{check}");
 }
+
+/// Starts `serve` with its log in a file, and waits until it is ready.
+fn logging(home: &Path) -> Child {
+    let log = fs::File::create(home.join("serve.log")).unwrap();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+    serve.arg("serve").args(ANY_PORT).current_dir(home).env_clear().stderr(log);
+    let child = serve.spawn().unwrap();
+    wait_for(home, " ready ");
+    child
+}
+
+/// Waits until the log has a part so many times.
+fn wait_for_times(home: &Path, part: &str, times: usize) -> String {
+    for _ in 0..1500 {
+        let log = fs::read_to_string(home.join("serve.log")).unwrap();
+        if times <= log.matches(part).count() {
+            return log;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    panic!("it did not say {part:?}: {}", fs::read_to_string(home.join("serve.log")).unwrap());
+}
+
+fn wait_for(home: &Path, part: &str) -> String {
+    wait_for_times(home, part, 1)
+}
+
+#[test]
+fn a_configuration_that_was_found_and_is_gone_is_refused_and_the_old_one_stays() {
+    let home = home();
+    let mut serving = logging(home.path());
+    fs::rename(home.path().join("symbolon.toml"), home.path().join("away.toml")).unwrap();
+    let hangup = |child: &Child| {
+        let told = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+        assert!(told.unwrap().success());
+    };
+    hangup(&serving);
+    let log = wait_for(home.path(), "reloaded");
+    assert!(log.contains("not reloaded: the old one stays"), "{log}");
+    assert!(log.contains("could not read symbolon.toml"), "{log}");
+    fs::rename(home.path().join("away.toml"), home.path().join("symbolon.toml")).unwrap();
+    hangup(&serving);
+    wait_for(home.path(), "configuration reloaded: nothing changed");
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+}
+
+#[test]
+fn an_ends_log_that_is_taken_away_from_a_running_authority_is_told() {
+    let home = home();
+    let mut serving = logging(home.path());
+    let (log, away) = (home.path().join("symbolon.db.ends"), home.path().join("away"));
+    fs::rename(&log, &away).unwrap();
+    wait_for(home.path(), "the ends log is not the file any more");
+    fs::rename(&away, &log).unwrap();
+    wait_for(home.path(), "the ends log is in its place again");
+    fs::copy(&log, &away).unwrap();
+    fs::rename(&away, &log).unwrap();
+    wait_for_times(home.path(), "the ends log is not the file any more", 2);
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+}

@@ -103,3 +103,27 @@ async fn names_in_paths_that_are_wrong_are_named() {
         refuses(&server, "DELETE", &path, "subject").await;
     }
 }
+
+/// What stands in a body would be ignored, and somebody meant it.
+#[tokio::test]
+async fn a_body_where_none_is_taken_is_refused_and_nothing_ends() {
+    let server = Server::with(&[]).await;
+    let own = server.sign_in("alice").await;
+    for (method, path) in [
+        ("DELETE", format!("/v1/sessions/{}", own.sid)),
+        ("DELETE", "/v1/subjects/alice/sessions".to_owned()),
+        ("DELETE", "/v1/subjects/alice/ban".to_owned()),
+        ("POST", "/v1/subjects/alice/erase".to_owned()),
+        ("DELETE", "/v1/keys/AAAAAAAAAAAAAAAA".to_owned()),
+    ] {
+        for body in ["{}", "{\"reason\":\"admin\"}", " "] {
+            let ask = Ask::new(method, &path).with("content-type", "application/json").body(body);
+            let refused = server.ask_as_back_end(ask).await.expect_problem(400, "malformed");
+            assert_eq!(refused.text("member"), "body", "{method} {path}: {refused:?}");
+        }
+        let long = "a".repeat(70_000);
+        let refused = server.ask_as_back_end(Ask::new(method, &path).body(long)).await;
+        refused.expect_problem(400, "malformed");
+    }
+    server.renew(&own.refresh).await;
+}

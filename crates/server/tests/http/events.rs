@@ -137,3 +137,60 @@ async fn wrong_filters_are_named_and_following_is_not_there_yet() {
     let either = Ask::get("/v1/events").with("accept", "text/event-stream, application/json;q=0.5");
     server.ask_as_back_end(either).await.expect(200);
 }
+
+/// What somebody may ask about at three in the morning: acts that ended nothing.
+#[tokio::test]
+async fn every_act_of_an_operator_that_ends_nothing_is_in_the_history_too() {
+    let server = server().await;
+    ban(&server, "10086", "ticket 1").await;
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let until = since + 3600;
+    let replay = json!({"mode": "report", "until": until});
+    let mut asked = Vec::new();
+    for (ask, note) in [
+        (Ask::delete("/v1/subjects/10086/ban?note=ticket%202"), "ticket 2"),
+        (Ask::put("/v1/clients/web", &json!({"disabled": true, "note": "off"})), "off"),
+        (Ask::put("/v1/clients/web", &json!({"disabled": false, "note": "on"})), "on"),
+        (Ask::put("/v1/clients/web", &json!({"replay": replay, "note": "4.1"})), "4.1"),
+        (Ask::put("/v1/clients/web", &json!({"note": "4.2"})), "4.2"),
+        (Ask::json("/v1/keys/rotate", &json!({"note": "drill"})), "drill"),
+        (Ask::json("/v1/keys/rotate", &json!({"note": "drill", "now": true})), "drill"),
+    ] {
+        let answer = server.ask_as_back_end(ask).await.expect(200);
+        asked.push((answer.header("x-request-id").to_owned(), note));
+    }
+    let events = server.list("/v1/events?since=1").await;
+    let told: Vec<_> = events[1..].iter().map(|own| (&own["change"], &own["effect"])).collect();
+    let words = [
+        ("ban_lifted", "none"),
+        ("", "stale"),
+        ("client_enabled", "none"),
+        ("replay_reported", "none"),
+        ("replay_as_configured", "none"),
+        ("keys_announced", "none"),
+        ("keys_turned", "none"),
+    ];
+    let words = words.map(|(change, effect)| match change {
+        "" => (Value::Null, json!(effect)),
+        change => (json!(change), json!(effect)),
+    });
+    assert_eq!(told, words.iter().map(|(change, effect)| (change, effect)).collect::<Vec<_>>());
+    for (event, (request_id, note)) in events[1..].iter().zip(&asked) {
+        let who = (&event["by"], &event["ip"], &event["note"]);
+        assert_eq!(who, (&json!("api_key:dev"), &json!("127.0.0.1"), &json!(note)), "{event}");
+        assert_eq!(event["request_id"], *request_id);
+        let found = server.list(&format!("/v1/events?request_id={request_id}")).await;
+        assert_eq!(found, std::slice::from_ref(event));
+    }
+    let of_subject = server.list("/v1/events?subject=10086").await;
+    assert_eq!(of_subject[1]["change"], "ban_lifted");
+    assert_eq!((&events[4]["until"], &events[4]["client_id"]), (&json!(until), &json!("web")));
+    // A second time changes nothing, and is no line.
+    ask(&server, "DELETE", "/v1/subjects/10086/ban").await;
+    server.switch("web", &json!({})).await.expect(200);
+    assert_eq!(server.list("/v1/events").await.len(), events.len());
+    let positions: Vec<_> = events.iter().map(|event| event["position"].as_u64()).collect();
+    assert_eq!(positions, (1..=8).map(Some).collect::<Vec<_>>(), "no gap");
+    let server = server.kill().await.start().await;
+    assert_eq!(server.list("/v1/events").await, events, "written with what they tell of");
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use symbolon_wire::{Algorithm, KeySet, SigningKey, Type, verify};
+use symbolon_wire::{Algorithm, KeySet, SharedSecret, SigningKey, Type, verify};
 
 const GRACE: &str = "refresh = { grace = \"60s\" }";
 
@@ -246,7 +246,7 @@ async fn sharing() -> Server {
 async fn an_audience_that_holds_the_secret_verifies_with_it_and_the_secret_is_not_published() {
     let server = sharing().await;
     let tokens = sign_in(&server, "old").await;
-    let own = SigningKey::from_secret(SECRET).ok().unwrap().verifying_key();
+    let own = SigningKey::from_secret(SharedSecret::parse(SECRET).ok().unwrap()).verifying_key();
     let own = KeySet::from_keys(vec![own]).ok().unwrap();
     let payload = verify(&own, Algorithm::Hs256, &tokens.access).ok().unwrap();
     let claims: Value = serde_json::from_slice(payload.bytes()).unwrap();
@@ -263,7 +263,7 @@ async fn an_audience_that_holds_the_secret_verifies_with_it_and_the_secret_is_no
 async fn whoever_holds_a_shared_secret_can_sign_for_their_own_audience_alone() {
     let server = sharing().await;
     let genuine = server.claims(&server.sign_in("alice").await.access).await;
-    let forger = SigningKey::from_secret(SECRET).ok().unwrap();
+    let forger = SigningKey::from_secret(SharedSecret::parse(SECRET).ok().unwrap());
     for (aud, active) in [("legacy", true), ("demo-api", false)] {
         let mut claims = json!({"aud": aud});
         for name in ["iss", "sub", "client_id", "iat", "exp", "sid", "ver", "jti", "auth_time"] {
@@ -360,4 +360,24 @@ async fn the_age_of_the_keys_is_measured() {
     let line = metrics.lines().find_map(|line| line.strip_prefix(age)).unwrap();
     assert!(line.parse::<f64>().unwrap() < 60.0, "{line}");
     let _ = Claims::of(&server.sign_in("alice").await.access, &server.jwks().await);
+}
+
+#[tokio::test]
+async fn a_secret_that_everybody_knows_keeps_the_authority_from_starting() {
+    let configuration = Configuration::new()
+        .audience("legacy", "alg = \"HS256\"\nsecret_file = \"legacy.secret\"")
+        .bare_client("old", "audience = [\"legacy\"]");
+    let home = crate::common::Home::configured(&configuration);
+    for weak in [
+        "SecretKey012345678901234567890123456789012345678901234567890123456789",
+        "your-256-bit-secret-your-256-bit-secret",
+        "0123456789abcdef0123456789abcdef0123456789abcdef",
+        "changemechangemechangemechangeme",
+    ] {
+        std::fs::write(home.beside("legacy.secret"), weak).unwrap();
+        let Err(status) = home.try_start().await else { panic!("it started with {weak}") };
+        assert_eq!(status.code(), Some(3), "{weak}");
+        assert!(home.log().contains("legacy.secret"), "{}", home.log());
+        assert!(!home.log().contains(weak), "the secret is not repeated");
+    }
 }

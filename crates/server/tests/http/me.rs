@@ -248,3 +248,43 @@ async fn pages_of_the_clients_own_origins_may_call_and_no_others() {
     let evil = Ask::new("OPTIONS", "/v1/me/sign-out").with("origin", "https://evil.example");
     assert!(!server.ask(evil).await.headers.contains_key("access-control-allow-origin"));
 }
+
+/// Whoever cannot renew, because their client is switched off, can still leave.
+#[tokio::test]
+async fn a_token_that_must_be_renewed_signs_out_and_does_nothing_else() {
+    let server = server().await;
+    let (own, access) = person(&server, "alice").await;
+    let phone = sign_in(&server, "alice", "app").await;
+    server.switch("web", &json!({"disabled": true})).await.expect(200);
+    for ask in [
+        Ask::get("/v1/me/sessions"),
+        Ask::get("/v1/me/events"),
+        Ask::delete(&format!("/v1/me/sessions/{}", phone.sid)),
+    ] {
+        let refused = me(&server, &access, ask).await.expect_problem(401, "invalid-token");
+        assert_eq!(refused.text("reason"), "client_disabled");
+    }
+    me(&server, &access, sign_out("this")).await.expect(200);
+    server.expect_ended(&own.sid, "signed_out").await;
+    assert_eq!(server.session(&own.sid).await["by"], "person");
+    let over = me(&server, &access, sign_out("all")).await.expect_problem(401, "invalid-token");
+    assert_eq!(over.text("reason"), "signed_out");
+    assert_eq!(server.session(&phone.sid).await["state"], "active");
+    server.switch("web", &json!({})).await.expect(200);
+
+    let (_, access) = person(&server, "bob").await;
+    let roles = Ask::put("/v1/subjects/bob", &json!({"roles": ["x"]}));
+    server.ask_as_back_end(roles).await.expect(200);
+    me(&server, &access, Ask::get("/v1/me/sessions")).await.expect_problem(401, "invalid-token");
+    me(&server, &access, sign_out("all")).await.expect(200);
+    assert_eq!(server.active("bob").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_person_s_call_with_a_body_that_would_be_ignored_is_refused() {
+    let server = server().await;
+    let (own, access) = person(&server, "alice").await;
+    let ask = Ask::delete(&format!("/v1/me/sessions/{}", own.sid)).body("{}");
+    let refused = me(&server, &access, ask).await.expect_problem(400, "malformed");
+    assert_eq!(refused.text("member"), "body");
+}

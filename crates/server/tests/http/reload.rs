@@ -222,3 +222,29 @@ async fn without_a_file_there_is_nothing_to_reload_and_nothing_stops() {
     let home = std::sync::Arc::clone(&server.home);
     until("it is told", || async { home.log().contains("reloaded").then_some(()) }).await;
 }
+
+/// One client whose audience holds a secret.
+fn sharing() -> Configuration {
+    Configuration::new()
+        .audience("legacy", "alg = \"HS256\"\nsecret_file = \"legacy.secret\"")
+        .bare_client("web", "audience = [\"legacy\"]")
+}
+
+#[tokio::test]
+async fn a_secret_or_a_key_that_another_took_the_place_of_is_named_and_a_weak_one_refused() {
+    let home = crate::common::Home::configured(&sharing());
+    std::fs::write(home.beside("legacy.secret"), "z9Xr2VtQmA7kLw0ePdYfUoBiNsHgCjTq\n").unwrap();
+    let server = home.start().await;
+    let said = server.reload().await;
+    assert!(said.contains("nothing changed"), "{said}");
+    std::fs::write(home.beside("legacy.secret"), "Q4mBv8Zt1XyKs6RwPj3NcLg0HdTf7UaE").unwrap();
+    let said = server.reload().await;
+    assert!(said.contains("configuration reloaded changes=\"audience legacy: secret\""), "{said}");
+    assert!(!home.log().contains("Q4mBv8"), "{said}");
+    let tokens = server.sign_in("alice").await;
+    std::fs::write(home.beside("legacy.secret"), "your-256-bit-secret-your-256-bit-secret")
+        .unwrap();
+    let said = server.reload().await;
+    assert!(said.contains("not reloaded") && said.contains("legacy.secret"), "{said}");
+    assert_eq!(server.introspect(&tokens.access).await["active"], true, "the old one stays");
+}

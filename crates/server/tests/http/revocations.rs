@@ -254,8 +254,8 @@ async fn bodies_that_are_wrong_are_told_in_which_member() {
         let refused = revoke(&server, &body(target, "stale")).await;
         assert_eq!(refused.expect_problem(400, "malformed").text("member"), "effect");
     }
-    let waits = revoke(&server, &changed("wait", json!("2s"))).await;
-    waits.expect_problem(501, "wait-unavailable");
+    let waits = revoke(&server, &changed("wait", json!("an hour"))).await;
+    assert_eq!(waits.expect_problem(400, "malformed").text("member"), "wait");
 }
 
 #[tokio::test]
@@ -394,4 +394,24 @@ async fn nothing_that_was_there_before_lives_after_everything_was_revoked() {
         };
         until("the sweep has counted them", look).await;
     }
+}
+
+#[tokio::test]
+async fn a_filter_by_address_takes_one_address_however_it_is_written() {
+    let server = Server::with(&[]).await;
+    let from =
+        |ip: &str| json!({"subject": ip, "client_id": "web", "device": {"class": "web"}, "ip": ip});
+    server.start_session(&from("2001:db8::7")).await.expect(201);
+    let by = |ip: &str| {
+        let target = json!({"filter": {"ip": ip}});
+        let body = json!({"target": target, "effect": "revoked", "reason": "admin"});
+        Ask::json("/v1/revocations", &body)
+    };
+    for wrong in ["", "x", "192.0.2.0/24", "192.0.2", "2001:db8::/32", "127.0.0.1:80", " 192.0.2.7"]
+    {
+        let refused = server.ask_as_back_end(by(wrong)).await.expect_problem(400, "malformed");
+        assert_eq!(refused.text("member"), "target.filter.ip", "{wrong}: {refused:?}");
+    }
+    let hit = server.ask_as_back_end(by("2001:DB8:0:0:0:0:0:7")).await.expect(200);
+    assert_eq!(hit.member("matched"), 1);
 }

@@ -305,3 +305,26 @@ async fn what_is_wrong_about_a_subject_is_named_and_changes_nothing() {
     assert_eq!(server.introspect(&own.access).await["active"], true);
     assert_eq!(subject(&server, "alice").await["version"], "0.0");
 }
+
+#[tokio::test]
+async fn a_ban_until_a_time_that_nobody_can_mean_is_refused_in_words() {
+    let server = server().await;
+    let century = 100 * 365 * 24 * 3600;
+    for (until, said) in [
+        ("1", "lies in the past; it is a time in whole seconds since 1970"),
+        (&*(now() + century + 60).to_string(), "more than 100 years ahead"),
+        ("18446744073709551615", "more than 100 years ahead"),
+        ("-1", "must be a whole number that is not negative"),
+        ("1.5", "must be a whole number that is not negative"),
+        ("\"tomorrow\"", "must be a whole number that is not negative"),
+        ("1e999", "has a number that is too large"),
+    ] {
+        let body = format!("{{\"until\":{until}}}");
+        let ask = Ask::put("/v1/subjects/alice/ban", &Value::Null).body(body);
+        let refused = server.ask_as_back_end(ask).await.expect_problem(400, "malformed");
+        assert!(refused.text("detail").contains(said), "{until}: {refused:?}");
+        assert_eq!(refused.text("member"), "until", "{until}: {refused:?}");
+    }
+    assert_eq!(subject(&server, "alice").await["ban"], Value::Null);
+    ban(&server, "alice", &json!({"until": now() + century - 60})).await.expect(200);
+}

@@ -83,7 +83,9 @@ async fn switching_off_and_on_is_told_once_and_written_into_the_history() {
     }
     let on = server.switch("web", &json!({})).await.expect(200).json();
     assert_eq!(on, json!({"version": "0.2", "changed": true}), "a member left out is its default");
-    assert_eq!(events(&server).await.len(), 1, "nothing is revoked by switching on");
+    let history = events(&server).await;
+    let told = (history.len(), &history[1]["change"], &history[1]["effect"]);
+    assert_eq!(told, (2, &json!("client_enabled"), &json!("none")), "nothing is revoked by it");
     let home = std::sync::Arc::clone(&server.home);
     let told = || async { home.log().contains("client switched").then_some(()) };
     until("the log says who switched it", told).await;

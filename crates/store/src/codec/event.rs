@@ -1,9 +1,10 @@
 //! Events, reasons and actors as bytes.
 
+use super::subject::{read_replay, replay_for};
 use super::{Damage, Decoder, Encoder};
 use symbolon_core::id::{ClientId, KeyId, SessionId, Subject};
 use symbolon_core::revocation::{Below, Whose};
-use symbolon_core::{Act, Actor, Effect, Event, Reason, Target};
+use symbolon_core::{Act, Actor, Change, Effect, Event, Reason, Target};
 
 const FORMAT: u8 = 1;
 
@@ -79,6 +80,10 @@ fn target(to: &mut Encoder, target: &Target) {
             to.byte(5);
             below(to, *bound);
         }
+        Target::Nothing(own) => {
+            to.byte(6);
+            change(to, own);
+        }
     }
 }
 
@@ -90,7 +95,48 @@ fn read_target(from: &mut Decoder<'_>) -> Result<Target, Damage> {
         3 => Target::Client(read_client(from)?, read_below(from)?),
         4 => Target::Key(KeyId(from.array()?)),
         5 => Target::Everything(read_below(from)?),
-        6.. => return Err(Damage("a target is unknown")),
+        6 => Target::Nothing(read_change(from)?),
+        7.. => return Err(Damage("a target is unknown")),
+    })
+}
+
+fn change(to: &mut Encoder, change: &Change) {
+    match change {
+        Change::BanLifted(subject) => {
+            to.byte(0);
+            to.text(subject.as_str());
+        }
+        Change::ClientEnabled(client) => {
+            to.byte(1);
+            to.text(client.as_str());
+        }
+        Change::ReplaySet(client, own) => {
+            to.byte(2);
+            to.text(client.as_str());
+            replay_for(to, *own);
+        }
+        Change::ReplayEnded(client) => {
+            to.byte(3);
+            to.text(client.as_str());
+        }
+        Change::KeysTurned { at_once } => {
+            to.byte(4);
+            to.byte(u8::from(*at_once));
+        }
+    }
+}
+
+fn read_change(from: &mut Decoder<'_>) -> Result<Change, Damage> {
+    Ok(match from.byte()? {
+        0 => Change::BanLifted(read_subject(from)?),
+        1 => Change::ClientEnabled(read_client(from)?),
+        2 => {
+            let (client, own) = read_replay(from)?;
+            Change::ReplaySet(client, own)
+        }
+        3 => Change::ReplayEnded(read_client(from)?),
+        4 => Change::KeysTurned { at_once: from.flag()? },
+        5.. => return Err(Damage("a change is unknown")),
     })
 }
 
@@ -201,13 +247,15 @@ pub(super) fn read_reason(from: &mut Decoder<'_>) -> Result<Reason, Damage> {
 mod tests {
     use super::super::seal;
     use super::*;
-    use symbolon_core::{StoreEpoch, Timestamp};
+    use symbolon_core::epoch::ReplayFor;
+    use symbolon_core::{Replay, StoreEpoch, Timestamp};
 
     fn events() -> Vec<Event> {
         let below = Below { epoch: StoreEpoch(3), counter: 900 };
         let subject = Subject::parse("用户 10086").unwrap();
         let client = ClientId::parse("web").unwrap();
         let own = Whose { subject: subject.clone(), client: client.clone() };
+        let lenient = ReplayFor { replay: Replay::Off, until: Timestamp::from_millis(99) };
         let targets = [
             Target::Token([7; 16]),
             Target::Session(SessionId::from_bytes([8; 16])),
@@ -215,6 +263,11 @@ mod tests {
             Target::Client(client.clone(), below),
             Target::Key(KeyId([9; 12])),
             Target::Everything(below),
+            Target::Nothing(Change::BanLifted(subject.clone())),
+            Target::Nothing(Change::ClientEnabled(client.clone())),
+            Target::Nothing(Change::ReplaySet(client.clone(), lenient)),
+            Target::Nothing(Change::ReplayEnded(client.clone())),
+            Target::Nothing(Change::KeysTurned { at_once: true }),
         ];
         let actors = [
             Actor::Authority,

@@ -103,7 +103,7 @@ fn read_state(from: &mut Decoder<'_>) -> Result<(ClientId, ClientState), Damage>
     Ok((client, ClientState { disabled, epochs, replay: None }))
 }
 
-fn replay_for(to: &mut Encoder, own: ReplayFor) {
+pub(super) fn replay_for(to: &mut Encoder, own: ReplayFor) {
     to.byte(match own.replay {
         Replay::Enforce => 0,
         Replay::Report => 1,
@@ -112,7 +112,7 @@ fn replay_for(to: &mut Encoder, own: ReplayFor) {
     to.instant(own.until);
 }
 
-fn read_replay(from: &mut Decoder<'_>) -> Result<(ClientId, ReplayFor), Damage> {
+pub(super) fn read_replay(from: &mut Decoder<'_>) -> Result<(ClientId, ReplayFor), Damage> {
     let client = read_client(from)?;
     let replay = match from.byte()? {
         0 => Replay::Enforce,

@@ -239,6 +239,7 @@ impl Again<'_> {
                 self.cutoffs.everything.set_again(effect, bound(*below));
                 self.replayed.bounds += 1;
             }
+            Target::Nothing(_) => {}
             Target::Token(_) | Target::Key(_) => {
                 self.replayed.named += usize::from(self.cutoffs.revoke_again(event));
             }

@@ -5,7 +5,7 @@ use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::{read, write};
 use crate::{Kind, codec};
 use rusqlite::Connection;
-use symbolon_core::{Effect, Event, Fault, StoreEpoch, Subject, Target};
+use symbolon_core::{Change, Effect, Event, Fault, StoreEpoch, Subject, Target};
 
 /// How many events are read at once.
 const CHUNK: usize = 1000;
@@ -54,7 +54,9 @@ fn ban_beside(
     epoch: StoreEpoch,
     (position, event): (u64, &Event),
 ) -> Result<Vec<u8>, Fault> {
-    if let (Target::Subject(subject, _), Effect::Revoked) = (&event.target, event.effect) {
+    if let (Target::Subject(subject, _), Effect::Revoked)
+    | (Target::Nothing(Change::BanLifted(subject)), _) = (&event.target, event.effect)
+    {
         let lost = ban_of(connection, subject)?;
         return Ok(frame(&Entry { epoch, position, lost }));
     }

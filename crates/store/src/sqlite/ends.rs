@@ -117,6 +117,12 @@ impl EndsLog {
         }
     }
 
+    /// How many records and how many bytes of a log are sound, and how many bytes it has.
+    pub(super) fn measure(path: &Path) -> Result<(usize, usize, usize), Refusal> {
+        let bytes = std::fs::read(path).map_err(|error| Refusal::io(path, &error))?;
+        parse(path, &bytes).map(|(entries, sound)| (entries.len(), sound, bytes.len()))
+    }
+
     /// Appends to the log of a database that another process may be serving from, if there is one.
     pub(super) fn append_beside(database: &Path, framed: &[u8]) -> Result<(), Fault> {
         let path = path_of(database);

@@ -5,6 +5,7 @@ use super::{fault, open, read, schema};
 use crate::codec::{self, Damage};
 use crate::{Kind, Refusal};
 use rusqlite::{Connection, Row};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use symbolon_core::{Fault, Subject, Timestamp};
 
@@ -20,6 +21,46 @@ pub struct Examined {
     pub ends: usize,
     /// What is not as it was written, at most twenty.
     pub damages: Vec<String>,
+}
+
+/// How the ends log beside a database looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndsState {
+    /// There is none, and there never was.
+    NotYet,
+    /// There was one, and it is gone.
+    Gone,
+    /// There is a file, and nothing in it.
+    Empty,
+    /// Every record is as it was written.
+    Sound {
+        /// How many.
+        records: usize,
+        /// How many bytes at the end are no whole record: one that is being written, or that was when power
+        /// went.
+        torn: usize,
+    },
+}
+
+/// Looks at the ends log alone. Changes nothing.
+pub(super) fn ends_log(path: &Path) -> Result<EndsState, Refusal> {
+    let unreadable = |error| Refusal::unreadable(path, &error);
+    let log = ends::path_of(path);
+    if !log.exists() {
+        let connection = open::reader(path).map_err(unreadable)?;
+        let had = read::had_ends_log(&connection).map_err(|fault| open::damaged(path, &fault))?;
+        return Ok(if had { EndsState::Gone } else { EndsState::NotYet });
+    }
+    Ok(match EndsLog::measure(&log)? {
+        (_, 0, _) => EndsState::Empty,
+        (records, sound, length) => EndsState::Sound { records, torn: length - sound },
+    })
+}
+
+/// Which file the ends log of a database is, if there is one.
+pub(super) fn ends_file(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(ends::path_of(path)).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Looks at everything, also while another process serves. Changes nothing.

@@ -142,7 +142,8 @@ fn start(path: &Path, (role, alone): (Role, bool), lock: Option<File>) -> Result
     let threads = spawn(path, writer, checkpointer).map_err(|error| Refusal::io(path, &error))?;
     let readers = Arc::new(Readers::new(path.into()));
     let lists = Semaphore::new(LISTS_MAX);
-    Ok(Inner { role, readers, queue, shared, lists, threads, _lock: lock })
+    let ends = (path.to_owned(), super::examine::ends_file(path));
+    Ok(Inner { role, readers, queue, shared, lists, threads, ends, _lock: lock })
 }
 
 pub(super) fn damaged(path: &Path, fault: &Fault) -> Refusal {

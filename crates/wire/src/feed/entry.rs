@@ -2,6 +2,7 @@
 
 use super::target::{TargetDigest, TargetKey, TargetKind};
 use crate::{Malformed, base64url, session_id_text};
+use symbolon_core::change::BELOW_NOTHING;
 use symbolon_core::{Below, Effect, Event, KeyId, Reason, StoreEpoch, Target, Timestamp};
 
 /// How many bytes a [record](Entry::to_record) has.
@@ -67,6 +68,8 @@ impl Revocation {
             }
             Target::Key(kid) => Hit::Key(*kid),
             Target::Everything(below) => Hit::Everything(*below),
+            // Strangers are told that something was committed here, and nothing of what.
+            Target::Nothing(_) => Hit::Everything(BELOW_NOTHING),
         };
         let expires_at = event.expires_at.as_millis().div_ceil(1000);
         let entry = Entry {

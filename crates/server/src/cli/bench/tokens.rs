@@ -5,7 +5,7 @@ use crate::cli::Failure;
 use crate::cli::api::{host, origin_form, read_json, refusal};
 use crate::cli::net::{Net, NoAnswer, at};
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri, header};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl Starter {
         for number in numbers {
             let answer = connection.send(self.request(number)?).await.map_err(no_answer)?;
             if answer.status != StatusCode::CREATED {
-                return Err(refusal("POST /v1/sessions", &answer));
+                return Err(refusal((&Method::POST, "/v1/sessions"), &answer));
             }
             match read_json(&answer)?["refresh_token"].as_str() {
                 Some(token) => tokens.push(token.to_owned()),

@@ -48,6 +48,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
         let next = "prefer `master_key_file` or a systemd credential: an environment is inherited and dumped";
         findings.push(Finding::warn("master key", "it stands in the environment", next));
     }
+    findings.extend(brought(config));
     let weak = |hash: &symbolon_wire::SecretHash| KNOWN.iter().any(|known| hash.is_of(known));
     for client in config.clients.values() {
         if client.secret_hashes.iter().any(weak)
@@ -60,6 +61,21 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Signing keys and shared secrets that somebody brings in files.
+fn brought(config: &Config) -> Vec<Finding> {
+    let mut wrong = keys::brought_wrong(config);
+    let missing = config.brought_files().filter(|path| !path.exists());
+    wrong.extend(missing.map(|path| format!("there is no {}", path.display())));
+    let next = "draw a secret: openssl rand -base64 48; give a key as PKCS #8 in PEM";
+    if wrong.is_empty() && config.brought_files().next().is_some() {
+        return vec![Finding::good(
+            "brought keys",
+            "their files hold keys, and secrets that look random",
+        )];
+    }
+    wrong.into_iter().map(|why| Finding::bad("brought keys", why, next)).collect()
 }
 
 /// Whether the signing keys open under the master key.

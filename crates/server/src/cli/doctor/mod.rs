@@ -2,6 +2,7 @@
 
 mod deep;
 mod disk;
+mod ends;
 mod keys;
 mod modes;
 mod server;
@@ -121,6 +122,7 @@ async fn examine(config: &Config, file: Option<&Path>) -> Vec<Finding> {
         }
         Err(finding) => findings.push(finding),
     }
+    findings.extend(ends::look(config));
     findings.extend(disk::look(config));
     findings.extend(tls::look(config));
     findings.push(server::descriptors());

@@ -69,16 +69,16 @@ pub async fn run(args: ExplainArgs) -> Result<(), Failure> {
         return client::run(&args);
     }
     let json = args.json;
-    let explanation = explain(args).await?;
+    let (explanation, ended) = explain(args).await?.into_parts();
     if json {
         out::json(&explanation)
     } else {
         explanation.say()
     }
-    Ok(())
+    ended
 }
 
-async fn explain(args: ExplainArgs) -> Result<Explanation, Failure> {
+async fn explain(args: ExplainArgs) -> Result<Told, Failure> {
     if let Some(text) = args.token {
         let text = if text == "-" { read_stdin()? } else { text };
         // A token that can be read needs no network; with an authority at hand its state is told too.
@@ -86,13 +86,14 @@ async fn explain(args: ExplainArgs) -> Result<Explanation, Failure> {
         return token::explain(text.trim(), asking).await;
     }
     let mut asking = Asking::new(Api::new(args.api)?, args.since);
-    match (args.subject, args.sid, args.jti, args.request_id) {
+    let told = match (args.subject, args.sid, args.jti, args.request_id) {
         (Some(subject), ..) => story::subject(&mut asking, &subject).await,
         (None, Some(sid), ..) => story::session(&mut asking, &sid).await,
         (None, None, Some(jti), _) => story::jti(&mut asking, &jti).await,
         (None, None, None, Some(id)) => story::request(&mut asking, &id).await,
         (None, None, None, None) => Err(Failure::wrong_usage("say what is to be explained")),
-    }
+    };
+    told.map(Told::Whole)
 }
 
 fn read_stdin() -> Result<String, Failure> {
@@ -104,6 +105,23 @@ fn read_stdin() -> Result<String, Failure> {
 
 fn as_object<S: Serializer>(facts: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(facts.iter().map(|(name, value)| (name, value)))
+}
+
+/// What could be told.
+enum Told {
+    /// All of it.
+    Whole(Explanation),
+    /// What the thing says by itself: the authority refused to say more, or did not answer.
+    Part(Explanation, Failure),
+}
+
+impl Told {
+    fn into_parts(self) -> (Explanation, Result<(), Failure>) {
+        match self {
+            Self::Whole(told) => (told, Ok(())),
+            Self::Part(told, why) => (told, Err(why)),
+        }
+    }
 }
 
 /// What is said in the end: what it is, what is known of it, and what follows.

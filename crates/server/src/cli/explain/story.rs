@@ -165,11 +165,11 @@ pub(super) async fn request(asking: &mut Asking, id: &str) -> Result<Explanation
     told.events = asking.events("request_id", id).await?;
     match &told.events[..] {
         [] => told.so(
-            "It revoked nothing that the history still has. A refused request is a line of the \
+            "It revoked and changed nothing that the history still has. A refused request is a line of the \
              authority's log with the same request_id.",
         ),
         [event] => told.so(format!("It had this effect: {}", sentence(event))),
-        all => told.so(format!("It revoked {} times.", all.len())),
+        all => told.so(format!("It had {} effects.", all.len())),
     }
     Ok(told)
 }
@@ -177,7 +177,8 @@ pub(super) async fn request(asking: &mut Asking, id: &str) -> Result<Explanation
 /// An event as a sentence: what, when, by whom, from where, why.
 pub(super) fn sentence(event: &Value) -> String {
     let of = |member: &str| text(&event[member]);
-    let mut said = format!("{} at {} by {}", of("reason"), time(&event["at"]), of("by"));
+    let word = if event["change"].is_null() { of("reason") } else { of("change") };
+    let mut said = format!("{word} at {} by {}", time(&event["at"]), of("by"));
     for (before, member, after) in
         [(" from ", "ip", ""), (", \u{201c}", "note", "\u{201d}"), (", request ", "request_id", "")]
     {
@@ -225,6 +226,7 @@ fn happened(event: &Value) -> (u64, Vec<String>) {
     let of = |member: &str| text(&event[member]);
     let what = match &*of("effect") {
         "stale" => format!("must renew: {}", of("reason")),
+        "none" => of("change"),
         _ => format!("must sign in: {}", of("reason")),
     };
     let session = match &*of("session_id") {

@@ -1,8 +1,8 @@
 //! What a token says, and what the authority says of it.
 
-use super::Explanation;
 use super::story::{self, Asking};
-use crate::cli::Failure;
+use super::{Explanation, Told};
+use crate::cli::{Exit, Failure};
 use crate::clock::civil_now;
 use serde_json::{Value, json};
 use symbolon_core::Ver;
@@ -11,18 +11,19 @@ use symbolon_wire::{
     session_id_text, unverified_api_key_id, verify,
 };
 
-/// Explains a token; the text itself is never repeated.
+/// Explains a token; the text itself is never repeated. What it says by itself is told even where nobody
+/// answers.
 ///
 /// # Errors
 /// It is no token that this house reads.
-pub(super) async fn explain(text: &str, asking: Option<Asking>) -> Result<Explanation, Failure> {
+pub(super) async fn explain(text: &str, asking: Option<Asking>) -> Result<Told, Failure> {
     match text {
         text if text.starts_with("sym_rt_") => refresh_token(text, asking).await,
-        text if text.starts_with("sym_ak_") => api_key(text),
+        text if text.starts_with("sym_ak_") => api_key(text).map(Told::Whole),
         text if text.starts_with("sym_cs_") => {
             let mut told = Explanation::new("a client secret");
             told.so("It names nobody; the client whose configuration has its hash may use it.");
-            Ok(told)
+            Ok(Told::Whole(told))
         }
         text => access_token(text, asking).await,
     }
@@ -37,7 +38,7 @@ fn api_key(text: &str) -> Result<Explanation, Failure> {
     Ok(told)
 }
 
-async fn refresh_token(text: &str, asking: Option<Asking>) -> Result<Explanation, Failure> {
+async fn refresh_token(text: &str, asking: Option<Asking>) -> Result<Told, Failure> {
     let token = UnverifiedRefreshToken::read(text);
     let token = token.map_err(|_| no_token("it is cut off or changed"))?;
     let mut told = Explanation::new("a refresh token; whether it is genuine was not checked");
@@ -47,15 +48,33 @@ async fn refresh_token(text: &str, asking: Option<Asking>) -> Result<Explanation
     told.fact("store_epoch", token.epoch.0);
     let Some(mut asking) = asking else {
         told.so(ASK_TOO);
-        return Ok(told);
+        return Ok(Told::Whole(told));
     };
-    let session = story::of_session(&mut asking, &sid, &mut told).await?;
+    let session = match story::of_session(&mut asking, &sid, &mut told).await {
+        Ok(session) => session,
+        Err(why) => return Ok(part(told, why)),
+    };
     if session["state"] == "active" {
         let newest = session["generation"].as_u64().unwrap_or_default();
         told.so(generations(u64::from(token.generation.0), newest));
     }
-    Ok(told)
+    Ok(Told::Whole(told))
 }
+
+/// What the token says by itself, and that the authority had nothing to add to it.
+fn part(mut told: Explanation, why: Failure) -> Told {
+    told.so(match why.exit {
+        Exit::Refused => NO_SESSION,
+        Exit::WrongUsage | Exit::CouldNot => NO_ANSWER,
+    });
+    Told::Part(told, why)
+}
+
+const NO_ANSWER: &str = "This is what it says by itself. The authority did not answer, so whether its \
+                         session is alive is not known.";
+
+const NO_SESSION: &str = "This is what it says by itself. The authority knows no such session, or does not \
+                          show it: it is forgotten (ended more than 30 days ago), or of another authority.";
 
 fn generations(own: u64, newest: u64) -> String {
     match own.cmp(&newest) {
@@ -73,7 +92,7 @@ fn generations(own: u64, newest: u64) -> String {
     }
 }
 
-async fn access_token(text: &str, asking: Option<Asking>) -> Result<Explanation, Failure> {
+async fn access_token(text: &str, asking: Option<Asking>) -> Result<Told, Failure> {
     let token = UnverifiedAccessToken::read(text).map_err(|why| no_token(&why.to_string()))?;
     let claims = token.claims().map_err(|why| no_token(&why.to_string()))?;
     let mut told = Explanation::new("an access token (RFC 9068); its signature was not checked");
@@ -84,14 +103,20 @@ async fn access_token(text: &str, asking: Option<Asking>) -> Result<Explanation,
     }
     let Some(mut asking) = asking else {
         told.so(ASK_TOO);
-        return Ok(told);
+        return Ok(Told::Whole(told));
     };
-    told.what = signature(text, &token.alg, &mut asking).await?;
-    match claims.sid {
-        Some(sid) => of_session(&mut asking, &session_id_text(sid), &claims, &mut told).await?,
-        None => told.so("It belongs to no session: a service got it with its own credentials."),
+    match signature(text, &token.alg, &mut asking).await {
+        Ok(what) => told.what = what,
+        Err(why) => return Ok(part(told, why)),
     }
-    Ok(told)
+    let Some(sid) = claims.sid else {
+        told.so("It belongs to no session: a service got it with its own credentials.");
+        return Ok(Told::Whole(told));
+    };
+    match of_session(&mut asking, &session_id_text(sid), &claims, &mut told).await {
+        Ok(()) => Ok(Told::Whole(told)),
+        Err(why) => Ok(part(told, why)),
+    }
 }
 
 fn facts(told: &mut Explanation, token: &UnverifiedAccessToken, claims: &ParsedClaims<'_>) {
@@ -112,8 +137,14 @@ fn facts(told: &mut Explanation, token: &UnverifiedAccessToken, claims: &ParsedC
     told.fact("session_id", claims.sid.map(session_id_text));
 }
 
-/// Checks the signature against the keys that the authority publishes.
+/// Checks the signature against the keys that the authority publishes. A secret is never among them.
 async fn signature(text: &str, alg: &str, asking: &mut Asking) -> Result<String, Failure> {
+    if Algorithm::from_name(alg).is_some_and(Algorithm::is_symmetric) {
+        return Ok(format!(
+            "an access token (RFC 9068) under a secret ({alg}); its signature cannot be checked here: only \
+             the authority and the audience know the secret"
+        ));
+    }
     let keys = asking.get("/.well-known/jwks.json").await?;
     let genuine = KeySet::parse(&keys.to_string()).ok().zip(Algorithm::from_name(alg));
     Ok(match genuine.is_some_and(|(keys, alg)| verify(&keys, alg, text).is_ok()) {

@@ -13,7 +13,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
 use symbolon_core::revocation::{Act, Actor};
-use symbolon_core::{Loaded, Timestamp, Verdict};
+use symbolon_core::{Loaded, Reason, Timestamp, Verdict};
 
 /// The person who asks, by the session that they ask from.
 pub(super) struct Person {
@@ -45,6 +45,24 @@ impl Person {
     /// # Errors
     /// 401 if it is not; 403 if a page asks that is not of the token's client.
     async fn read(app: &App, headers: &HeaderMap) -> Result<Self, Problem> {
+        match Self::read_even_if_stale(app, headers).await? {
+            (person, None) => Ok(person),
+            (_, Some(reason)) => {
+                let problem = Problem::invalid_token("The access token must be renewed; refresh.");
+                Err(problem.because(Some(reason)))
+            }
+        }
+    }
+
+    /// The same of a token that must be renewed, with the reason why it must: whoever cannot renew, because
+    /// their client is switched off, can still leave.
+    ///
+    /// # Errors
+    /// As [`Self::read`]'s, but for that.
+    async fn read_even_if_stale(
+        app: &App,
+        headers: &HeaderMap,
+    ) -> Result<(Self, Option<Reason>), Problem> {
         let Some(text) = auth::bearer(headers) else {
             let detail = "Send `Authorization: Bearer` and an access token for the authority: \
                           refresh with `resource` and the issuer.";
@@ -58,22 +76,19 @@ impl Person {
         if token.expires_at <= at {
             return Err(Problem::invalid_token("The access token has expired; refresh."));
         }
-        match token.verdict(app, at).await? {
-            Some(Verdict::Live) => {}
-            Some(Verdict::Stale(reason)) => {
-                let problem = Problem::invalid_token("The access token must be renewed; refresh.");
-                return Err(problem.because(Some(reason)));
-            }
+        let stale = match token.verdict(app, at).await? {
+            Some(Verdict::Live) => None,
+            Some(Verdict::Stale(reason)) => Some(reason),
             Some(Verdict::Revoked(reason)) => {
                 let problem = Problem::invalid_token("The session is over; sign in again.");
                 return Err(problem.because(Some(reason)));
             }
             None => return Err(wrong()),
-        }
+        };
         let own = app.store.session(*sid).await?.ok_or_else(wrong)?;
         let client = app.config.clients.get(&own.session.client).ok_or_else(wrong)?;
         cors::check(client, headers).map_err(|_| foreign_origin())?;
-        Ok(Self { own, at })
+        Ok((Self { own, at }, stale))
     }
 
     /// An act of theirs.

@@ -2,6 +2,7 @@
 
 use super::Person;
 use crate::app::App;
+use crate::http::body;
 use crate::http::edge::Context;
 use crate::http::ending;
 use crate::http::problem::Problem;
@@ -9,7 +10,8 @@ use crate::http::query::Query;
 use crate::http::session::{no_such_session, read};
 use crate::http::session_view::{DeviceView, end_of};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -92,20 +94,22 @@ pub async fn delete(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     sid: Result<Path<String>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    super::answer(&app, &headers, end(&app, &context, sid, (&uri, &headers))).await
+    let headers = request.headers().clone();
+    super::answer(&app, &headers, end(&app, &context, sid, request)).await
 }
 
 async fn end(
     app: &App,
     context: &Context,
     sid: Result<Path<String>, PathRejection>,
-    (uri, headers): (&Uri, &HeaderMap),
+    request: Request,
 ) -> Result<Response, Problem> {
-    let person = Person::read(app, headers).await?;
-    Query::read(uri, &[])?;
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
+    let person = Person::read(app, &headers).await?;
+    body::none(body).await?;
+    Query::read(&uri, &[])?;
     let (sid, act, reason) = (read(sid)?, person.act(context), Reason::SignedOut);
     let decide = |now: Loaded| {
         if now.session.subject != person.own.session.subject {

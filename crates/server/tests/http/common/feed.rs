@@ -78,7 +78,8 @@ impl Mirror {
         let keys = KeySet::parse(&server.jwks().await).unwrap();
         let answer = server.ask_as_back_end(Ask::get("/v1/feed/snapshot")).await.expect(200);
         assert_eq!(answer.header("content-type"), "application/octet-stream");
-        let snapshot = Snapshot::read(&keys, &answer.body).ok().expect("it is signed");
+        let snapshot = Snapshot::read(&keys, &answer.body);
+        let snapshot = snapshot.unwrap_or_else(|why| panic!("it is signed: {why}"));
         let (cursor, entries) = (snapshot.checkpoint.cursor, snapshot.entries());
         let entries = entries.map(Result::unwrap).collect();
         let (vouched, seen) = (cursor.position, Vec::new());
@@ -109,7 +110,7 @@ impl Mirror {
                 self.vouched = self.cursor.position;
                 self.checkpoint = Some(checkpoint);
             }
-            _ => {}
+            Frame::Key(_) | Frame::Report | Frame::Bye(_) | Frame::Other | _ => {}
         }
     }
 

@@ -169,6 +169,8 @@ fn bans() -> Vec<Call> {
         sub(Call::new("delete", ban, "Subjects", "unbanSubject", "Lift a ban"))
             .about("The subject may sign in again; no session that the ban ended revives.")
             .key(ApiScope::SubjectsWrite)
+            .query("reason", described("Reason", "Left out: `banned`."), "Why.")
+            .query("note", schema("Note"), "For the history.")
             .answers(200, "The version that holds now.", "Replaced")
             .with(200, "ETag")
             .refuses(&[(403, "key-limited")]),

@@ -292,6 +292,21 @@ fn subjects() -> Value {
     })
 }
 
+/// What changed, where nothing was revoked.
+fn change() -> Value {
+    let words = [
+        "ban_lifted",
+        "client_enabled",
+        "replay_enforced",
+        "replay_reported",
+        "replay_off",
+        "replay_as_configured",
+        "keys_announced",
+        "keys_turned",
+    ];
+    json!({"type": "string", "enum": words, "description": "What changed, if `effect` is `none`."})
+}
+
 fn events() -> Value {
     let kinds = ["token", "session", "subject", "client", "key", "everything"];
     json!({
@@ -305,7 +320,9 @@ fn events() -> Value {
             "below": described("Version", "Every older version of the kind is hit."),
             "subject": schema("SubjectId"),
             "client_id": schema("ClientId"),
-            "effect": {"type": "string", "enum": ["revoked", "stale"]},
+            "effect": {"type": "string", "enum": ["revoked", "stale", "none"]},
+            "change": change(),
+            "until": described("Time", "Until when a change holds that ends by itself."),
             "reason": schema("Reason"),
             "by": text(
                 "Who: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or `person`."
