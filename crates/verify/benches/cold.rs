@@ -1,87 +1,122 @@
 //! Cold verification beside its floor, the bare signature check, in the same run.
 //!
-//! Short rounds of both are interleaved, so that a noisy machine disturbs both alike; the ratio is the
-//! median of the rounds' own ratios, since a slow minute in the middle would bend a ratio of medians. `cargo bench -p symbolon-verify --bench cold`; `-- --quick` for a few rounds.
+//! Short rounds of all are interleaved, so that a noisy machine disturbs them alike; a ratio is the
+//! median of the rounds' own ratios, since a slow minute in the middle would bend a ratio of medians.
+//! `cargo bench -p symbolon-verify --bench cold`; `-- --quick` for a tenth of the rounds, and an algorithm's name
+//! for that one alone.
+
+#[expect(dead_code, reason = "each benchmark uses a part of it")]
+mod support;
 
 use data_encoding::BASE64URL_NOPAD;
-use std::hint::black_box;
-use std::time::{Duration, Instant};
-use symbolon_verify::{Algorithm, Now, Policy, Presented, Timestamp, Verifier};
-use symbolon_wire::{KeySet, SigningKey, Type};
+use jsonwebtoken::{DecodingKey, Validation};
+use support::{builder, median, now, per_call, rounds, tokens, verdict};
+use symbolon_verify::{Algorithm, Policy, Presented, Verifier};
+use symbolon_wire::{KeySet, SharedSecret, SigningKey};
 
-/// The ratio that a cold check should reach; HS256 is printed without one.
-const TARGET: f64 = 0.9;
+/// What of a cold check the signature should be, without the cache and with insertion into it.
+const TARGETS: [f64; 2] = [0.95, 0.9];
 
-const CLAIMS: &str = r#"{"iss":"https://id.example.com","sub":"user-10086","aud":"demo-api","client_id":"web","iat":1700000000,"exp":1700000300,"jti":"AAAAAAAAAAAAAAAAAAAAAA","scope":"orders:read profile","sid":"AAAAAAAAAAAAAAAAAAAAAA","ver":[1,7,3,2],"auth_time":1700000000,"acr":"1","amr":["pwd"],"roles":["clerk","buyer"]}"#;
+/// How many tokens come in turn, so that none is in a cache of four.
+const TOKENS: usize = 500;
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]
 fn main() {
-    let rounds = if std::env::args().any(|arg| arg == "--quick") { 101 } else { 2001 };
-    println!("{:8} {:>10} {:>10} {:>10} {:>7}", "alg", "bare", "check", "verify", "ratio");
-    for alg in Algorithm::ALL {
-        let row = Row::measure(alg, rounds);
-        let ratio = row.ratio;
-        let verdict = match (alg.is_symmetric(), TARGET <= ratio) {
-            (true, _) => "",
-            (false, true) => "ok",
-            (false, false) => "below 0.9",
-        };
-        let [bare, check, verify] =
-            [row.bare, row.check, row.verify].map(|us| format!("{us:.2} us"));
-        println!("{:8} {bare:>10} {check:>10} {verify:>10} {ratio:>7.3} {verdict}", alg.name());
+    println!(
+        "{:8} {:>8} {:>8} {:>7} {:>9} {:>7}   ns",
+        "alg", "bare", "check", "ratio", "inserting", "ratio"
+    );
+    let asked: Vec<_> = std::env::args().collect();
+    let named = |alg: &Algorithm| asked.iter().any(|arg| *arg == alg.name());
+    let some = Algorithm::ALL.iter().any(named);
+    for alg in Algorithm::ALL.into_iter().filter(|alg| !some || named(alg)) {
+        let Row { bare, check, insert, ratios: [ratio, inserting], decode } =
+            Row::measure(alg, rounds(1001));
+        print!("{:8} {bare:>8.0} {check:>8.0} {ratio:>7.3} ", alg.name());
+        match decode {
+            None => println!(
+                "{insert:>9.0} {inserting:>7.3}   at least {TARGETS:?}: {} {}",
+                verdict(ratio >= TARGETS[0]),
+                verdict(inserting >= TARGETS[1])
+            ),
+            Some((decode, times)) => println!(
+                "{:>17}   jsonwebtoken {decode:.0}: {times:.1} x, at least 3: {}",
+                "",
+                verdict(times >= 3.0)
+            ),
+        }
     }
 }
 
-/// Medians, in microseconds a call.
+/// Medians, in nanoseconds a call.
 struct Row {
     bare: f64,
     check: f64,
-    verify: f64,
+    insert: f64,
     /// Of the bare check to the whole one, round by round.
-    ratio: f64,
+    ratios: [f64; 2],
+    /// What `jsonwebtoken` takes for the same, and how many times that is ours.
+    decode: Option<(f64, f64)>,
 }
 
 impl Row {
     fn measure(alg: Algorithm, rounds: usize) -> Self {
-        let key = SigningKey::generate(alg).expect("a key");
-        let token = key.sign(Type::AccessTokenJwt, CLAIMS.as_bytes()).expect("a token");
-        let (message, signature) = token.rsplit_once('.').expect("three segments");
-        let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).expect("base64url");
+        let key = match alg.is_symmetric() {
+            true => SigningKey::from_secret(SharedSecret::assume_drawn(&[7; 32])),
+            false => SigningKey::generate(alg).expect("a key"),
+        };
+        let tokens = tokens(&key, TOKENS);
+        let parted: Vec<_> = tokens.iter().map(|token| part(token)).collect();
         let bare_key = key.verifying_key();
-        let keys = KeySet::from_keys(vec![key.verifying_key()]).expect("a set");
-        let verifier = Verifier::builder("https://id.example.com").audience("demo-api");
-        let verifier = verifier.algorithm(alg).offline(keys).expect("a verifier");
-        let (presented, policy) =
-            (Presented::bearer(&token), Policy::offline().scope("orders:read"));
-        let wall = Timestamp::from_seconds(1_700_000_001);
-        let now = Now { wall, monotonic: Duration::ZERO };
+        let verifier = |cache| {
+            let keys = KeySet::from_keys(vec![key.verifying_key()]).expect("a set");
+            builder().algorithm(alg).cache(cache).offline(keys).expect("a verifier")
+        };
+        let (bare, filling) = (verifier(0), verifier(4));
+        let decode = decoder();
         let calls = if alg.is_symmetric() { 500 } else { 10 };
-        let mut times = [const { Vec::new() }; 3];
-        for _ in 0..rounds {
+        let mut times = [const { Vec::new() }; 4];
+        for round in 0..rounds {
+            let at = |call| (round * calls + call) % TOKENS;
             // The bare check is the library's own on a parsed key, behind one `match`.
-            times[0]
-                .push(per_call(calls, || bare_key.check(message.as_bytes(), &signature).is_ok()));
-            times[1].push(per_call(calls, || {
-                verifier.check(&presented, &policy, now, |claims| claims.sub.len()).is_ok()
+            times[0].push(per_call(calls, |call| {
+                let (message, signature) = &parted[at(call)];
+                bare_key.check(message, signature).is_ok()
             }));
-            times[2].push(per_call(calls, || verifier.verify(&presented, &policy, now).is_ok()));
+            times[1].push(per_call(calls, |call| check(&bare, &tokens[at(call)])));
+            times[2].push(per_call(calls, |call| check(&filling, &tokens[at(call)])));
+            if alg.is_symmetric() {
+                times[3].push(per_call(calls, |call| decode(&tokens[at(call)])));
+            }
         }
-        let ratios = times[0].iter().zip(&times[1]).map(|(bare, check)| bare / check).collect();
-        let [bare, check, verify] = times.map(median);
-        Self { bare, check, verify, ratio: median(ratios) }
+        let ratio = |own: usize, other: usize| {
+            median(times[own].iter().zip(&times[other]).map(|(own, other)| own / other).collect())
+        };
+        let ratios = [ratio(0, 1), ratio(0, 2)];
+        let decode = alg.is_symmetric().then(|| (median(times[3].clone()), ratio(3, 1)));
+        let [bare, check, insert, _] =
+            times.map(|times| if times.is_empty() { 0.0 } else { median(times) });
+        Self { bare, check, insert, ratios, decode }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-fn per_call(calls: u32, mut call: impl FnMut() -> bool) -> f64 {
-    let start = Instant::now();
-    for _ in 0..calls {
-        assert!(black_box(call()));
-    }
-    start.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
+/// What is signed, and the signature.
+fn part(token: &str) -> (Vec<u8>, Vec<u8>) {
+    let (message, signature) = token.rsplit_once('.').expect("three segments");
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).expect("base64url");
+    (message.as_bytes().to_vec(), signature)
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+fn check(verifier: &Verifier, token: &str) -> bool {
+    let policy = Policy::offline().scope("orders:read");
+    verifier.check(&Presented::bearer(token), &policy, now(), |claims| claims.sub.len()).is_ok()
+}
+
+/// `jsonwebtoken` under HS256, everything prepared.
+fn decoder() -> impl Fn(&String) -> bool {
+    let mut validation = Validation::new(jsonwebtoken::Algorithm::HS256);
+    validation.set_audience(&["demo-api"]);
+    validation.set_issuer(&["https://id.example.com"]);
+    let key = DecodingKey::from_secret(&[7; 32]);
+    move |token| jsonwebtoken::decode::<support::Decoded>(token, &key, &validation).is_ok()
 }

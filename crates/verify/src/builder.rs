@@ -1,9 +1,22 @@
 //! What a verifier is made from.
 
+use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::keys::Keys;
+use crate::mirror::Mirror;
+use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 use symbolon_wire::{Algorithm, KeySet, Type};
+
+/// How old the knowledge of revocations may be at most, unless the builder is told otherwise. Inclusive.
+const MAX_STALENESS: Duration = Duration::from_secs(5);
+
+/// The least and the most that may be asked for: below, a lost packet closes the service; above, the authority
+/// would wait for whom nobody has heard of in a day. Inclusive.
+const MAX_STALENESS_RANGE: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
 
 /// What a verifier is made from; [`Verifier::builder`] begins one.
 ///
@@ -13,6 +26,8 @@ pub struct Builder {
     audience: Option<Box<str>>,
     algorithms: Vec<Algorithm>,
     typ: Type,
+    pub(crate) max_staleness: Duration,
+    cache: usize,
     #[cfg(feature = "net")]
     pub(crate) net: crate::net::Settings,
 }
@@ -24,6 +39,8 @@ impl Builder {
             audience: None,
             algorithms: Vec::new(),
             typ: Type::AccessTokenJwt,
+            max_staleness: MAX_STALENESS,
+            cache: ENTRIES_DEFAULT,
             #[cfg(feature = "net")]
             net: crate::net::Settings::default(),
         }
@@ -61,10 +78,37 @@ impl Builder {
         self
     }
 
+    /// The largest age of the mirror at which any policy may trust it. Default: 5 s; between 1 s and 24 h.
+    ///
+    /// Security: an ended session is refused this long after its end at the latest, also when the feed is cut. The
+    /// authority is told this bound and tells it to whoever revokes with `?wait=`, which is why a
+    /// [`Policy`](crate::Policy) of a larger one counts as this.
+    #[must_use]
+    pub fn max_staleness(mut self, age: Duration) -> Self {
+        self.max_staleness = age.clamp(MAX_STALENESS_RANGE.0, MAX_STALENESS_RANGE.1);
+        self
+    }
+
+    /// About how many verified tokens are kept, so that one which comes again need not be verified again.
+    /// Default: 16,384, of about a kilobyte each; at most a million. Zero keeps none. Tokens under HS256
+    /// never are: verifying them is cheaper.
+    ///
+    /// Security: what is kept are tokens, in the memory of this process, until others take their place; whoever
+    /// reads that memory has them, as they had them when they arrived. A kept token is let in for no longer: its
+    /// time, its session and the policy are checked at every use, and it counts no more once a key is withdrawn.
+    /// A full cache makes room by what ends first, so that someone with very many genuine tokens can slow
+    /// others down to the price of a signature, and no further.
+    #[must_use]
+    pub const fn cache(mut self, tokens: usize) -> Self {
+        self.cache = tokens;
+        self
+    }
+
     /// A verifier that has its keys and asks nobody: for jobs that verify without a server.
     ///
-    /// Security: it learns of no revocation and of no new or withdrawn key until
-    /// [`Verifier::replace_keys`]; only [`Policy::offline`](crate::Policy::offline) can let a token in.
+    /// Security: it learns of no new or withdrawn key until [`Verifier::replace_keys`], and of no revocation unless a
+    /// [`Follower`](crate::feed::Follower) is fed; without one only
+    /// [`Policy::offline`](crate::Policy::offline) can let a token in.
     ///
     /// # Errors
     /// No issuer or no audience.
@@ -84,8 +128,21 @@ impl Builder {
             [] => vec![Algorithm::EdDsa],
             chosen => chosen.to_vec(),
         };
-        let (issuer, typ, keys) = (self.issuer.clone(), self.typ, Keys::default());
-        Ok(Expected { issuer, audience, algorithms, typ, keys })
+        let worth_it = self.cache > 0 && !algorithms.iter().all(|alg| alg.is_symmetric());
+        Ok(Expected {
+            issuer: self.issuer.clone(),
+            audience,
+            algorithms,
+            typ: self.typ,
+            keys: Keys::default(),
+            cache: worth_it.then(|| Cache::new(self.cache)),
+            mirror: Arc::new(Mirror::new()),
+            max_staleness: self.max_staleness,
+            rejections: Rejections::default(),
+            hits: Hits::default(),
+            #[cfg(feature = "net")]
+            sessions: crate::sessions::Sessions::default(),
+        })
     }
 }
 
@@ -99,6 +156,8 @@ pub enum SetupError {
     Audience,
     /// The API key has bytes that no header may carry.
     ApiKey,
+    /// The instance's name is not 1–64 visible ASCII characters.
+    Instance,
     /// There is no tokio runtime here.
     Runtime,
     /// The TLS library refused its own defaults.
@@ -111,6 +170,7 @@ impl fmt::Display for SetupError {
             Self::Issuer(why) => write!(f, "the issuer {why}"),
             Self::Audience => f.write_str("an audience is required: whom are the tokens for?"),
             Self::ApiKey => f.write_str("the API key cannot be sent in a header"),
+            Self::Instance => f.write_str("the instance must be 1 to 64 visible ASCII characters"),
             Self::Runtime => f.write_str("a connected verifier needs a tokio runtime"),
             Self::Tls => f.write_str("the TLS library could not be set up"),
         }

@@ -1,8 +1,10 @@
 //! What a verified token says.
 
-use std::borrow::Cow;
+use crate::kept::{Kept, Part};
+use std::fmt;
+use std::sync::Arc;
 use symbolon_core::{SessionId, Timestamp, Ver};
-use symbolon_wire::{Audience, ParsedClaims, session_id_text};
+use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
 /// What a verified token says, borrowed for as long as a check's closure runs.
 ///
@@ -32,17 +34,32 @@ pub struct Claims<'a> {
     pub auth_time: Option<Timestamp>,
     /// How strongly.
     pub acr: Option<&'a str>,
-    aud: &'a [Cow<'a, str>],
-    amr: &'a [Cow<'a, str>],
-    roles: &'a [Cow<'a, str>],
-    extra: Extra<'a>,
+    more: More<'a>,
 }
 
-/// The claims that a back end added.
+/// Where the claims are that are lists, and those that a back end added.
 #[derive(Clone, Copy, Debug)]
-enum Extra<'a> {
+enum More<'a> {
     Parsed(&'a ParsedClaims<'a>),
-    Owned(&'a [(Box<str>, Box<str>)]),
+    Kept(&'a Arc<Kept>),
+}
+
+impl<'a> More<'a> {
+    const fn parsed(self) -> Option<&'a ParsedClaims<'a>> {
+        match self {
+            Self::Parsed(parsed) => Some(parsed),
+            Self::Kept(_) => None,
+        }
+    }
+
+    /// A list of those that are kept; none of those that are not.
+    fn kept(self, part: Part) -> impl Iterator<Item = &'a str> {
+        let kept = match self {
+            Self::Parsed(_) => None,
+            Self::Kept(kept) => Some(kept),
+        };
+        kept.into_iter().flat_map(move |kept| kept.part(part))
+    }
 }
 
 impl<'a> Claims<'a> {
@@ -53,17 +70,20 @@ impl<'a> Claims<'a> {
 
     /// Whom it is for; the verifier's audience is among them.
     pub fn aud(&self) -> impl Iterator<Item = &'a str> {
-        self.aud.iter().map(AsRef::as_ref)
+        let parsed = self.more.parsed().map(|parsed| &parsed.aud);
+        parsed.into_iter().flat_map(Audience::iter).chain(self.more.kept(Part::Aud))
     }
 
     /// By which methods the subject signed in.
     pub fn amr(&self) -> impl Iterator<Item = &'a str> {
-        self.amr.iter().map(AsRef::as_ref)
+        let parsed = self.more.parsed().map(|parsed| &parsed.amr);
+        parsed.into_iter().flat_map(Names::iter).chain(self.more.kept(Part::Amr))
     }
 
     /// The subject's roles.
     pub fn roles(&self) -> impl Iterator<Item = &'a str> {
-        self.roles.iter().map(AsRef::as_ref)
+        let parsed = self.more.parsed().map(|parsed| &parsed.roles);
+        parsed.into_iter().flat_map(Names::iter).chain(self.more.kept(Part::Roles))
     }
 
     /// The names in `scope`.
@@ -83,12 +103,14 @@ impl<'a> Claims<'a> {
 
     /// The JSON text of a claim that a back end added.
     pub fn extra(&self, name: &str) -> Option<&'a str> {
-        match self.extra {
-            Extra::Parsed(parsed) => parsed.extra(name).map(|value| value.get()),
-            Extra::Owned(members) => {
-                members.iter().find(|(claim, _)| **claim == *name).map(|(_, value)| &**value)
-            }
-        }
+        self.extras().find(|(claim, _)| *claim == name).map(|(_, value)| value)
+    }
+
+    /// All claims that a back end added.
+    pub(crate) fn extras(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let parsed = self.more.parsed().into_iter().flat_map(ParsedClaims::extras);
+        let parsed = parsed.map(|(name, value)| (name, value.get()));
+        parsed.chain(self.more.kept(Part::ExtraName).zip(self.more.kept(Part::ExtraValue)))
     }
 
     /// The claims of a payload; only after everything about the token was checked.
@@ -105,89 +127,83 @@ impl<'a> Claims<'a> {
             ver: parsed.ver,
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
-            aud: match &parsed.aud {
-                Audience::One(name) => std::slice::from_ref(name),
-                Audience::Many(names) => names,
-            },
-            amr: &parsed.amr,
-            roles: &parsed.roles,
-            extra: Extra::Parsed(parsed),
+            more: More::Parsed(parsed),
         }
     }
 
-    /// Copies everything, so that it may outlive the token.
+    /// Claims that can outlive the token: copied, unless they are kept already.
     pub(crate) fn to_verified(self) -> Verified {
+        let kept = match self.more {
+            More::Parsed(_) => Arc::new(Kept::copy(&self)),
+            More::Kept(kept) => Arc::clone(kept),
+        };
         Verified {
-            iss: self.iss.into(),
-            sub: self.sub.into(),
-            client_id: self.client_id.into(),
-            iat: self.iat,
-            exp: self.exp,
-            jti: self.jti.into(),
-            scope: self.scope.map(Into::into),
-            sid: self.sid,
-            ver: self.ver,
-            auth_time: self.auth_time,
-            acr: self.acr.map(Into::into),
-            aud: owned(self.aud),
-            amr: owned(self.amr),
-            roles: owned(self.roles),
-            extra: match self.extra {
-                Extra::Owned(members) => members.into(),
-                Extra::Parsed(parsed) => {
-                    parsed.extras().map(|(name, value)| (name.into(), value.get().into())).collect()
-                }
-            },
+            kept,
+            #[cfg(feature = "net")]
+            link: crate::sessions::Link::default(),
         }
     }
 }
 
-fn owned(names: &[Cow<'_, str>]) -> Box<[Cow<'static, str>]> {
-    names.iter().map(|name| Cow::Owned(name.clone().into_owned())).collect()
-}
-
-/// A good token's claims, to keep: `Send + 'static`.
+/// A good token's claims, to keep: `Send + 'static`, and cheap to clone.
 ///
-/// It says that the token was good when it was checked. Whoever keeps it, for a WebSocket say, has to
-/// check the token again from time to time.
-#[derive(Clone, Debug)]
+/// It says that the token was good when it was checked. Whoever keeps it, for a WebSocket say, waits for
+/// `Verified::ended` beside their own work.
+#[derive(Clone)]
 pub struct Verified {
-    iss: Box<str>,
-    sub: Box<str>,
-    client_id: Box<str>,
-    iat: Timestamp,
-    exp: Timestamp,
-    jti: Box<str>,
-    scope: Option<Box<str>>,
-    sid: Option<SessionId>,
-    ver: Ver,
-    auth_time: Option<Timestamp>,
-    acr: Option<Box<str>>,
-    aud: Box<[Cow<'static, str>]>,
-    amr: Box<[Cow<'static, str>]>,
-    roles: Box<[Cow<'static, str>]>,
-    extra: Box<[(Box<str>, Box<str>)]>,
+    kept: Arc<Kept>,
+    #[cfg(feature = "net")]
+    link: crate::sessions::Link,
 }
 
 impl Verified {
+    /// Remembers who verified it, so that the end of the session can be waited for.
+    #[cfg(feature = "net")]
+    pub(crate) fn of(mut self, expected: &Arc<crate::verifier::Expected>) -> Self {
+        self.link = crate::sessions::Link::to(expected);
+        self
+    }
+
+    #[cfg(not(feature = "net"))]
+    pub(crate) fn of(self, _: &Arc<crate::verifier::Expected>) -> Self {
+        self
+    }
+
+    /// The same, of nobody.
+    #[cfg(feature = "net")]
+    pub(crate) fn unlinked(mut self) -> Self {
+        self.link = crate::sessions::Link::default();
+        self
+    }
+
+    /// Who verified it.
+    #[cfg(feature = "net")]
+    pub(crate) const fn link(&self) -> &crate::sessions::Link {
+        &self.link
+    }
+
     /// What the token says.
     pub fn claims(&self) -> Claims<'_> {
+        let kept = &self.kept;
         Claims {
-            iss: &self.iss,
-            sub: &self.sub,
-            client_id: &self.client_id,
-            iat: self.iat,
-            exp: self.exp,
-            jti: &self.jti,
-            scope: self.scope.as_deref(),
-            sid: self.sid,
-            ver: self.ver,
-            auth_time: self.auth_time,
-            acr: self.acr.as_deref(),
-            aud: &self.aud,
-            amr: &self.amr,
-            roles: &self.roles,
-            extra: Extra::Owned(&self.extra),
+            iss: kept.text(kept.iss),
+            sub: kept.text(kept.sub),
+            client_id: kept.text(kept.client_id),
+            iat: kept.iat,
+            exp: kept.exp,
+            jti: kept.text(kept.jti),
+            scope: kept.scope.map(|span| kept.text(span)),
+            sid: kept.sid,
+            ver: kept.ver,
+            auth_time: kept.auth_time,
+            acr: kept.acr.map(|span| kept.text(span)),
+            more: More::Kept(kept),
         }
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.claims().fmt(f)
     }
 }

@@ -1,8 +1,8 @@
 //! Verify access tokens locally: what a resource server or a gateway embeds.
 //!
 //! An access token of Symbolon is a signed text (RFC 9068) that anyone can verify alone. This crate does it
-//! strictly, tells the caller in RFC 6750's words why a request is not let in, and asks the authority where
-//! the token alone cannot tell: whether its session still lives.
+//! strictly, tells the caller in RFC 6750's words why a request is not let in, and knows from the authority's feed of
+//! revocations whether the session still lives: from memory, milliseconds after it ended.
 //!
 //! # Let a request in
 //!
@@ -13,8 +13,8 @@
 //! async fn start() -> Result<Verifier, Box<dyn std::error::Error>> {
 //!     Ok(Verifier::builder("https://id.example.com") // whose tokens; compared exactly
 //!         .audience("demo-api")                      // what their `aud` must contain
-//!         .introspection("sym_ak_…")                 // scope revocations:read
-//!         .connect()                                 // finds the keys, keeps them fresh
+//!         .feed("sym_ak_…")                          // scope revocations:read
+//!         .connect()                                 // keys, then all that is revoked; both kept fresh
 //!         .await?)
 //! }
 //!
@@ -24,6 +24,18 @@
 //!     let verified = verifier.admit(&presented, &policy).await?;
 //!     Ok(format!("the orders of {}", verified.claims().sub))
 //! }
+//!
+//! /// Whatever outlives a request, such as a WebSocket, ends with the session.
+//! async fn live(verifier: &Verifier, presented: &Presented<'_>) -> Result<(), Rejected> {
+//!     let verified = verifier.admit(presented, &Policy::default()).await?;
+//!     let ended = verified.ended();
+//!     tokio::select! {
+//!         () = serve_the_socket() => {}
+//!         reason = ended => println!("closed: {}", reason.map_or("unknown", |why| why.as_str())),
+//!     }
+//!     Ok(())
+//! }
+//! # async fn serve_the_socket() {}
 //! # }
 //! ```
 //!
@@ -86,42 +98,69 @@
 //!
 //! Each route says with its [`Policy`] how old that knowledge may be:
 //!
-//! | policy | an ended session is refused | while the authority is away |
+//! | policy | an ended session is refused | while the authority is away longer than the bound |
 //! |---|---|---|
-//! | [`Policy::strict`] | within its bound | nobody is let in |
-//! | [`Policy::bounded`], the default with 5 s | within its bound | nobody is let in |
-//! | [`Policy::offline`] | when its token expires, 5 min by default | all is as before |
+//! | [`Policy::strict`] | at once, and within its bound at the latest | nobody is let in |
+//! | [`Policy::bounded`], the default with 5 s | at once, and within its bound at the latest | it is asked about each request, and nobody is let in whom it does not answer for |
+//! | [`Policy::offline`] | at once, and when its token expires at the latest, 5 min by default | all is as before |
 //!
-//! **In this version a verifier has no mirror of revocations.** [`Verifier::check`] and [`Verifier::verify`] can
-//! therefore say yes under [`Policy::offline`] alone; under the others they end in [`Rejected::Ask`].
-//! `Verifier::admit` then asks the authority about every request (RFC 7662): an ended session is refused at the
-//! next request, at the price of a question for each. The feed of revocations will make that local; the types
-//! stay as they are.
+//! A verifier with `Builder::feed` holds a mirror of everything that is revoked, and follows the authority's
+//! log of it: as a stream, or by polls where something on the way holds streams back. It is ready after a signed
+//! snapshot and an answer that says what time it is at the authority. What is lost, doubled, reordered or forged
+//! on the way is noticed; [`feed`] says how, and is the door for programs without tokio. `Verifier::status` shows
+//! age, place and mode for metrics.
+//!
+//! What the mirror knows against a token is said under every policy and however old it is ([`Rejected::Revoked`], with
+//! the reason, and [`Rejected::Stale`]); its age decides what is made of its silence, and before it is ready
+//! it is older than every bound. The age is the authority's time less the instant up to which the mirror was
+//! read, both signed, and is measured with the steady clock: neither a proxy that holds frames back nor a wall clock
+//! that jumps makes it younger.
+//!
+//! Without a feed, [`Verifier::check`] and [`Verifier::verify`] say yes under [`Policy::offline`] alone and end in
+//! [`Rejected::Ask`] otherwise; `Verifier::admit` then asks the authority about every request (RFC 7662).
+//!
+//! # What is remembered
+//!
+//! A token that was verified is found by its whole text when it comes again ([`Builder::cache`]); its signature is then
+//! not computed again. Everything that can change is checked again: time, session, scopes and roles. Once a
+//! key is gone from the set, what it had signed is no longer known.
 //!
 //! # Keys
 //!
 //! A connected verifier fetches the key set at start, every five minutes, and when a token names a key that is
 //! not in it, but then at most once in 30 seconds, since anyone can write any `kid`. A failed fetch
 //! keeps the old keys. A withdrawn key is forgotten at the next fetch. `Builder::connect` fails if the first
-//! fetch does; `Builder::connect_lazily` goes on trying, and lets nobody in until it succeeds.
+//! fetch does; `Builder::connect_lazily` goes on trying, and lets nobody in until it succeeds. The feed announces
+//! new keys, which are then fetched early.
 //!
 //! # Bounds
 //!
 //! Tokens 16 KiB, headers 2 KiB, key sets 64 KiB and 64 keys, answers 64 KiB; 1,024 requests may wait for
-//! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s.
-//! Whatever is beyond a bound is refused.
+//! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s. Frames of
+//! the feed 16 KiB, answers to polls 1 MiB, snapshots 16,777,216 entries; 131,072 may wait for the end of a session.
+//! Whatever is beyond a bound is refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not
+//! hold more is as good as none until that has ended. The cache keeps about 16,384 tokens.
 
 mod builder;
+mod cache;
 mod claims;
+pub mod feed;
+mod kept;
 mod keys;
 #[cfg(feature = "tower")]
 pub mod layer;
+#[doc(hidden)]
+pub mod measure;
+mod mirror;
 #[cfg(feature = "net")]
 mod net;
 mod now;
 mod policy;
 mod presented;
 mod rejected;
+#[cfg(feature = "net")]
+mod sessions;
+mod status;
 mod verifier;
 
 pub use builder::{Builder, SetupError};
@@ -132,6 +171,9 @@ pub use now::Now;
 pub use policy::{LEEWAY_MAX, Policy, Staleness};
 pub use presented::Presented;
 pub use rejected::{Distrust, Rejected, Unknown};
+#[cfg(feature = "net")]
+pub use sessions::Ended;
+pub use status::{Mode, Status};
 pub use symbolon_core::{Reason, SessionId, Timestamp, Ver};
 pub use symbolon_wire::{Algorithm, KeySet, Malformed, Type};
 pub use verifier::Verifier;

@@ -19,7 +19,7 @@ pub enum Staleness {
     Strict(Duration),
     /// Ask the authority when it is older, and refuse if it cannot answer.
     Bounded(Duration),
-    /// Accept until `exp`, and know nothing of revocations.
+    /// Accept until `exp`, unless something is known against the token.
     Offline,
 }
 
@@ -33,10 +33,10 @@ pub enum Staleness {
 /// let refunds = Policy::strict(Duration::from_secs(1)).scope("orders:write").role("manager");
 /// ```
 ///
-/// # In this version
-/// There is no mirror of revocations yet, so a verifier knows nothing about them: under any policy but
-/// [`Policy::offline`] a synchronous check ends in [`Rejected::Ask`], and `Verifier::admit` asks the
-/// authority about every request.
+/// What the mirror knows against a token is said under every policy. Without a feed (`Builder::feed`) a verifier
+/// knows nothing of revocations: under any policy but [`Policy::offline`] a synchronous check then ends in
+/// [`Rejected::Ask`], and `Verifier::admit` asks the authority about every request. No bound is larger than that of
+/// the verifier itself ([`Builder::max_staleness`](crate::Builder::max_staleness)).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     staleness: Staleness,
@@ -62,10 +62,10 @@ impl Policy {
         Self::new(Staleness::Bounded(age))
     }
 
-    /// Accepts a genuine token until its `exp`, and asks nobody.
+    /// Accepts a genuine token until its `exp` unless it is known to be revoked, and asks nobody.
     ///
-    /// Security: a kicked, banned or stolen session goes on until its token expires, five minutes by
-    /// default. For jobs without a network and for routes where that does not matter.
+    /// Security: without a feed, or while it is silent, a kicked, banned or stolen session goes on until its token
+    /// expires, five minutes by default. For jobs without a network and for routes where that does not matter.
     pub const fn offline() -> Self {
         Self::new(Staleness::Offline)
     }

@@ -1,10 +1,15 @@
 //! The check of a token, in the order of RFC 9068 §4.
 
+use crate::cache::{Cache, Origin, OtherKeys, Warm};
 use crate::keys::Keys;
-use crate::policy::Staleness;
+use crate::mirror::{Judgement, Mirror};
+use crate::policy::{LEEWAY_MAX, Staleness};
+use crate::status::{Hits, Rejections};
 use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
 use std::sync::Arc;
-use symbolon_wire::{Algorithm, KeySet, ParsedClaims, Payload, Refused, Type};
+use std::time::Duration;
+use symbolon_core::{Effect, Timestamp};
+use symbolon_wire::{Algorithm, KeySet, ParsedClaims, Payload, Refused, Type, parse_key_id};
 
 /// Verifies access tokens of one issuer for one audience.
 ///
@@ -23,7 +28,20 @@ pub(crate) struct Expected {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) typ: Type,
     pub(crate) keys: Keys,
+    /// What was verified already; none where verifying again is cheaper.
+    pub(crate) cache: Option<Cache>,
+    /// What is revoked; empty where no feed is followed.
+    pub(crate) mirror: Arc<Mirror>,
+    /// No knowledge that is older is good enough, whatever a policy says.
+    pub(crate) max_staleness: Duration,
+    pub(crate) rejections: Rejections,
+    pub(crate) hits: Hits,
+    #[cfg(feature = "net")]
+    pub(crate) sessions: crate::sessions::Sessions,
 }
+
+/// Whether a good token's session lives, as far as the policy lets us say so ourselves.
+pub(crate) type Standing = Result<(), Rejected>;
 
 impl Verifier {
     /// Begins a verifier of that issuer's tokens; the name is compared exactly, byte for byte.
@@ -33,11 +51,12 @@ impl Verifier {
 
     /// Checks a token and, if it is good, lets `f` read its claims.
     ///
-    /// Synchronous and without I/O. The claims are borrowed, so nothing is copied that `f` does not copy.
+    /// Synchronous and without I/O. The claims are borrowed, so nothing is copied that `f` does not copy. A
+    /// token that was verified before takes no lock and no allocation; let `f` be short all the same.
     ///
     /// # Errors
-    /// Why the request is not let in. [`Rejected::Ask`] under every policy but
-    /// [`Policy::offline`], since this version knows nothing of revocations by itself.
+    /// Why the request is not let in. [`Rejected::Ask`] where only the authority can tell whether the session
+    /// lives: the verifier follows no feed, or its mirror is older than [`Policy::bounded`] allows.
     pub fn check<R>(
         &self,
         presented: &Presented<'_>,
@@ -45,12 +64,14 @@ impl Verifier {
         now: Now,
         f: impl FnOnce(&Claims<'_>) -> R,
     ) -> Result<R, Rejected> {
-        let checked = self.expected.check(presented, policy, now, |claims| {
-            not_ended(policy)?;
+        let checked = self.expected.check(presented, policy, now, |claims, standing| {
+            standing?;
             policy.permits(claims)?;
             Ok(f(claims))
         });
-        checked.map_err(|rejected| self.want_keys_for(rejected))
+        checked
+            .map_err(|rejected| self.want_keys_for(rejected))
+            .inspect_err(|rejected| self.expected.rejections.count(rejected))
     }
 
     /// The same with an answer to keep.
@@ -64,6 +85,7 @@ impl Verifier {
         now: Now,
     ) -> Result<Verified, Rejected> {
         self.check(presented, policy, now, |claims| claims.to_verified())
+            .map(|verified| verified.of(&self.expected))
     }
 
     /// Puts other keys in the place of all that are known.
@@ -107,39 +129,124 @@ pub(crate) fn settled(rejected: Rejected) -> Rejected {
     }
 }
 
-/// There is no mirror yet: whether a session lives is known to nobody here.
-const fn not_ended(policy: &Policy) -> Result<(), Rejected> {
-    match policy.staleness() {
-        Staleness::Strict(_) | Staleness::Bounded(_) => Err(Rejected::Ask),
-        Staleness::Offline => Ok(()),
-    }
-}
-
 impl Expected {
-    /// Checks everything that the token itself can tell; `f` decides the rest.
-    ///
-    /// RFC 9068 §4 lists type, issuer, audience, signature, expiry. The signature comes first here,
-    /// since nobody has vouched for a claim before it (OWASP ASVS 9.1.1); all of them must hold anyway.
+    /// Checks everything that the token itself can tell, and what the mirror knows against it; `f` decides
+    /// the rest.
+    #[inline]
     pub(crate) fn check<R>(
         &self,
         presented: &Presented<'_>,
         policy: &Policy,
         now: Now,
-        f: impl FnOnce(&Claims<'_>) -> Result<R, Rejected>,
+        f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
-        let keys = self.keys.current().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
-        let payload = self.signature(&keys, presented.token)?;
+        // Both before the look-up: what is found was good at least until then.
+        let keys = self.keys.generation();
+        let sequence = self.mirror.sequence();
+        let Some(warm) = self.cache.as_ref().and_then(|cache| cache.find(presented.token, keys))
+        else {
+            return self.check_cold(presented.token, policy, now, f);
+        };
+        let claims = warm.claims();
+        in_time(warm.begins(), claims.exp, policy, now)?;
+        match warm.judge(&self.mirror, sequence) {
+            Ok(judged) => {
+                self.hits.add();
+                f(&claims, self.standing(judged, &claims, policy, now))
+            }
+            // It must be verified anew to be told.
+            Err(OtherKeys) => self.check_cold(presented.token, policy, now, f),
+        }
+    }
+
+    /// RFC 9068 §4 lists type, issuer, audience, signature, expiry. The signature comes first here,
+    /// since nobody has vouched for a claim before it (OWASP ASVS 9.1.1); all of them must hold anyway.
+    fn check_cold<R>(
+        &self,
+        token: &str,
+        policy: &Policy,
+        now: Now,
+        f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
+    ) -> Result<R, Rejected> {
+        let generation = self.keys.generation();
+        let keys = self.keys.current();
+        let keys = keys.as_deref().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
+        let payload = self.signature(keys, token)?;
         if payload.typ() != Some(self.typ) {
             return Err(Rejected::Untrusted(Distrust::Type));
         }
         let parsed = ParsedClaims::of(&payload).map_err(Rejected::Malformed)?;
         self.meant_for_us(&parsed)?;
-        in_time(&parsed, policy, now)?;
+        let begins = parsed.nbf.map_or(parsed.iat, |nbf| nbf.max(parsed.iat));
+        in_time(begins, parsed.exp, policy, now)?;
         if parsed.jkt.is_some() {
             // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
             return Err(Rejected::Binding);
         }
-        f(&Claims::assume_good(&parsed))
+        let claims = Claims::assume_good(&parsed);
+        let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
+        match &self.cache {
+            Some(cache) if !payload.key().algorithm().is_symmetric() => {
+                let origin = Origin { begins, kid, keys: generation };
+                let warm = self.keep(cache, token, &claims, &origin);
+                let judged = self.judge_new(&warm);
+                let claims = warm.claims();
+                f(&claims, self.standing(judged, &claims, policy, now))
+            }
+            Some(_) | None => {
+                let judged = self.mirror.judge(&claims, kid);
+                f(&claims, self.standing(judged, &claims, policy, now))
+            }
+        }
+    }
+
+    fn keep(&self, cache: &Cache, token: &str, claims: &Claims<'_>, origin: &Origin) -> Arc<Warm> {
+        let generation = self.mirror.target_keys().generation;
+        let warm = Arc::new(Warm::new(token, claims, origin, generation));
+        cache.insert(&warm);
+        warm
+    }
+
+    /// What the mirror knows against a token that was just kept.
+    fn judge_new(&self, warm: &Warm) -> Option<Judgement> {
+        let judged = warm.judge(&self.mirror, self.mirror.sequence());
+        // Were targets given other keys in this instant, it is looked up without what was kept.
+        judged.unwrap_or_else(|OtherKeys| self.mirror.judge(&warm.claims(), warm.kid()))
+    }
+
+    /// What a policy makes of it: nothing that is known is forgiven, and what is not known may be too old.
+    fn standing(
+        &self,
+        judged: Option<Judgement>,
+        claims: &Claims<'_>,
+        policy: &Policy,
+        now: Now,
+    ) -> Standing {
+        match judged.map(|Judgement { effect, reason }| (effect, reason)) {
+            Some((Effect::Revoked, reason)) => Err(Rejected::Revoked { ended: Some(reason) }),
+            Some((Effect::Stale, _)) => Err(Rejected::Stale),
+            // Looked at after the mirror: what ended it may be forgotten, and a wall clock that was set back revives
+            // nothing.
+            None if claims.exp.after(LEEWAY_MAX) < self.mirror.forgotten() => {
+                Err(Rejected::Expired)
+            }
+            None => self.fresh(policy, now),
+        }
+    }
+
+    fn fresh(&self, policy: &Policy, now: Now) -> Standing {
+        let within = |bound: Duration| {
+            let age = self.mirror.age(now.monotonic);
+            age.is_some_and(|age| age <= bound.min(self.max_staleness))
+        };
+        match policy.staleness() {
+            Staleness::Offline => Ok(()),
+            Staleness::Strict(bound) | Staleness::Bounded(bound) if within(bound) => Ok(()),
+            Staleness::Strict(_) if self.mirror.is_followed() => {
+                Err(Rejected::Unverifiable(Unknown::Session))
+            }
+            Staleness::Strict(_) | Staleness::Bounded(_) => Err(Rejected::Ask),
+        }
     }
 
     /// Tries the pinned algorithms; a wrong one is found out before any signature is computed.
@@ -175,12 +282,11 @@ impl Expected {
     }
 }
 
-fn in_time(claims: &ParsedClaims<'_>, policy: &Policy, now: Now) -> Result<(), Rejected> {
-    let begins = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
+fn in_time(begins: Timestamp, exp: Timestamp, policy: &Policy, now: Now) -> Result<(), Rejected> {
     if now.wall.after(policy.ahead()) < begins {
         return Err(Rejected::Untrusted(Distrust::NotYet));
     }
-    match claims.exp.after(policy.after_expiry()) <= now.wall {
+    match exp.after(policy.after_expiry()) <= now.wall {
         true => Err(Rejected::Expired),
         false => Ok(()),
     }

@@ -41,7 +41,11 @@ fn file(path: &Path, lines: &mut Vec<String>) {
     let text = fs::read_to_string(path).unwrap();
     for item in syn::parse_file(&text).unwrap().items {
         if let Item::Mod(module) = &item {
-            if module.content.is_none() {
+            // What is hidden from the manual is no stranger's.
+            let hidden = module.attrs.iter().any(|attr| {
+                attr.to_token_stream().to_string().replace(' ', "") == "#[doc(hidden)]"
+            });
+            if module.content.is_none() && !hidden {
                 file(&place_of(path, &module.ident.to_string()), lines);
             }
             continue;

@@ -51,6 +51,11 @@ pub(crate) fn append_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     BASE64URL_NOPAD.encode_mut(bytes, &mut out[start..]);
 }
 
+/// Encodes into a buffer of exactly the [length](encoded_len) that it takes.
+pub(crate) fn encode_into(bytes: &[u8], buffer: &mut [u8]) {
+    BASE64URL_NOPAD.encode_mut(bytes, buffer);
+}
+
 /// Encodes to a new string.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64URL_NOPAD.encode(bytes)

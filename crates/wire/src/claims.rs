@@ -3,8 +3,9 @@
 //! A claim that cannot be read is an error, never an absence (advisory CVE-2026-25537), and a
 //! claim that we need is never filled in.
 
-use crate::json::{self, Object};
+use crate::json::{self, Names, Object};
 use crate::jws::Payload;
+use crate::plain::{Plain, each_plain_member};
 use crate::{Malformed, base64url};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -44,21 +45,21 @@ pub struct ParsedClaims<'a> {
     /// How strongly.
     pub acr: Option<Cow<'a, str>>,
     /// By which methods.
-    pub amr: Vec<Cow<'a, str>>,
+    pub amr: Names<'a>,
     /// The subject's roles.
-    pub roles: Vec<Cow<'a, str>>,
+    pub roles: Names<'a>,
     /// The thumbprint of the key that the holder must show.
     pub jkt: Option<Digest>,
-    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+    extra: Extra<'a>,
 }
 
 /// Whom a token is for: one name, or several (RFC 7519 §4.1.3).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Audience<'a> {
     /// One name.
     One(Cow<'a, str>),
     /// Several names; never none.
-    Many(Vec<Cow<'a, str>>),
+    Many(Names<'a>),
 }
 
 impl Audience<'_> {
@@ -69,11 +70,11 @@ impl Audience<'_> {
 
     /// The names.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Self::One(name) => std::slice::from_ref(name).iter(),
-            Self::Many(names) => names.iter(),
-        }
-        .map(AsRef::as_ref)
+        let (one, many) = match self {
+            Self::One(name) => (Some(&**name), None),
+            Self::Many(names) => (None, Some(names)),
+        };
+        one.into_iter().chain(many.into_iter().flat_map(Names::iter))
     }
 }
 
@@ -93,10 +94,11 @@ impl<'a> ParsedClaims<'a> {
     pub fn parse_unverified(payload: &'a [u8]) -> Result<Self, Malformed> {
         let text =
             std::str::from_utf8(payload).map_err(|_| Malformed::new("claims", "are not UTF-8"))?;
-        let mut read = Read::default();
-        for (name, value) in Object::parse(text, "claims")?.into_members() {
-            read.claim(name, value)?;
-        }
+        let mut read = match Read::plain(text) {
+            Ok(read) => return read.finish(),
+            Err(extra) => Read { extra, ..Read::default() },
+        };
+        json::each_member(text, "claims", |name, value| read.claim(name, value))?;
         read.finish()
     }
 
@@ -116,6 +118,9 @@ impl<'a> ParsedClaims<'a> {
     }
 }
 
+/// The claims that we give no meaning to.
+type Extra<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
 /// The claims found so far.
 #[derive(Default)]
 struct Read<'a> {
@@ -132,13 +137,78 @@ struct Read<'a> {
     ver: Option<Ver>,
     auth_time: Option<Timestamp>,
     acr: Option<Cow<'a, str>>,
-    amr: Vec<Cow<'a, str>>,
-    roles: Vec<Cow<'a, str>>,
+    amr: Names<'a>,
+    roles: Names<'a>,
     jkt: Option<Digest>,
-    extra: Vec<(Cow<'a, str>, &'a RawValue)>,
+    extra: Extra<'a>,
 }
 
 impl<'a> Read<'a> {
+    /// Reads claims as our authority writes them.
+    ///
+    /// # Errors
+    /// All others, whatever they are; gives back the room for extra claims, emptied.
+    fn plain(text: &'a str) -> Result<Self, Extra<'a>> {
+        let mut read = Self::default();
+        let whole = each_plain_member(text, |name, value, raw| read.plain_claim(name, value, raw));
+        if !whole {
+            read.extra.clear();
+            return Err(read.extra);
+        }
+        Ok(read)
+    }
+
+    /// Takes one claim that is there for the first time and right; says whether it was.
+    fn plain_claim(&mut self, name: &'a str, value: Plain<'a>, raw: &'a str) -> bool {
+        match (name, value) {
+            ("iss", Plain::Text(text)) => once(&mut self.iss, text.into()),
+            ("sub", Plain::Text(text)) => once(&mut self.sub, text.into()),
+            ("aud", Plain::Texts(list)) => {
+                let names = Names::plain(list);
+                names.iter().all(|name| !name.is_empty())
+                    && once(&mut self.aud, Audience::Many(names))
+            }
+            ("aud", Plain::Text(text)) => {
+                !text.is_empty() && once(&mut self.aud, Audience::One(text.into()))
+            }
+            ("client_id", Plain::Text(text)) => once(&mut self.client_id, text.into()),
+            ("iat", Plain::Number(seconds)) => once_instant(&mut self.iat, seconds),
+            ("exp", Plain::Number(seconds)) => once_instant(&mut self.exp, seconds),
+            ("nbf", Plain::Number(seconds)) => once_instant(&mut self.nbf, seconds),
+            ("auth_time", Plain::Number(seconds)) => once_instant(&mut self.auth_time, seconds),
+            ("jti", Plain::Text(text)) => once(&mut self.jti, text.into()),
+            ("scope", Plain::Text(text)) => once(&mut self.scope, text.into()),
+            ("sid", Plain::Text(text)) => {
+                crate::shard::parse_session_id(text).is_ok_and(|sid| once(&mut self.sid, sid))
+            }
+            ("ver", Plain::Counters([store, subject, client, everything])) => u32::try_from(store)
+                .is_ok_and(|store| {
+                    let store = StoreEpoch(store);
+                    once(&mut self.ver, Ver { store, subject, client, everything })
+                }),
+            ("acr", Plain::Text(text)) => once(&mut self.acr, text.into()),
+            // Lists have no place for "not yet"; one that is not empty was there.
+            ("amr", Plain::Texts(list)) => once_names(&mut self.amr, list),
+            ("roles", Plain::Texts(list)) => once_names(&mut self.roles, list),
+            _ => self.plain_extra(name, raw),
+        }
+    }
+
+    /// Takes a claim that is none of ours; one of ours in another form is for the general reader.
+    fn plain_extra(&mut self, name: &'a str, raw: &'a str) -> bool {
+        let ours = OURS.contains(&name) || self.extra.iter().any(|(seen, _)| *seen == name);
+        if ours || self.extra.len() == EXTRA_MAX {
+            return false;
+        }
+        match serde_json::from_str(raw) {
+            Ok(value) => {
+                self.give_no_meaning(name.into(), value);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Takes one claim; that none comes twice is the object's promise.
     fn claim(&mut self, name: Cow<'a, str>, value: &'a RawValue) -> Result<(), Malformed> {
         match &*name {
@@ -155,15 +225,23 @@ impl<'a> Read<'a> {
             "ver" => self.ver = Some(counters(value)?),
             "auth_time" => self.auth_time = Some(instant(value, "auth_time")?),
             "acr" => self.acr = Some(json::string(value, "acr")?),
-            "amr" => self.amr = json::strings(value, "amr")?,
-            "roles" => self.roles = json::strings(value, "roles")?,
+            "amr" => self.amr = json::names(value, "amr")?,
+            "roles" => self.roles = json::names(value, "roles")?,
             "cnf" => self.jkt = Some(confirmation(value)?),
             _ if !json::is_strict(value, 1) => {
                 return Err(Malformed::new("claims", "name a member twice or nest too deep"));
             }
-            _ => self.extra.push((name, value)),
+            _ => self.give_no_meaning(name, value),
         }
         Ok(())
+    }
+
+    /// Room for all at once: a token costs two allocations at most, its payload and this.
+    fn give_no_meaning(&mut self, name: Cow<'a, str>, value: &'a RawValue) {
+        if self.extra.is_empty() {
+            self.extra.reserve_exact(json::MEMBERS_MAX);
+        }
+        self.extra.push((name, value));
     }
 
     fn finish(self) -> Result<ParsedClaims<'a>, Malformed> {
@@ -189,6 +267,44 @@ impl<'a> Read<'a> {
     }
 }
 
+/// The claims that we give a meaning to.
+const OURS: [&str; 16] = [
+    "iss",
+    "sub",
+    "aud",
+    "client_id",
+    "iat",
+    "exp",
+    "nbf",
+    "jti",
+    "scope",
+    "sid",
+    "ver",
+    "auth_time",
+    "acr",
+    "amr",
+    "roles",
+    "cnf",
+];
+
+/// So many others and all of ours are no more than an object may have.
+const EXTRA_MAX: usize = json::MEMBERS_MAX - OURS.len();
+
+/// Takes a claim unless it was there before; says whether it did.
+fn once<T>(claim: &mut Option<T>, value: T) -> bool {
+    claim.replace(value).is_none()
+}
+
+fn once_instant(claim: &mut Option<Timestamp>, seconds: u64) -> bool {
+    seconds <= SECONDS_MAX && once(claim, Timestamp::from_seconds(seconds))
+}
+
+fn once_names<'a>(claim: &mut Names<'a>, list: &'a str) -> bool {
+    let first = claim.iter().next().is_none();
+    *claim = Names::plain(list);
+    first
+}
+
 fn present<T>(claim: Option<T>, name: &'static str) -> Result<T, Malformed> {
     claim.ok_or(Malformed::new(name, "is missing"))
 }
@@ -212,7 +328,7 @@ fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp, Malformed>
 
 fn audience(value: &RawValue) -> Result<Audience<'_>, Malformed> {
     let aud = match value.get().starts_with('[') {
-        true => Audience::Many(json::strings(value, "aud")?),
+        true => Audience::Many(json::names(value, "aud")?),
         false => Audience::One(json::string(value, "aud")?),
     };
     match aud.iter().next().is_none() || aud.iter().any(str::is_empty) {
@@ -238,5 +354,54 @@ fn confirmation(value: &RawValue) -> Result<Digest, Malformed> {
     match cnf.members().count() {
         1 => base64url::decode_exact(&jkt, "cnf.jkt").map(Digest),
         _ => Err(Malformed::new("cnf", "has a member that is not understood")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// What the general reader says.
+    fn general(text: &str) -> Result<ParsedClaims<'_>, Malformed> {
+        let mut read = Read::default();
+        json::each_member(text, "claims", |name, value| read.claim(name, value))?;
+        read.finish()
+    }
+
+    const WHOLE: &str = r#"{"iss":"i","sub":"s","aud":"a","client_id":"c","iat":1,"exp":2,"nbf":1,"jti":"j","scope":"x y","sid":"AAAAAAAAAAAAAAAAAAAAAA","ver":[1,7,3,2],"auth_time":1,"acr":"1","amr":["pwd"],"roles":["r","用"],"tenant":"t","plan":7}"#;
+
+    #[test]
+    fn what_our_authority_writes_takes_the_short_way() {
+        assert!(Read::plain(WHOLE).is_ok());
+        let nested = WHOLE.replace("\"t\"", "{\"id\":7}");
+        assert!(Read::plain(&nested).is_err() && general(&nested).is_ok());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn the_short_way_reads_what_the_general_one_reads_or_nothing(
+            members in prop::collection::vec((
+                select([&OURS[..], &["tenant", "", "plan"]].concat()),
+                select(&["\"\"", "\"s\"", "\"AAAAAAAAAAAAAAAAAAAAAA\"", "0", "7", "253402300800",
+                    "[\"a\"]", "[\"a\",\"\"]", "[]", "[1,2,3,4]", "[4294967296,2,3,4]", "null", "{}",
+                    "\"\\u0061\"", "1.0"]),
+            ), 0..4),
+            all in any::<bool>(),
+        ) {
+            let mut text = if all { WHOLE.trim_matches(['{', '}']).to_owned() } else { String::new() };
+            for (name, value) in members {
+                let comma = if text.is_empty() { "" } else { "," };
+                text += &format!("{comma}\"{name}\":{value}");
+            }
+            let text = format!("{{{text}}}");
+            if let Ok(read) = Read::plain(&text) {
+                let short = read.finish().map(|claims| format!("{claims:?}"));
+                prop_assert_eq!(short, general(&text).map(|claims| format!("{claims:?}")));
+            }
+        }
     }
 }

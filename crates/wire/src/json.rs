@@ -38,11 +38,6 @@ impl<'a> Object<'a> {
         self.members.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
-    /// The members themselves, for a reader that sorts them by name.
-    pub(crate) fn into_members(self) -> Vec<(Cow<'a, str>, &'a RawValue)> {
-        self.members
-    }
-
     /// Whether a member of that name is there, whatever its value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
@@ -64,6 +59,19 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Hands over the members of text that must be one object, in their order, and keeps none of them: for the
+/// path on which every allocation counts. The first refusal of `take` ends the reading.
+pub(crate) fn each_member<'a>(
+    text: &'a str,
+    what: &'static str,
+    take: impl FnMut(Cow<'a, str>, &'a RawValue) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut wrong = Malformed::new(what, "is not a JSON object");
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_map(EachMember { wrong: &mut wrong, what, take });
+    read.and_then(|()| json.end()).map_err(|_| wrong)
+}
+
 /// Reads a value that must be a string.
 pub(crate) fn string<'a>(
     value: &'a RawValue,
@@ -77,6 +85,52 @@ pub(crate) fn string<'a>(
             Ok(Text(text)) => Ok(text),
             Err(_) => Err(Malformed::new(member, "must be a string")),
         },
+    }
+}
+
+/// Reads a value that must be an array of strings, and copies none that has no escapes.
+pub(crate) fn names<'a>(value: &'a RawValue, member: &'static str) -> Result<Names<'a>, Malformed> {
+    let text = value.get();
+    if text.contains('\\') {
+        return strings(value, member).map(|read| Names(Inner::Read(read)));
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    match json.deserialize_seq(OnlyStrings) {
+        Ok(()) => Ok(Names::plain(text)),
+        Err(_) => Err(Malformed::new(member, "must be an array of strings")),
+    }
+}
+
+/// An array of strings.
+#[derive(Clone, Debug, Default)]
+pub struct Names<'a>(Inner<'a>);
+
+#[derive(Clone, Debug)]
+enum Inner<'a> {
+    /// The array's own text, in which there is no escape, so that what stands between quotes is the string.
+    Plain(&'a str),
+    Read(Vec<Cow<'a, str>>),
+}
+
+impl Default for Inner<'_> {
+    fn default() -> Self {
+        Self::Plain("[]")
+    }
+}
+
+impl<'a> Names<'a> {
+    /// The strings of an array's text that was read as one of strings without escapes.
+    pub(crate) const fn plain(text: &'a str) -> Self {
+        Self(Inner::Plain(text))
+    }
+
+    /// The strings, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (plain, read): (&str, &[_]) = match &self.0 {
+            Inner::Plain(text) => (text, &[]),
+            Inner::Read(names) => ("", names),
+        };
+        plain.split('"').skip(1).step_by(2).chain(read.iter().map(AsRef::as_ref))
     }
 }
 
@@ -152,6 +206,67 @@ impl<'de> Visitor<'de> for MembersVisitor<'_> {
             members.push((name, map.next_value()?));
         }
         Ok(members)
+    }
+}
+
+/// Hands over an object's members; says into `wrong` why it would not.
+struct EachMember<'w, F> {
+    wrong: &'w mut Malformed,
+    what: &'static str,
+    take: F,
+}
+
+impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue) -> Result<(), Malformed>> Visitor<'de>
+    for EachMember<'_, F>
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        // Names without an escape, which is all of them in practice, are remembered without an allocation.
+        let (mut plain, mut plains) = ([""; MEMBERS_MAX], 0);
+        let mut escaped: Vec<String> = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            let seen =
+                plain[..plains].contains(&&*name) || escaped.iter().any(|seen| *seen == name);
+            let full = plains + escaped.len() == MEMBERS_MAX;
+            if seen || full {
+                let why = if seen { "names a member twice" } else { "has too many members" };
+                *self.wrong = Malformed::new(self.what, why);
+                return Err(de::Error::custom(""));
+            }
+            match &name {
+                Cow::Borrowed(name) => {
+                    plain[plains] = name;
+                    plains += 1;
+                }
+                Cow::Owned(name) => escaped.push(name.clone()),
+            }
+            (self.take)(name, map.next_value()?).map_err(|wrong| {
+                *self.wrong = wrong;
+                de::Error::custom("")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// An array in which there are only strings.
+struct OnlyStrings;
+
+impl<'de> Visitor<'de> for OnlyStrings {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        while array.next_element::<Text<'_>>()?.is_some() {}
+        Ok(())
     }
 }
 
@@ -304,5 +419,55 @@ mod tests {
         assert!(object.string("i").is_err());
         assert!(strings(object.raw("l").unwrap(), "l").is_ok());
         assert!(strings(object.raw("i").unwrap(), "i").is_err());
+    }
+
+    #[test]
+    fn an_array_of_strings_is_read_the_same_with_and_without_escapes() {
+        let all: [(&str, &[&str]); 5] = [
+            ("[]", &[]),
+            (r#"[""]"#, &[""]),
+            (r#"[ "a" , "b,c" ,"]" ]"#, &["a", "b,c", "]"]),
+            (r#"["用户",""]"#, &["用户", ""]),
+            (r#"["a\"b","\\"]"#, &["a\"b", "\\"]),
+        ];
+        for (text, expected) in all {
+            let raw = RawValue::from_string(text.to_owned()).unwrap();
+            assert_eq!(names(&raw, "l").unwrap().iter().collect::<Vec<_>>(), expected, "{text}");
+        }
+        for text in ["\"a\"", "[1]", "[[\"a\"]]", "{}", "[null]", "[\"a\",1]", "[\"\\ud800\"]"] {
+            let raw = RawValue::from_string(text.to_owned()).unwrap();
+            assert!(names(&raw, "l").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_that_are_handed_over_are_the_same_and_as_strict() {
+        let all = |text: &str| {
+            let mut seen = Vec::new();
+            let take = |name: Cow<'_, str>, value: &RawValue| {
+                seen.push((name.into_owned(), value.get().to_owned()));
+                Ok(())
+            };
+            each_member(text, "claims", take).map(|()| seen).map_err(|wrong| wrong.why())
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let text = r#"{"a":1,"\u0062":[2],"":{}}"#;
+        assert_eq!(all(text).unwrap(), [pair("a", "1"), pair("b", "[2]"), pair("", "{}")]);
+        let wide = |n| (0..n).map(|i| format!("\"m{i}\":0")).collect::<Vec<_>>().join(",");
+        assert!(all(&format!("{{{}}}", wide(MEMBERS_MAX))).is_ok());
+        for (text, why) in [
+            (&*format!("{{{}}}", wide(MEMBERS_MAX + 1)), "has too many members"),
+            (r#"{"a":1,"a":1}"#, "names a member twice"),
+            (r#"{"a":1,"\u0061":2}"#, "names a member twice"),
+            (r#"{"\u0061":1,"a":2}"#, "names a member twice"),
+            (r#"{"":1,"":2}"#, "names a member twice"),
+            ("[]", "is not a JSON object"),
+            ("{} x", "is not a JSON object"),
+            ("{\"a\":1", "is not a JSON object"),
+        ] {
+            assert_eq!(all(text), Err(why), "{text}");
+        }
+        let refused = |_: Cow<'_, str>, _: &RawValue| Err(Malformed::new("exp", "is missing"));
+        assert_eq!(each_member("{\"a\":1}", "claims", refused).unwrap_err().member(), "exp");
     }
 }

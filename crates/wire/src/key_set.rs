@@ -75,6 +75,15 @@ impl KeySet {
         self.ignored
     }
 
+    /// Whether all that verifies under `other` verifies here: no key of it is missing, renamed or another.
+    ///
+    /// Secrets are not looked at, so a set that has one covers none. Nor does one of several keys cover one
+    /// alone, which also verifies what names no key.
+    pub fn covers(&self, other: &Self) -> bool {
+        let same_without_name = (self.keys.len() == 1) == (other.keys.len() == 1);
+        same_without_name && other.keys.iter().all(|key| self.keys.iter().any(|own| own.is(key)))
+    }
+
     /// The key that a header names; without a name, the only key there is.
     pub(crate) fn select(&self, kid: Option<&str>) -> Option<&VerifyingKey> {
         match (kid, &*self.keys) {

@@ -68,6 +68,15 @@ impl VerifyingKey {
         self.alg
     }
 
+    /// Whether the other is the same public key under the same name.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same = match (&self.check, &other.check) {
+            (Check::Public(own), Check::Public(other)) => own.as_ref() == other.as_ref(),
+            (Check::Secret(_), _) | (_, Check::Secret(_)) => false,
+        };
+        same && self.kid == other.kid && self.alg == other.alg
+    }
+
     /// The type that a header segment declares, if it is one that our authority writes.
     pub(crate) fn known_header(&self, segment: &str) -> Option<Type> {
         let [access_token, jwt] = self.headers.as_ref()?;

@@ -215,3 +215,23 @@ fn what_we_publish_is_what_we_read() {
         assert_eq!(key.kid().map(str::len), Some(16));
     }
 }
+
+#[test]
+fn a_set_covers_another_if_it_has_every_key_of_it_under_the_same_name() {
+    for alg in [Algorithm::EdDsa, Algorithm::Es256] {
+        let keys = [(); 3].map(|()| SigningKey::generate(alg).unwrap());
+        let set = |chosen: &[usize]| {
+            let keys = chosen.iter().map(|at| keys[*at].verifying_key());
+            KeySet::from_keys(keys.collect()).ok().unwrap()
+        };
+        assert!(set(&[0]).covers(&set(&[0])) && set(&[2, 0, 1]).covers(&set(&[0, 1])));
+        assert!(!set(&[0]).covers(&set(&[1])) && !set(&[0, 1]).covers(&set(&[0, 2])));
+        assert!(
+            !set(&[0, 1]).covers(&set(&[0])),
+            "a token that names no key verified under the one"
+        );
+    }
+    let secret = SigningKey::generate(Algorithm::Hs256).unwrap();
+    let secret = || KeySet::from_keys(vec![secret.verifying_key()]).ok().unwrap();
+    assert!(!secret().covers(&secret()), "secrets are not compared");
+}

@@ -1,8 +1,9 @@
 //! `/live`: a WebSocket that closes when its session is over.
 //!
 //! It is let in like any request, by the `Authorization` header of its handshake (a browser cannot set
-//! one; tickets come later), and asked about once a second from then on. So it also closes when its
-//! token expires: what asks with a token learns of its session no longer than the token lives.
+//! one; tickets come later). The end of its session is heard at once where the feed is followed; besides, its
+//! token is checked about once a second. So it also closes when its token expires: what asks with a token
+//! learns of its session no longer than the token lives.
 
 use super::answer::Problem;
 use super::guard::{Admitted, Guard};
@@ -27,8 +28,8 @@ const UNAUTHORIZED: u16 = 4401;
 /// Closed because the server stops (RFC 6455 §7.4.1).
 const GOING_AWAY: u16 = 1001;
 
-/// How often a session is asked about.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often a token is checked again.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a socket stays open on its last yes while the authority cannot be asked. Inclusive.
 const UNANSWERED_MAX: Duration = Duration::from_secs(5);
@@ -105,11 +106,17 @@ impl Live {
         socket: &mut WebSocket,
         admitted: &Admitted,
     ) -> Option<(u16, &'static str)> {
-        let mut tick = interval(ASK_EVERY);
+        let (mut ended, mut heard) = (admitted.verified.ended(), true);
+        let mut tick = interval(CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_yes = Instant::now();
         loop {
             tokio::select! {
+                reason = &mut ended, if heard => match reason {
+                    Some(reason) => return Some((UNAUTHORIZED, reason.as_str())),
+                    // Nobody would say it: there are only the checks.
+                    None => heard = false,
+                },
                 _ = tick.tick() => {
                     let checked = self.guard.check(admitted.token.expose()).await.map(|_| ());
                     if let ControlFlow::Break(reason) = judge(checked, &mut last_yes) {

@@ -33,7 +33,7 @@ pub const SOCKETS_MAX: usize = 64;
 pub struct Settings {
     /// Whose tokens it takes.
     pub issuer: String,
-    /// An API key of scope `revocations:read`, to ask whether sessions live.
+    /// An API key of scope `revocations:read`, to hear which sessions end, and to ask where the feed cannot be had.
     pub introspection_api_key: String,
     /// What tokens for the audience are signed with.
     pub alg: Algorithm,
@@ -77,7 +77,7 @@ impl DemoApi {
             .audience(AUDIENCE)
             .algorithm(settings.alg)
             .typ(settings.typ)
-            .introspection(&settings.introspection_api_key)
+            .feed(&settings.introspection_api_key)
             .connect_lazily()?;
         let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
         let mut process = [0; 4];

@@ -1,9 +1,11 @@
 //! A small client: one request, one bounded answer, one deadline.
 
 use crate::SetupError;
+use crate::feed::Gap;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -17,6 +19,12 @@ pub(crate) const ANSWER_BYTES_MAX: usize = symbolon_wire::key_set::KEY_SET_BYTES
 
 /// How long a connection may take to come about. Inclusive.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// How long a large answer may go without another byte. Inclusive.
+const PROGRESS_MAX: Duration = Duration::from_secs(5);
+
+/// How long a large answer may take in all. Inclusive.
+const DOWNLOAD_MAX: Duration = Duration::from_secs(120);
 
 /// How long an unused connection is kept. Shorter than what servers and balancers usually allow.
 const IDLE_MAX: Duration = Duration::from_secs(20);
@@ -47,7 +55,70 @@ impl Http {
 
     /// Fetches a document.
     pub(crate) async fn get(&self, uri: &Uri, deadline: Duration) -> Result<Bytes, FetchError> {
-        self.call(request(Method::GET, uri, Bytes::new()), deadline).await
+        self.call(request(Method::GET, uri, Bytes::new()), (ANSWER_BYTES_MAX, deadline)).await
+    }
+
+    /// Fetches a document of at most so many bytes, with a credential.
+    pub(crate) async fn get_with(
+        &self,
+        uri: &Uri,
+        authorization: &HeaderValue,
+        bytes_max: usize,
+        deadline: Duration,
+    ) -> Result<Bytes, FetchError> {
+        let request = authorized(request(Method::GET, uri, Bytes::new()), authorization);
+        self.call(request, (bytes_max, deadline)).await
+    }
+
+    /// Posts JSON, with a credential; the answer has at most so many bytes and takes at most so long.
+    pub(crate) async fn post_json(
+        &self,
+        uri: &Uri,
+        authorization: &HeaderValue,
+        json: String,
+        limits: (usize, Duration),
+    ) -> Result<Bytes, FetchError> {
+        let mut request = authorized(request(Method::POST, uri, json.into()), authorization);
+        let json_type = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json_type);
+        self.call(request, limits).await
+    }
+
+    /// Opens what has no end; its head must come in time.
+    pub(crate) async fn open(
+        &self,
+        uri: &Uri,
+        authorization: &HeaderValue,
+        deadline: Duration,
+    ) -> Result<Incoming, FetchError> {
+        let mut request = authorized(request(Method::GET, uri, Bytes::new()), authorization);
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        let answer = tokio::time::timeout(deadline, self.answer(request));
+        answer.await.map_err(|_| FetchError::Late)?.map(Response::into_body)
+    }
+
+    /// Fetches something large: it may take long, but something of it must always come.
+    pub(crate) async fn download(
+        &self,
+        uri: &Uri,
+        authorization: &HeaderValue,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, FetchError> {
+        let whole = async {
+            let mut body = self.open(uri, authorization, PROGRESS_MAX).await?;
+            let mut bytes = Vec::new();
+            loop {
+                let next = tokio::time::timeout(PROGRESS_MAX, body.frame()).await;
+                let Some(frame) = next.map_err(|_| FetchError::Late)? else { return Ok(bytes) };
+                let frame = frame.map_err(|_| FetchError::Unreachable)?;
+                let data = frame.into_data().unwrap_or_default();
+                if bytes_max < bytes.len() + data.len() {
+                    return Err(FetchError::Oversized);
+                }
+                bytes.extend_from_slice(&data);
+            }
+        };
+        tokio::time::timeout(DOWNLOAD_MAX, whole).await.map_err(|_| FetchError::Late)?
     }
 
     /// Posts a form, with a credential.
@@ -58,29 +129,29 @@ impl Http {
         form: String,
         deadline: Duration,
     ) -> Result<Bytes, FetchError> {
-        let mut request = request(Method::POST, uri, form.into());
+        let mut request = authorized(request(Method::POST, uri, form.into()), authorization);
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(header::CONTENT_TYPE, form_type);
-        request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
-        self.call(request, deadline).await
+        self.call(request, (ANSWER_BYTES_MAX, deadline)).await
     }
 
     async fn call(
         &self,
         request: Request<Full<Bytes>>,
-        deadline: Duration,
+        (bytes_max, deadline): (usize, Duration),
     ) -> Result<Bytes, FetchError> {
-        tokio::time::timeout(deadline, self.exchange(request))
+        tokio::time::timeout(deadline, self.exchange(request, bytes_max))
             .await
             .map_err(|_| FetchError::Late)?
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Bytes, FetchError> {
-        let answer = self.0.request(request).await.map_err(|_| FetchError::Unreachable)?;
-        if answer.status() != StatusCode::OK {
-            return Err(FetchError::Status(answer.status().as_u16()));
-        }
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<Bytes, FetchError> {
+        let answer = self.answer(request).await?;
+        let body = Limited::new(answer.into_body(), bytes_max).collect().await;
         body.map(http_body_util::Collected::to_bytes).map_err(|failed| {
             match failed.is::<http_body_util::LengthLimitError>() {
                 true => FetchError::Oversized,
@@ -88,6 +159,25 @@ impl Http {
             }
         })
     }
+
+    async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let answer = self.0.request(request).await.map_err(|_| FetchError::Unreachable)?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(answer),
+            other => Err(FetchError::Status(other.as_u16())),
+        }
+    }
+}
+
+fn authorized(
+    mut request: Request<Full<Bytes>>,
+    authorization: &HeaderValue,
+) -> Request<Full<Bytes>> {
+    request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+    request
 }
 
 fn request(method: Method, uri: &Uri, body: Bytes) -> Request<Full<Bytes>> {
@@ -108,12 +198,14 @@ pub enum FetchError {
     Late,
     /// Another status than 200; redirects are not followed.
     Status(u16),
-    /// The answer is longer than 64 KiB.
+    /// The answer is longer than such an answer may be.
     Oversized,
     /// The metadata is not what RFC 8414 says; a whole sentence's predicate.
     Metadata(&'static str),
     /// The keys cannot be used; the member that is wrong.
     Keys(symbolon_wire::Malformed),
+    /// The feed cannot be followed from where we stand; it is taken up by a snapshot.
+    Feed(Gap),
 }
 
 impl fmt::Display for FetchError {
@@ -122,8 +214,9 @@ impl fmt::Display for FetchError {
             Self::Unreachable => f.write_str("the authority could not be reached"),
             Self::Late => f.write_str("the authority did not answer in time"),
             Self::Status(status) => write!(f, "the authority answered {status}"),
-            Self::Oversized => f.write_str("the authority's answer is longer than 64 KiB"),
+            Self::Oversized => f.write_str("the authority's answer is longer than it may be"),
             Self::Metadata(why) => write!(f, "the authority's metadata {why}"),
+            Self::Feed(gap) => gap.fmt(f),
             Self::Keys(why) => write!(f, "the authority's key set is refused: {why}"),
         }
     }

@@ -1,6 +1,7 @@
 //! The half that needs a network: keys by themselves, and questions to the authority.
 
 mod discovery;
+mod feed;
 mod fetcher;
 mod http;
 mod questions;
@@ -8,12 +9,13 @@ mod url;
 
 pub use self::http::FetchError;
 
+use self::feed::{Clock, Feed, KeysOf, Options, Start};
 use self::fetcher::{Fetched, Fetcher, Pace};
 use self::http::Http;
 use self::questions::{Answer, Questions};
 use self::url::Issuer;
-use crate::policy::Staleness;
-use crate::verifier::settled;
+use crate::status::Status;
+use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
 use ::http::{HeaderValue, Uri};
 use std::fmt;
@@ -32,12 +34,13 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub(crate) struct Settings {
     api_key: Option<Box<str>>,
     pace: Pace,
+    feed: Options,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (interval, max_age) = (Duration::from_secs(30), Duration::from_secs(5 * 60));
-        Self { api_key: None, pace: Pace { interval, max_age } }
+        Self { api_key: None, pace: Pace { interval, max_age }, feed: Options::default() }
     }
 }
 
@@ -73,24 +76,30 @@ impl Builder {
         self
     }
 
-    /// Finds the issuer's keys and makes a verifier that keeps them fresh by a task of its own, which
-    /// ends with the last clone.
+    /// Finds the issuer's keys and makes a verifier that keeps them fresh by tasks of its own, which end with the
+    /// last clone. With [`Builder::feed`] it then waits, 10 s at the most, until everything that is revoked is
+    /// known.
     ///
     /// Security: keys come from `/.well-known/oauth-authorization-server` of the issuer over https (or http
     /// on the loopback), and only if the document there names exactly this issuer.
     ///
     /// # Errors
-    /// A wrong setting, or the first fetch failed; it is not tried again.
+    /// A wrong setting; the first fetch failed, which is not tried again; or the feed refused us or did not
+    /// become whole in time.
     pub async fn connect(self) -> Result<Verifier, ConnectError> {
         let verifier = self.connect_lazily().map_err(ConnectError::Setup)?;
         let net = verifier.net.as_ref().expect("a connected verifier has its network half");
-        let last = net.first_fetch().await;
-        last.map(|()| verifier.clone()).map_err(ConnectError::Fetch)
+        net.first_fetch().await.map_err(ConnectError::Fetch)?;
+        if let Some(feed) = &net.feed {
+            feed.first().await.map_err(ConnectError::Feed)?;
+        }
+        Ok(verifier)
     }
 
     /// The same without waiting: for a service that starts beside its authority, in any order.
     ///
-    /// Until the first keys have come, which is tried again and again, no token is let in.
+    /// Until the first keys have come, which is tried again and again, no token is let in; and until the feed is
+    /// whole every request is asked about, as far as the authority can be asked.
     ///
     /// # Errors
     /// A wrong setting, or no tokio runtime.
@@ -99,22 +108,35 @@ impl Builder {
         let issuer = Issuer::parse(&self.issuer)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| SetupError::Runtime)?;
         let http = Arc::new(Http::new()?);
-        let authorization = self.net.api_key.as_deref().map(authorization).transpose()?;
-        let questions = authorization.map(|key| Questions::new(Arc::clone(&http), key));
+        let Settings { api_key, pace, feed: options } = self.net;
+        let asks_with = api_key.as_deref().or(options.api_key.as_deref());
+        let authorization_of_questions = asks_with.map(authorization).transpose()?;
+        let follows_with = options.api_key.as_deref().map(authorization).transpose()?;
+        let questions =
+            authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
         let (sender, fetched) = watch::channel(Fetched::default());
         let wanted = Arc::new(Notify::new());
         let fetcher = Fetcher {
-            http,
-            issuer,
+            http: Arc::clone(&http),
+            issuer: issuer.clone(),
             expected: Arc::clone(&expected),
-            pace: self.net.pace,
+            pace,
             wanted: Arc::clone(&wanted),
             fetched: sender,
         };
+        let mut verifier = Verifier { expected, net: None };
+        let clock = Arc::clone(&options.clock);
+        let (interval, hinted) = (pace.interval, false.into());
+        let keys =
+            KeysOf { wanted: Arc::clone(&wanted), fetched: fetched.clone(), interval, hinted };
+        let feed = follows_with.map(|authorization| {
+            Feed::start(Start { http, issuer, authorization, options, keys }, &verifier, &runtime)
+        });
+        let feed = feed.transpose()?;
         let task = runtime.spawn(fetcher.run()).abort_handle();
-        let interval = self.net.pace.interval;
-        let net = Net { wanted, fetched, questions, interval, task };
-        Ok(Verifier { expected, net: Some(Arc::new(net)) })
+        verifier.net =
+            Some(Arc::new(Net { wanted, fetched, questions, interval, task, feed, clock }));
+        Ok(verifier)
     }
 }
 
@@ -129,8 +151,8 @@ impl Verifier {
     /// Checks a token and asks about it what the verifier does not know by itself: a key that is newer than
     /// its own, and whether the session lives.
     ///
-    /// In this version every request under a policy other than [`Policy::offline`] is asked about, so that an
-    /// ended session is refused at once.
+    /// Without [`Builder::feed`] every request under a policy other than [`Policy::offline`] is asked about; with it
+    /// only those under [`Policy::bounded`] while the feed is late.
     ///
     /// # Errors
     /// Why the request is not let in. An authority that cannot be reached is [`Rejected::Unverifiable`].
@@ -139,37 +161,61 @@ impl Verifier {
         presented: &Presented<'_>,
         policy: &Policy,
     ) -> Result<Verified, Rejected> {
-        let verified = match self.genuine(presented, policy) {
+        let admitted = self.look_or_ask(presented, policy).await;
+        admitted.inspect_err(|rejected| self.expected.rejections.count(rejected))
+    }
+
+    async fn look_or_ask(
+        &self,
+        presented: &Presented<'_>,
+        policy: &Policy,
+    ) -> Result<Verified, Rejected> {
+        let (verified, standing) = match self.genuine(presented, policy) {
             Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
                 self.newer_keys().await;
                 self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
             }
             checked => checked.map_err(settled)?,
         };
-        match policy.staleness() {
-            Staleness::Strict(_) | Staleness::Bounded(_) => self.ask(presented.token).await?,
-            Staleness::Offline => {}
+        match standing {
+            Err(Rejected::Ask) => self.ask(presented.token).await?,
+            told => told?,
         }
         policy.permits(&verified.claims())?;
         Ok(verified)
     }
 
-    /// Waits until the first keys have come. At once for a verifier that fetches none.
+    /// Waits until the first keys have come and, with a feed, all that is revoked is known. At once for a verifier
+    /// that fetches none.
     pub async fn ready(&self) {
         if let Some(net) = &self.net {
             net.ready().await;
+            if let Some(feed) = &net.feed {
+                feed.ready().await;
+            }
         }
     }
 
-    /// Whether keys have come, so that tokens can be verified.
+    /// Whether keys have come and, with a feed, all that is revoked is known: whether tokens can be verified here.
     pub fn is_ready(&self) -> bool {
-        self.expected.keys.current().is_some()
+        let follows = self.net.as_ref().is_some_and(|net| net.feed.is_some());
+        let known = self.expected.mirror.age(self.now().monotonic).is_some();
+        self.expected.keys.current().is_some() && (known || !follows)
     }
 
-    /// All that the token itself can tell.
-    fn genuine(&self, presented: &Presented<'_>, policy: &Policy) -> Result<Verified, Rejected> {
-        let owned = |claims: &crate::Claims<'_>| Ok(claims.to_verified());
-        self.expected.check(presented, policy, Now::read(), owned)
+    fn now(&self) -> Now {
+        self.net.as_ref().map_or_else(Now::read, |net| (net.clock)())
+    }
+
+    /// All that the token itself can tell, and what is known of its session.
+    fn genuine(
+        &self,
+        presented: &Presented<'_>,
+        policy: &Policy,
+    ) -> Result<(Verified, Standing), Rejected> {
+        self.expected.check(presented, policy, self.now(), |claims, standing| {
+            Ok((claims.to_verified().of(&self.expected), standing))
+        })
     }
 
     async fn newer_keys(&self) {
@@ -207,9 +253,17 @@ pub(crate) struct Net {
     questions: Option<Questions>,
     interval: Duration,
     task: tokio::task::AbortHandle,
+    feed: Option<Feed>,
+    clock: Clock,
 }
 
 impl Net {
+    pub(crate) fn tell_of_the_feed(&self, status: &mut Status) {
+        if let Some(feed) = &self.feed {
+            feed.tell(status);
+        }
+    }
+
     /// Asks for a fetch, which happens if the last one is long enough ago.
     pub(crate) fn want_keys(&self) {
         self.wanted.notify_one();
@@ -283,13 +337,15 @@ pub enum ConnectError {
     Setup(SetupError),
     /// Another try may go better.
     Fetch(FetchError),
+    /// Keys came; the feed did not. Another try may go better.
+    Feed(FetchError),
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setup(why) => why.fmt(f),
-            Self::Fetch(why) => why.fmt(f),
+            Self::Fetch(why) | Self::Feed(why) => why.fmt(f),
         }
     }
 }

@@ -148,7 +148,8 @@ fn log(why: &FetchError) {
         | FetchError::Status(_)
         | FetchError::Oversized
         | FetchError::Metadata(_)
-        | FetchError::Keys(_) => tracing::warn!(%why, "a token could not be asked about"),
+        | FetchError::Keys(_)
+        | FetchError::Feed(_) => tracing::warn!(%why, "a token could not be asked about"),
     }
 }
 

@@ -5,6 +5,7 @@ use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 
 /// An issuer that can be reached: https, or http on the loopback.
+#[derive(Clone)]
 pub(crate) struct Issuer {
     name: Box<str>,
     uri: Uri,
@@ -38,6 +39,12 @@ impl Issuer {
         let path = format!("/.well-known/oauth-authorization-server{path}");
         parts.path_and_query = PathAndQuery::try_from(path).ok();
         Uri::from_parts(parts).expect("a path in the place of a path makes a URL again")
+    }
+
+    /// A place of the issuer's own, by path and query: below its name.
+    pub(crate) fn at(&self, path: &str) -> Uri {
+        let name = self.name.trim_end_matches('/');
+        format!("{name}{path}").parse().unwrap_or_else(|_| self.uri.clone())
     }
 
     /// Reads where keys are: anywhere that is as safe as the issuer itself.

@@ -4,9 +4,20 @@
 
 #[cfg(feature = "net")]
 mod authority;
+mod faults;
+mod feed;
+#[cfg(feature = "net")]
+mod follow;
 #[cfg(feature = "net")]
 mod layer;
 #[cfg(feature = "net")]
 mod live;
+mod mirror;
+mod model;
 mod offline;
+mod script;
+#[cfg(feature = "net")]
+mod sender;
+#[cfg(feature = "net")]
+mod sessions;
 mod tokens;

@@ -2,9 +2,11 @@
 
 use crate::{Malformed, base64url};
 use aws_lc_rs::hmac;
+use symbolon_core::SessionId;
 use zeroize::Zeroizing;
 
 /// The key under which targets are digested; the snapshot delivers it.
+#[derive(Clone)]
 pub struct TargetKey {
     mac: hmac::Key,
     bytes: Zeroizing<[u8; 32]>,
@@ -63,6 +65,14 @@ impl TargetKey {
         TargetDigest(digest)
     }
 
+    /// The digest of a session, as of the text of its `sid`, without writing that text down.
+    pub fn digest_session(&self, sid: SessionId) -> TargetDigest {
+        let mut text = [0; 22];
+        base64url::encode_into(sid.as_bytes(), &mut text);
+        let text = str::from_utf8(&text).expect("base64url is ASCII");
+        self.digest(TargetKind::Session, text)
+    }
+
     /// Whether the other is the same key.
     pub fn is(&self, other: &Self) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&*self.bytes, &*other.bytes).is_ok()
@@ -91,6 +101,14 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), 4);
         assert_ne!(key.digest(TargetKind::Client, "on"), key.digest(TargetKind::Client, "one"));
+    }
+
+    #[test]
+    fn a_session_is_digested_by_the_text_of_its_name() {
+        let (key, sid) =
+            (TargetKey::new(Zeroizing::new([7; 32])), SessionId::from_bytes([250; 16]));
+        let text = crate::session_id_text(sid);
+        assert_eq!(key.digest_session(sid), key.digest(TargetKind::Session, &text));
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn facts(told: &mut Explanation, token: &UnverifiedAccessToken, claims: &ParsedC
     told.fact("expires_at", claims.exp.as_seconds());
     told.fact("jti", &*claims.jti);
     told.fact("scope", claims.scope.as_deref());
-    told.fact("roles", claims.roles.join(" "));
+    told.fact("roles", claims.roles.iter().collect::<Vec<_>>().join(" "));
     told.fact("alg", &*token.alg);
     told.fact("typ", token.typ.as_deref());
     told.fact("kid", token.kid.as_deref());

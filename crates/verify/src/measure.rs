@@ -1,0 +1,108 @@
+//! Not part of the interface: what the benchmarks and the tests of this workspace reach inside with.
+//!
+//! Nothing here is kept from one version to the next.
+
+use crate::cache::Cache;
+use crate::mirror::Mirror;
+use crate::{Builder, Claims, SetupError, Timestamp, Verifier};
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_core::KeyId;
+use symbolon_wire::KeySet;
+use symbolon_wire::feed::{Entry, TargetKey};
+
+/// A mirror that is filled by hand.
+#[derive(Clone)]
+pub struct Filled(Arc<Mirror>);
+
+impl Filled {
+    /// A mirror as a verifier has it.
+    #[expect(clippy::new_without_default, reason = "there is nothing default about a mirror")]
+    pub fn new() -> Self {
+        Self::bounded(crate::mirror::ENTRIES_MAX)
+    }
+
+    /// A mirror that holds at most so many.
+    pub fn bounded(entries_max: usize) -> Self {
+        let mirror = Mirror::bounded(entries_max);
+        mirror.follow();
+        Self(Arc::new(mirror))
+    }
+
+    /// An offline verifier that looks into this mirror.
+    ///
+    /// # Errors
+    /// As [`Builder::offline`].
+    pub fn verifier(&self, builder: Builder, keys: KeySet) -> Result<Verifier, SetupError> {
+        let mut expected = builder.expected()?;
+        expected.mirror = Arc::clone(&self.0);
+        let verifier = Verifier::without_network(expected);
+        verifier.replace_keys(keys);
+        Ok(verifier)
+    }
+
+    /// The same with a cache that does the same at every run.
+    ///
+    /// # Errors
+    /// As [`Builder::offline`].
+    pub fn predictable(&self, builder: Builder, keys: KeySet) -> Result<Verifier, SetupError> {
+        let mut expected = builder.expected()?;
+        expected.mirror = Arc::clone(&self.0);
+        expected.cache = Some(Cache::predictable(crate::cache::ENTRIES_DEFAULT));
+        let verifier = Verifier::without_network(expected);
+        verifier.replace_keys(keys);
+        Ok(verifier)
+    }
+
+    /// Adds.
+    pub fn apply(&self, entries: &[Entry]) {
+        self.0.apply(entries);
+    }
+
+    /// Digests targets under another key.
+    pub fn use_target_key(&self, key: TargetKey) {
+        self.0.use_target_key(key);
+    }
+
+    /// Lets go of what ended.
+    pub fn forget(&self, feed_time: Timestamp) {
+        self.0.forget(feed_time);
+    }
+
+    /// Is of this age from that instant of the steady clock on.
+    pub fn vouch(&self, at: Timestamp, monotonic: Duration) {
+        self.0.vouch(at);
+        self.0.set_clock(at, monotonic);
+        self.0.ready();
+    }
+
+    /// How old it is.
+    pub fn age(&self, monotonic: Duration) -> Option<Duration> {
+        self.0.age(monotonic)
+    }
+
+    /// Whether anything is known against a token.
+    pub fn hits(&self, claims: &Claims<'_>, kid: Option<KeyId>) -> bool {
+        self.0.judge(claims, kid).is_some()
+    }
+
+    /// Whether anything is known against a session of that digest: one look-up.
+    pub fn find(&self, digest: &[u8; 16]) -> bool {
+        self.0.has_session(digest)
+    }
+
+    /// How many marks are kept.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rises with everything that is added.
+    pub fn sequence(&self) -> u64 {
+        self.0.sequence()
+    }
+}

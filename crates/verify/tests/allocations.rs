@@ -1,0 +1,50 @@
+//! How often a check allocates: the payload once, and once more for claims that a back end added. A hit never.
+
+#![expect(clippy::unwrap_used, reason = "the tests' helper unwraps as the tests do")]
+
+use allocation_counter::measure;
+use std::time::Duration;
+use symbolon_verify::{Algorithm, KeySet, Now, Policy, Presented, Timestamp, Verifier};
+use symbolon_wire::{SigningKey, Type};
+
+const BEFORE: &str = r#"{"iss":"https://id.example.com","sub":"42","aud":"demo-api","client_id":"web","iat":1700000000,"exp":1700000300,"jti":"j","scope":"orders:read profile","sid":"AAAAAAAAAAAAAAAAAAAAAA","ver":[1,7,3,2],"amr":["pwd"],"roles":["clerk","buyer"]"#;
+
+fn allocations(alg: Algorithm, cache: usize, claims: &str) -> [u64; 2] {
+    let key = SigningKey::generate(alg).unwrap();
+    let token = key.sign(Type::AccessTokenJwt, claims.as_bytes()).unwrap();
+    let keys = || KeySet::from_keys(vec![key.verifying_key()]).ok().unwrap();
+    let builder = Verifier::builder("https://id.example.com").audience("demo-api");
+    let verifier = builder.algorithm(alg).cache(cache).offline(keys()).unwrap();
+    let policy = Policy::offline().scope("orders:read").role("buyer");
+    let wall = Timestamp::from_seconds(1_700_000_001);
+    let now = Now { wall, monotonic: Duration::ZERO };
+    let check = || {
+        let checked = verifier.check(&Presented::bearer(&token), &policy, now, |own| own.sub.len());
+        assert_eq!(checked, Ok(2));
+    };
+    // Whatever a library sets up once is set up by another key's check.
+    check();
+    verifier.replace_keys(keys());
+    let other = SigningKey::generate(alg).unwrap();
+    verifier.replace_keys(KeySet::from_keys(vec![other.verifying_key()]).ok().unwrap());
+    verifier.replace_keys(keys());
+    [measure(check).count_total, measure(check).count_total]
+}
+
+#[test]
+fn a_cold_check_allocates_twice_at_most() {
+    let plain = format!("{BEFORE}}}");
+    let extra = format!("{BEFORE},\"tenant\":\"t\",\"plan\":7,\"beta\":[true,\"x\"]}}");
+    for alg in Algorithm::ALL {
+        assert_eq!(allocations(alg, 0, &plain), [1, 1], "{alg:?}");
+        assert_eq!(allocations(alg, 0, &extra), [2, 2], "{alg:?}");
+    }
+}
+
+#[test]
+fn a_token_that_is_known_allocates_nothing() {
+    for alg in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+        let [first, second] = allocations(alg, 16, &format!("{BEFORE}}}"));
+        assert!(0 < first && second == 0, "{alg:?}: {first}, then {second}");
+    }
+}
