@@ -51,7 +51,7 @@ const BATCH: u64 = 2;
 
 /// All in one table, with one tag in common for every other name.
 fn name(number: u64) -> Name {
-    Name { high: 7 << 56 | number % 2, low: number << 60 | number, kind: 2 }
+    Name { high: (7 << 56) | (number % 2), low: (number << 60) | number, kind: 2 }
 }
 
 /// One that has a bound.
