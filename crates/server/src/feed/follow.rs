@@ -42,8 +42,7 @@ impl Follower {
 
     /// What it is sent.
     pub fn into_body(self) -> Body {
-        let step = |follower: Self| -> Step<Self> { Box::pin(follower.next()) };
-        Body::new(Unfolded { step, next: None, from: Some(self) })
+        unfolded(self, |follower| Box::pin(follower.next()))
     }
 
     async fn next(mut self) -> Option<(Bytes, Self)> {
@@ -125,10 +124,7 @@ impl Poll {
 
     /// What it is sent, once there is something to send. Without a checkpoint if none can be had then.
     pub fn into_body(self) -> Body {
-        let step = |poll: Option<Self>| -> Step<Option<Self>> {
-            Box::pin(async move { Some((poll?.waited().await?, None)) })
-        };
-        Body::new(Unfolded { step, next: None, from: Some(Some(self)) })
+        unfolded(Some(self), |poll| Box::pin(async move { Some((poll?.waited().await?, None)) }))
     }
 
     async fn waited(mut self) -> Option<Bytes> {
@@ -148,7 +144,17 @@ impl Poll {
     }
 }
 
-type Step<S> = Pin<Box<dyn Future<Output = Option<(Bytes, S)>> + Send>>;
+/// A body whose next piece is made when the one before has left; it ends with the first `None`.
+pub(crate) fn unfolded<S, F>(from: S, step: F) -> Body
+where
+    S: Send + Unpin + 'static,
+    F: Fn(S) -> Step<S> + Send + Unpin + 'static,
+{
+    Body::new(Unfolded { step, next: None, from: Some(from) })
+}
+
+/// A piece of a body that is being made, and what the next is made from.
+pub(crate) type Step<S> = Pin<Box<dyn Future<Output = Option<(Bytes, S)>> + Send>>;
 
 /// A body made piece by piece.
 struct Unfolded<S, F> {

@@ -1,7 +1,7 @@
 //! The authority's side of the feed (docs/DESIGN.md §4.4): one task reads the store's events, and everybody
 //! who follows is sent the same bytes.
 //!
-//! `wire::feed` knows the layouts. A reader costs its place in [`log`] and nothing else, so a slow one delays
+//! `wire::feed` knows the layouts. A reader costs its place in `log` and nothing else, so a slow one delays
 //! nobody: it falls out of what is kept, is told so, and begins again with a snapshot.
 
 mod entries;
@@ -15,6 +15,7 @@ mod verifiers;
 mod wait;
 
 pub use figures::Figures;
+pub(crate) use follow::unfolded;
 pub use follow::{Follower, Poll};
 pub use log::FRAMES_MAX;
 pub use snapshot::SNAPSHOTS_MAX;
@@ -140,6 +141,21 @@ impl Feed {
         let place = log.place(cursor).ok_or(Refused::Gone)?;
         let permit = Arc::clone(&self.followers).try_acquire_owned();
         Ok((place, permit.map_err(|_| Refused::Crowded)?))
+    }
+
+    /// For who follows something else of the store's: what tells that there is more, and a place among those
+    /// who follow. The process stops once [`Self::is_closing`] says so.
+    ///
+    /// # Errors
+    /// Too many follow.
+    pub fn watch(&self) -> Result<(watch::Receiver<u64>, OwnedSemaphorePermit), Refused> {
+        let permit = Arc::clone(&self.followers).try_acquire_owned();
+        Ok((self.moved.subscribe(), permit.map_err(|_| Refused::Crowded)?))
+    }
+
+    /// Whether whoever follows is to go.
+    pub fn is_closing(&self) -> bool {
+        self.state().closing
     }
 
     /// What comes next for a reader; `None`: the process stops.

@@ -3,13 +3,15 @@
 use super::auth::{self, Caller};
 use super::edge::Context;
 use super::event_view::EventView;
+use super::events_stream;
+use super::feed::LAST_EVENT_ID;
 use super::problem::Problem;
 use super::query::Query;
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::extract::State;
 use axum::http::header::ACCEPT;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -18,7 +20,7 @@ use symbolon_core::{Event, Reason, Session, SessionId, Subject, Target, Timestam
 use symbolon_wire::Jti;
 
 /// Which events are asked for. Every condition that is set must hold.
-struct Wanted {
+pub(super) struct Wanted {
     subject: Option<Subject>,
     sid: Option<SessionId>,
     /// The session of `sid`, while it is remembered: the bounds that hit it are told too.
@@ -37,10 +39,11 @@ struct Page {
 }
 
 /// Lists events, newest last; the filters are optional. A key that is limited to named clients is
-/// told what concerns them, and nothing about subjects at large.
+/// told what concerns them, and nothing about subjects at large. Who asks for `text/event-stream` follows:
+/// after `Last-Event-ID` or `cursor`, or all that there is since `since`; with none of them, from now on.
 ///
 /// # Errors
-/// The caller may not; a filter is wrong; following is asked for, which comes with the feed.
+/// The caller may not; a filter is wrong; as many follow as may.
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
@@ -48,14 +51,18 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::EventsRead).await?;
-    if wants_a_stream(&headers) {
-        return Err(stream_unavailable());
-    }
     let known = ["subject", "sid", "jti", "reason", "request_id", "since", "limit", "cursor"];
     let query = Query::read(&uri, &known)?;
     let number = |text: &str| text.parse::<u64>().ok();
-    let after = query.parse("cursor", "a position: a number", number)?.unwrap_or(0);
+    let cursor = query.parse("cursor", "a position: a number", number)?;
     let (limit, wanted) = (query.limit()?, Wanted::read(&app, &query).await?);
+    if wants_a_stream(&headers) {
+        let stood = headers.get(LAST_EVENT_ID).map(|value| value.to_str().ok().and_then(number));
+        let stood = stood.map(|at| at.ok_or(Problem::member("Last-Event-ID", NO_POSITION)));
+        let begun = cursor.or_else(|| query.get("since").map(|_| 0));
+        return events_stream::stream(app, caller, wanted, stood.transpose()?.or(begun));
+    }
+    let after = cursor.unwrap_or(0);
     let keep = |event: &Event| reaches(&caller, event) && wanted.holds(event);
     let history = app.store.history(after, limit, keep).await?;
     let view = |(position, event): &(u64, Event)| EventView::new(*position, event);
@@ -84,7 +91,7 @@ impl Wanted {
         })
     }
 
-    fn holds(&self, event: &Event) -> bool {
+    pub(super) fn holds(&self, event: &Event) -> bool {
         self.since <= event.at
             && self.reason.is_none_or(|reason| reason == event.reason)
             && self.subject.as_ref().is_none_or(|subject| event.subject() == Some(subject))
@@ -103,7 +110,7 @@ fn jti(text: &str) -> Option<[u8; 16]> {
     Jti::parse(text).ok().map(|jti| jti.0)
 }
 
-fn reaches(caller: &Caller, event: &Event) -> bool {
+pub(super) fn reaches(caller: &Caller, event: &Event) -> bool {
     !caller.is_limited() || event.client().is_some_and(|client| caller.reaches(client))
 }
 
@@ -119,9 +126,4 @@ fn wants_a_stream(headers: &HeaderMap) -> bool {
     has("text/event-stream") && !["application/json", "application/*", "*/*"].into_iter().any(has)
 }
 
-fn stream_unavailable() -> Problem {
-    let detail = "Following the history needs the revocation feed, which this version does not \
-                  have. Ask again without `Accept: text/event-stream`, from `next` on.";
-    let status = StatusCode::NOT_IMPLEMENTED;
-    Problem::new(status, "stream-unavailable", "Following is not available", detail)
-}
+const NO_POSITION: &str = "must be a position: a number";

@@ -22,7 +22,7 @@ use symbolon_wire::feed::{Cursor, NONCE_CHARS_MAX};
 pub const POLL_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Where a stream that broke goes on, as browsers say it (WHATWG HTML §9.2).
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Follows the feed after a cursor, in `after` or `Last-Event-ID`; without one, from now on.
 ///
@@ -112,7 +112,7 @@ fn cursor(text: &str) -> Option<Cursor> {
 }
 
 /// Server-sent events, past proxies that would hold them back.
-fn events(body: Body) -> Response {
+pub(super) fn events(body: Body) -> Response {
     let mut response = ([(CONTENT_TYPE, "text/event-stream")], body).into_response();
     no_store(response.headers_mut());
     let no = HeaderValue::from_static("no");

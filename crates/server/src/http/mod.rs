@@ -15,6 +15,7 @@ pub mod ending;
 pub mod erase;
 pub mod event_view;
 pub mod events;
+pub mod events_stream;
 pub mod failures;
 pub mod feed;
 pub mod feed_applied;

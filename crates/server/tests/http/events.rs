@@ -1,7 +1,13 @@
 //! The history over HTTP: who ended what, when, why, and from where.
 
-use crate::common::{Ask, Configuration, Server, Tokens};
+use crate::common::{Ask, Configuration, SOON, Server, Tokens};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 async fn server() -> Server {
     Server::configured(&Configuration::new().client("web", "").client("app", "")).await
@@ -133,7 +139,8 @@ async fn wrong_filters_are_named_and_following_is_not_there_yet() {
         assert_eq!(answer.expect_problem(400, "malformed").text("member"), member, "{query}");
     }
     let stream = Ask::get("/v1/events").with("accept", "text/event-stream");
-    server.ask_as_back_end(stream).await.expect_problem(501, "stream-unavailable");
+    let stood = server.ask_as_back_end(stream.with("last-event-id", "x")).await;
+    assert_eq!(stood.expect_problem(400, "malformed").text("member"), "Last-Event-ID");
     let either = Ask::get("/v1/events").with("accept", "text/event-stream, application/json;q=0.5");
     server.ask_as_back_end(either).await.expect(200);
 }
@@ -193,4 +200,66 @@ async fn every_act_of_an_operator_that_ends_nothing_is_in_the_history_too() {
     assert_eq!(positions, (1..=8).map(Some).collect::<Vec<_>>(), "no gap");
     let server = server.kill().await.start().await;
     assert_eq!(server.list("/v1/events").await, events, "written with what they tell of");
+}
+
+/// The history as somebody follows it.
+struct EventStream {
+    body: Incoming,
+    text: String,
+}
+
+impl EventStream {
+    async fn begin(server: &Server, ask: Ask) -> Self {
+        let stream = TcpStream::connect(&server.authority).await.unwrap();
+        let (mut sender, connection) =
+            handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = sender.send_request(ask.request(&server.authority));
+        let response = timeout(SOON, request).await.expect("an answer comes soon").unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body(), text: String::new() }
+    }
+
+    async fn next(&mut self) -> Value {
+        loop {
+            if let Some((frame, rest)) = self.text.split_once("\n\n") {
+                let data = frame.lines().find_map(|line| line.strip_prefix("data: "));
+                let event = data.map(|data| serde_json::from_str(data).unwrap());
+                self.text = rest.to_owned();
+                match event {
+                    Some(event) => return event,
+                    None => continue,
+                }
+            }
+            let frame = timeout(SOON, self.body.frame()).await.expect("an event comes soon");
+            let bytes = frame.expect("the stream goes on").unwrap().into_data().unwrap();
+            self.text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_history_is_followed_as_it_is_written_and_from_where_one_stood() {
+    let server = Server::with(&[]).await;
+    let (before, after) = (server.sign_in("before").await, server.sign_in("after").await);
+    server.kick(&before.sid).await.expect(200);
+    let follow = async |path: &str, stood: Option<&str>| {
+        let ask = Ask::get(path).key(server.api_key()).with("accept", "text/event-stream");
+        let ask = stood.into_iter().fold(ask, |ask, at| ask.with("last-event-id", at));
+        EventStream::begin(&server, ask).await
+    };
+    let mut from_now = follow("/v1/events", None).await;
+    let mut all = follow("/v1/events?since=1&reason=kicked", None).await;
+    let first = all.next().await;
+    assert_eq!((&first["session_id"], &first["reason"]), (&json!(before.sid), &json!("kicked")));
+    let ban = Ask::new("PUT", "/v1/subjects/somebody/ban").with("content-type", "application/json");
+    server.ask_as_back_end(ban.body("{}")).await.expect(200);
+    server.kick(&after.sid).await.expect(200);
+    let second = all.next().await;
+    assert_eq!(second["session_id"], json!(after.sid), "the ban is for another reason");
+    assert_eq!(from_now.next().await["reason"], "banned");
+    assert_eq!(from_now.next().await, second);
+    let stood = first["position"].to_string();
+    let mut again = follow("/v1/events?reason=kicked", Some(&stood)).await;
+    assert_eq!(again.next().await, second, "nothing twice and nothing lost");
 }

@@ -191,7 +191,9 @@ fn history() -> Vec<Call> {
     vec![
         Call::new("get", "/v1/events", "History", "listEvents", "Read the history")
             .about(
-                "Oldest first. A key that is limited to named clients is told what concerns them.",
+                "Oldest first. A key that is limited to named clients is told what concerns them. With \
+                 `Accept: text/event-stream` the same filters follow the history: after `Last-Event-ID` or \
+                 `cursor`, all since `since`, or from now on.",
             )
             .key(ApiScope::EventsRead)
             .query("subject", schema("SubjectId"), "About this subject.")
@@ -202,7 +204,12 @@ fn history() -> Vec<Call> {
             .query("since", schema("Time"), "Not older than this.")
             .paged(json!({"type": "string", "pattern": "^[0-9]+$"}))
             .answers(200, "A page of events.", "EventPage")
-            .refuses(&[(501, "stream-unavailable")]),
+            .header(
+                "Last-Event-ID",
+                json!({"type": "string", "pattern": "^[0-9]+$"}),
+                "Where a stream that broke goes on.",
+            )
+            .refuses(&[(503, "feed-crowded")]),
     ]
 }
 

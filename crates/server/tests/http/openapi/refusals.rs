@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -76,7 +76,6 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
         "Too many wrong credentials from this address; a right one still works.",
     ),
     (500, "refused", "The request could not be answered."),
-    (501, "stream-unavailable", "Following the history is not offered by this version."),
     (503, "busy", "The store has too much to do. Nothing was done."),
     (503, "clock", "The clocks contradict each other; nothing is decided on a lie."),
     (503, "contention", "Too many others wrote the same at once. Nothing was done."),
