@@ -57,6 +57,7 @@ pub struct RevokeArgs {
     #[command(flatten)]
     api: ApiArgs,
     /// The key's name, as `symbolon keys list` shows it
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     /// Why, as one of the stable reasons [default: key_compromised]
     #[arg(long)]

@@ -211,7 +211,7 @@ fn a_subject_is_given_roles_banned_and_let_in_again() {
     let told = dev.run(&asked).ok().out;
     assert!(told.contains("It had this effect: ban_lifted at 2"), "{told}");
     let waited = dev.run(&["subjects", "ban", "10086", "--wait", "2s"]).ok().out;
-    assert!(waited.contains("refused at 0 of 0 verifiers after "), "{waited}");
+    assert!(waited.contains("refused at ") && waited.contains(" verifiers after "), "{waited}");
     assert_eq!(dev.run(&["subjects", "ban", "10086", "--wait", "11s"]).code, 1);
     assert_eq!(dev.run(&["subjects", "ban", "10086", "--reason", "because"]).code, 1);
     assert_eq!(dev.run(&["subjects", "roles", "10086", "x", "--none"]).code, 2);
