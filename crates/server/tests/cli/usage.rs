@@ -110,3 +110,17 @@ fn an_authority_that_does_not_answer_ends_with_3_and_says_where_it_was_looked_fo
     assert!(ran.err.contains("next: is the authority running"), "{}", ran.err);
     assert!(!ran.err.contains("api_key"), "{}", ran.err);
 }
+
+#[test]
+fn a_name_may_begin_with_a_dash_as_one_in_64_does() {
+    let nobody = ["--url", "http://127.0.0.1:1", "--api-key", "sym_ak_x"];
+    for command in [
+        &["keys", "revoke", "-nK3"][..],
+        &["sessions", "show", "-nK3"],
+        &["sessions", "kick", "-nK3"],
+        &["explain", "--sid", "-nK3"],
+    ] {
+        let said = symbolon(Path::new("."), &[command, &nobody].concat());
+        assert_ne!(said.code, 2, "{command:?}: {}", said.err);
+    }
+}
