@@ -1,7 +1,7 @@
 //! The demo API: what a customer's resource server looks like, for `symbolon dev` to show.
 //!
-//! It knows the authority only over HTTP, as any other would, and could run in a process of its own. Until a
-//! verifier has a mirror of revocations it asks about every request, so that a kick is seen at once.
+//! It knows the authority only over HTTP, as any other would, and could run in a process of its own. Its
+//! verifier follows the feed, so that a kick is seen at once and no request asks the authority.
 
 mod answer;
 mod cors;
