@@ -17,11 +17,12 @@
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
-//! many, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
+//! many, [`activity`] use that verifiers report, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
 //! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
 
+pub mod activity;
 pub mod audience;
 pub mod binding;
 pub mod by_name;
@@ -48,6 +49,7 @@ pub mod switches;
 pub mod target;
 pub mod time;
 
+pub use activity::Used;
 pub use change::Change;
 pub use client::{BindingMode, ClientPolicy, Policies, Replay};
 pub use denial::{Denial, Fault};

@@ -96,7 +96,7 @@ pub struct SessionState {
     pub born: Ver,
     /// When it was started.
     pub created_at: Timestamp,
-    /// When it was last used: its sign-in or last advance.
+    /// When it was last used: its sign-in, its last advance, or a later use that was reported.
     pub last_used_at: Timestamp,
     /// The absolute end. Whole seconds, exclusive, never moves.
     pub expires_at: Timestamp,

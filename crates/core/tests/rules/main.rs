@@ -1,6 +1,8 @@
 //! The rules, proved row by row: DESIGN.md §4.1, §4.3 and §4.7.
 
 #[cfg(test)]
+mod activity;
+#[cfg(test)]
 mod bindings;
 #[cfg(test)]
 mod bounds;
