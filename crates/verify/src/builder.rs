@@ -142,6 +142,8 @@ impl Builder {
             hits: Hits::default(),
             #[cfg(feature = "net")]
             sessions: crate::sessions::Sessions::default(),
+            #[cfg(feature = "net")]
+            activity: None,
         })
     }
 }
@@ -158,6 +160,8 @@ pub enum SetupError {
     ApiKey,
     /// The instance's name is not 1–64 visible ASCII characters.
     Instance,
+    /// Activity is to be reported, and there is no API key to report it with.
+    NoApiKey,
     /// There is no tokio runtime here.
     Runtime,
     /// The TLS library refused its own defaults.
@@ -170,6 +174,9 @@ impl fmt::Display for SetupError {
             Self::Issuer(why) => write!(f, "the issuer {why}"),
             Self::Audience => f.write_str("an audience is required: whom are the tokens for?"),
             Self::ApiKey => f.write_str("the API key cannot be sent in a header"),
+            Self::NoApiKey => {
+                f.write_str("activity is reported with an API key, and none was given")
+            }
             Self::Instance => f.write_str("the instance must be 1 to 64 visible ASCII characters"),
             Self::Runtime => f.write_str("a connected verifier needs a tokio runtime"),
             Self::Tls => f.write_str("the TLS library could not be set up"),

@@ -125,6 +125,11 @@
 //! not computed again. Everything that can change is checked again: time, session, scopes and roles. Once a
 //! key is gone from the set, what it had signed is no longer known.
 //!
+//! # Sessions that live by use
+//!
+//! A client whose token cannot change never renews, and nobody asks the authority about its requests: its session would
+//! end as unused while it is in use. `Builder::report_activity` has the uses told, in batches, once a minute.
+//!
 //! # Keys
 //!
 //! A connected verifier fetches the key set at start, every five minutes, and when a token names a key that is
@@ -138,9 +143,12 @@
 //! Tokens 16 KiB, headers 2 KiB, key sets 64 KiB and 64 keys, answers 64 KiB; 1,024 requests may wait for
 //! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s. Frames of
 //! the feed 16 KiB, answers to polls 1 MiB, snapshots 16,777,216 entries; 131,072 may wait for the end of a session.
-//! Whatever is beyond a bound is refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not
+//! Uses of 65,536 sessions may wait to be reported; beyond that the oldest are forgotten. Whatever else is beyond a bound is
+//! refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not
 //! hold more is as good as none until that has ended. The cache keeps about 16,384 tokens.
 
+#[cfg(feature = "net")]
+mod activity;
 mod builder;
 mod cache;
 mod claims;

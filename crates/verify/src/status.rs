@@ -24,6 +24,10 @@ pub struct Status {
     pub resyncs: u64,
     /// How many wait for the end of a session.
     pub watched: usize,
+    /// How many sessions were used and wait to be reported; see `Builder::report_activity`.
+    pub uses_waiting: usize,
+    /// How many were forgotten untold: too many waited, or the authority took none.
+    pub uses_dropped: u64,
     /// How many requests were rejected, by the word of [`Rejected::reason`] or `missing` and
     /// `insufficient_scope`.
     pub rejected: [(&'static str, u64); REASONS.len()],
@@ -143,6 +147,8 @@ impl Verifier {
             cache_hits: expected.hits.read(),
             resyncs: 0,
             watched: 0,
+            uses_waiting: 0,
+            uses_dropped: 0,
             rejected: expected.rejections.read(),
         };
         self.tell_of_the_feed(&mut status);
@@ -152,6 +158,9 @@ impl Verifier {
     #[cfg(feature = "net")]
     fn tell_of_the_feed(&self, status: &mut Status) {
         status.watched = self.expected.sessions.len();
+        if let Some(activity) = &self.expected.activity {
+            (status.uses_waiting, status.uses_dropped) = activity.figures();
+        }
         if let Some(net) = &self.net {
             net.tell_of_the_feed(status);
         }

@@ -38,6 +38,9 @@ pub(crate) struct Expected {
     pub(crate) hits: Hits,
     #[cfg(feature = "net")]
     pub(crate) sessions: crate::sessions::Sessions,
+    /// Which sessions were used, if the authority is to be told.
+    #[cfg(feature = "net")]
+    pub(crate) activity: Option<crate::activity::Activity>,
 }
 
 /// Whether a good token's session lives, as far as the policy lets us say so ourselves.
@@ -67,6 +70,7 @@ impl Verifier {
         let checked = self.expected.check(presented, policy, now, |claims, standing| {
             standing?;
             policy.permits(claims)?;
+            self.expected.note_use(claims, now);
             Ok(f(claims))
         });
         checked
@@ -199,6 +203,21 @@ impl Expected {
             }
         }
     }
+
+    /// A request was let in.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(crate) fn note_use(&self, claims: &Claims<'_>, now: Now) {
+        if let (Some(activity), Some(sid)) = (&self.activity, claims.sid) {
+            // The authority counts no use that its own clock has not come to.
+            let at = self.mirror.authority_time(now.monotonic).unwrap_or(now.wall);
+            activity.mark(sid, at);
+        }
+    }
+
+    #[cfg(not(feature = "net"))]
+    #[inline]
+    pub(crate) const fn note_use(&self, _: &Claims<'_>, _: Now) {}
 
     fn keep(&self, cache: &Cache, token: &str, claims: &Claims<'_>, origin: &Origin) -> Arc<Warm> {
         let generation = self.mirror.target_keys().generation;

@@ -48,3 +48,24 @@ fn a_token_that_is_known_allocates_nothing() {
         assert!(0 < first && second == 0, "{alg:?}: {first}, then {second}");
     }
 }
+
+#[tokio::test]
+async fn noting_which_sessions_are_used_allocates_once_a_minute_and_not_at_every_hit() {
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let token = key.sign(Type::AccessTokenJwt, format!("{BEFORE}}}").as_bytes()).unwrap();
+    let builder = Verifier::builder("https://id.example.com").audience("demo-api");
+    // Its tasks run when this test awaits something, which it never does.
+    let verifier = builder.introspection("k").report_activity(true).connect_lazily().unwrap();
+    verifier.replace_keys(KeySet::from_keys(vec![key.verifying_key()]).ok().unwrap());
+    let check = |seconds: u64| {
+        let wall = Timestamp::from_seconds(1_700_000_040 + seconds);
+        let now = Now { wall, monotonic: Duration::ZERO };
+        let presented = Presented::bearer(&token);
+        assert_eq!(verifier.check(&presented, &Policy::offline(), now, |_| ()), Ok(()));
+    };
+    check(0);
+    assert_eq!(measure(|| check(59)).count_total, 0);
+    check(60);
+    assert_eq!(verifier.status(Duration::ZERO).uses_waiting, 1);
+    assert_eq!(measure(|| check(119)).count_total, 0);
+}

@@ -49,6 +49,14 @@ impl Freshness {
         self.known.fetch_or(CLOCK, Ordering::Release);
     }
 
+    /// What time it is at the authority, or a little later; none before it was asked.
+    pub(super) fn authority(&self, monotonic: Duration) -> Option<Timestamp> {
+        let known = self.known.load(Ordering::Acquire) & CLOCK != 0;
+        let steady = monotonic.as_micros() as u64;
+        let authority = self.ahead.load(Ordering::Acquire).wrapping_add(steady);
+        known.then(|| Timestamp::from_millis(authority / 1000))
+    }
+
     pub(super) fn age(&self, monotonic: Duration) -> Option<Duration> {
         if self.known.load(Ordering::Acquire) & AGED != AGED {
             return None;

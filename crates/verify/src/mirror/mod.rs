@@ -145,6 +145,11 @@ impl Mirror {
         }
     }
 
+    /// What time it is at the authority, as far as it was asked.
+    pub(crate) fn authority_time(&self, monotonic: Duration) -> Option<Timestamp> {
+        self.freshness.authority(monotonic)
+    }
+
     /// What is known against a token; revoked wins over stale.
     pub(crate) fn judge(&self, claims: &Claims<'_>, kid: Option<KeyId>) -> Option<Judgement> {
         let keys = self.keys.load();

@@ -1,5 +1,6 @@
 //! The half that needs a network: keys by themselves, and questions to the authority.
 
+mod activity;
 mod discovery;
 mod feed;
 mod fetcher;
@@ -9,11 +10,13 @@ mod url;
 
 pub use self::http::FetchError;
 
+use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
 use self::fetcher::{Fetched, Fetcher, Pace};
 use self::http::Http;
 use self::questions::{Answer, Questions};
 use self::url::Issuer;
+use crate::activity::Activity;
 use crate::status::Status;
 use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
@@ -22,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 /// How long a request waits for keys that it needs. Inclusive.
@@ -35,12 +39,14 @@ pub(crate) struct Settings {
     api_key: Option<Box<str>>,
     pace: Pace,
     feed: Options,
+    report_activity: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (interval, max_age) = (Duration::from_secs(30), Duration::from_secs(5 * 60));
-        Self { api_key: None, pace: Pace { interval, max_age }, feed: Options::default() }
+        let (pace, feed) = (Pace { interval, max_age }, Options::default());
+        Self { api_key: None, pace, feed, report_activity: false }
     }
 }
 
@@ -76,6 +82,29 @@ impl Builder {
         self
     }
 
+    /// Tells the authority once a minute which sessions were used, so that those whose client never renews, because
+    /// its token cannot change, do not end as unused while they are in use. Needs the API key of [`Builder::feed`] or
+    /// [`Builder::introspection`]. Default: off.
+    ///
+    /// It is off because a client that renews needs none of it: its renewals are its uses, and each report costs
+    /// the authority a look at every session in it. Where it is on, turn it on in every service that such a session
+    /// uses; a use that nobody reports is none.
+    ///
+    /// A session is noted at most once a minute and told within two; the authority moves its idle end when half of it
+    /// has gone by, or an hour. So an idle time of ten minutes is the least that is kept exactly, and while the
+    /// authority is away for longer than half the idle time sessions end in spite of their use. Uses of 65,536 sessions
+    /// wait for it, the oldest leave first, and those that were not told yet end with the process. A session ends at
+    /// its absolute end in any case.
+    ///
+    /// Security: whoever has a stolen token keeps its session from idling out, up to the absolute end; that is what
+    /// sliding means. What is sent are names of sessions and times, over the same connection as everything else.
+    /// Only requests that were let in count: one that was refused for its scope, or for anything else, does not.
+    #[must_use]
+    pub const fn report_activity(mut self, report: bool) -> Self {
+        self.net.report_activity = report;
+        self
+    }
+
     /// Finds the issuer's keys and makes a verifier that keeps them fresh by tasks of its own, which end with the
     /// last clone. With [`Builder::feed`] it then waits, 10 s at the most, until everything that is revoked is
     /// known.
@@ -104,13 +133,20 @@ impl Builder {
     /// # Errors
     /// A wrong setting, or no tokio runtime.
     pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
-        let expected = Arc::new(self.expected()?);
+        let mut expected = self.expected()?;
+        expected.activity = self.net.report_activity.then(Activity::new);
+        let expected = Arc::new(expected);
         let issuer = Issuer::parse(&self.issuer)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| SetupError::Runtime)?;
         let http = Arc::new(Http::new()?);
-        let Settings { api_key, pace, feed: options } = self.net;
+        let Settings { api_key, pace, feed: options, report_activity } = self.net;
         let asks_with = api_key.as_deref().or(options.api_key.as_deref());
         let authorization_of_questions = asks_with.map(authorization).transpose()?;
+        let reports_with = match (report_activity, &authorization_of_questions) {
+            (true, None) => return Err(SetupError::NoApiKey),
+            (true, Some(key)) => Some(key.clone()),
+            (false, _) => None,
+        };
         let follows_with = options.api_key.as_deref().map(authorization).transpose()?;
         let questions =
             authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
@@ -124,6 +160,12 @@ impl Builder {
             wanted: Arc::clone(&wanted),
             fetched: sender,
         };
+        let reporter = reports_with.map(|authorization| Reporter {
+            http: Arc::clone(&http),
+            issuer: issuer.clone(),
+            authorization,
+            expected: Arc::clone(&expected),
+        });
         let mut verifier = Verifier { expected, net: None };
         let clock = Arc::clone(&options.clock);
         let (interval, hinted) = (pace.interval, false.into());
@@ -133,9 +175,18 @@ impl Builder {
             Feed::start(Start { http, issuer, authorization, options, keys }, &verifier, &runtime)
         });
         let feed = feed.transpose()?;
-        let task = runtime.spawn(fetcher.run()).abort_handle();
-        verifier.net =
-            Some(Arc::new(Net { wanted, fetched, questions, interval, task, feed, clock }));
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(fetcher.run(), &runtime);
+        reporter.map(|reporter| tasks.spawn_on(reporter.run(), &runtime));
+        verifier.net = Some(Arc::new(Net {
+            wanted,
+            fetched,
+            questions,
+            interval,
+            _tasks: tasks,
+            feed,
+            clock,
+        }));
         Ok(verifier)
     }
 }
@@ -182,6 +233,7 @@ impl Verifier {
             told => told?,
         }
         policy.permits(&verified.claims())?;
+        self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
     }
 
@@ -246,13 +298,13 @@ impl Verifier {
     }
 }
 
-/// The network half of a verifier; its task ends with it.
+/// The network half of a verifier; its tasks end with it.
 pub(crate) struct Net {
     wanted: Arc<Notify>,
     fetched: watch::Receiver<Fetched>,
     questions: Option<Questions>,
     interval: Duration,
-    task: tokio::task::AbortHandle,
+    _tasks: JoinSet<()>,
     feed: Option<Feed>,
     clock: Clock,
 }
@@ -321,12 +373,6 @@ impl Net {
                 Answer::None
             }
         }
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 pub(crate) const METADATA: &str = "/.well-known/oauth-authorization-server";
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+pub(crate) const ACTIVITY: &str = "/v1/activity";
 
 /// What a path answers.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ struct State {
     answers: Mutex<HashMap<String, Answer>>,
     asked: Mutex<HashMap<String, usize>>,
     last: Mutex<Option<Question>>,
+    told: Mutex<Vec<Question>>,
     open: AtomicUsize,
     open_most: AtomicUsize,
 }
@@ -110,6 +112,11 @@ impl Authority {
         self.state.last.lock().unwrap().clone().unwrap()
     }
 
+    /// What was told of activity: headers and bodies.
+    pub(crate) fn told(&self) -> Vec<Question> {
+        self.state.told.lock().unwrap().clone()
+    }
+
     /// The most questions that were open at once.
     pub(crate) fn open_most(&self) -> usize {
         self.state.open_most.load(Ordering::SeqCst)
@@ -126,6 +133,10 @@ async fn answer(
     let open = state.open.fetch_add(1, Ordering::SeqCst) + 1;
     state.open_most.fetch_max(open, Ordering::SeqCst);
     let told = state.answers.lock().unwrap().get(&path).cloned();
+    if path == ACTIVITY {
+        let body = String::from_utf8(form.to_vec()).unwrap();
+        state.told.lock().unwrap().push((parts.headers.clone(), body));
+    }
     if path == INTROSPECT {
         let form = String::from_utf8(form.to_vec()).unwrap();
         *state.last.lock().unwrap() = Some((parts.headers, form));

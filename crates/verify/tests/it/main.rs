@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "the tests' helpers unwrap as the tests do")]
 
 #[cfg(feature = "net")]
+mod activity;
+#[cfg(feature = "net")]
 mod authority;
 mod faults;
 mod feed;

@@ -233,7 +233,7 @@ impl Shared {
 }
 
 /// Does nothing for a while.
-pub(super) async fn rest(span: Duration) {
+pub(in crate::net) async fn rest(span: Duration) {
     // Only its end is waited for.
     let _ = timeout(span, std::future::pending::<()>()).await;
 }

@@ -6,7 +6,9 @@ mod lead;
 mod options;
 mod random;
 
+pub(super) use lead::rest;
 pub(crate) use options::{Clock, Options};
+pub(super) use random::jitter;
 
 use super::fetcher::Fetched;
 use super::http::{FetchError, Http};

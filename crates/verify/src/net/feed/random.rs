@@ -10,7 +10,7 @@ pub(super) fn draw() -> Option<[u8; 16]> {
 }
 
 /// Between half and the whole of a span.
-pub(super) fn jitter(span: Duration) -> Duration {
+pub(in crate::net) fn jitter(span: Duration) -> Duration {
     let [first, ..] = draw().unwrap_or_default();
     span / 2 + span.mul_f64(f64::from(first) / 512.0)
 }
