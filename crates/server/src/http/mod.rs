@@ -1,5 +1,6 @@
 //! HTTP, one file an endpoint. This page is the table of contents.
 
+pub mod activity;
 pub mod auth;
 pub mod ban;
 pub mod body;
@@ -83,6 +84,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/feed/snapshot", get(feed::snapshot))
         .route("/v1/feed/applied", post(feed_applied::post))
         .route("/v1/feed/ended", post(feed_ended::post))
+        .route("/v1/activity", post(activity::post))
         .route("/v1/verifiers", get(verifiers::get))
         .route("/v1/clock", post(clock::post))
         .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))

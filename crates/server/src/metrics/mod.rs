@@ -43,6 +43,7 @@ pub struct Metrics {
     ended: Family<ClientAnd, Counter>,
     reloads: Family<What, Counter>,
     checks: Family<RuleAnd, Counter>,
+    uses: Family<What, Counter>,
     unanswered: Counter,
     credentials: Counter,
     windows: Windows,
@@ -58,6 +59,7 @@ impl Default for Metrics {
             ended: Family::default(),
             reloads: Family::default(),
             checks: Family::default(),
+            uses: Family::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
             windows: Windows::default(),
@@ -75,6 +77,8 @@ impl Default for Metrics {
         registry.register("config_reloads", about, this.reloads.clone());
         let about = "Requests at gateways, by the rule that decided and what became of them";
         registry.register("gateway_checks", about, this.checks.clone());
+        let about = "Uses of sessions that verifiers reported, by what became of them";
+        registry.register("activity", about, this.uses.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
@@ -123,6 +127,12 @@ impl Metrics {
     pub fn checked(&self, rule: Option<&str>, what: &'static str) {
         let rule = rule.unwrap_or_default().to_owned();
         self.checks.get_or_create(&RuleAnd { rule, what }).inc();
+    }
+
+    /// So many uses that a verifier reported were `accepted` or `ignored`, or so many sessions `extended`.
+    pub fn used(&self, what: &'static str, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.uses.get_or_create(&What { what }).inc_by(count);
     }
 
     /// A request was refused.

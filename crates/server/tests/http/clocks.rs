@@ -11,6 +11,7 @@ use symbolon::authority::{Doors, listen, open_by, run};
 use symbolon::clock::Hands;
 use symbolon::config::Config;
 use symbolon_core::Timestamp;
+use symbolon_store::Store;
 use symbolon_wire::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,8 +21,8 @@ const YEAR: i64 = 365 * 24 * HOUR;
 
 /// How far the hands of each test are from the machine's, in seconds: what the wall clock alone is off by,
 /// and what both have moved.
-static OFF: [AtomicI64; 4] = [const { AtomicI64::new(0) }; 4];
-static MOVED: [AtomicI64; 4] = [const { AtomicI64::new(0) }; 4];
+static OFF: [AtomicI64; 6] = [const { AtomicI64::new(0) }; 6];
+static MOVED: [AtomicI64; 6] = [const { AtomicI64::new(0) }; 6];
 
 fn wall<const TEST: usize>() -> Timestamp {
     let off = OFF[TEST].load(Ordering::SeqCst) + MOVED[TEST].load(Ordering::SeqCst);
@@ -38,6 +39,7 @@ fn boot<const TEST: usize>() -> Duration {
 struct Clocked<const TEST: usize> {
     authority: String,
     key: String,
+    store: Store,
     tell: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
@@ -62,15 +64,17 @@ impl<const TEST: usize> Clocked<TEST> {
         let made =
             api_keys::create(&app.store, &app.keys.api_keys, new, &random, at).await.unwrap();
         let key = made.0.expose().to_owned();
+        let store = app.store.clone();
         let api = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let authority = api.local_addr().unwrap().to_string();
         let (tell, stop) = watch::channel(false);
         let doors = Doors { api, metrics: None, admin: None };
         let running = tokio::spawn(run(live, doors, stop));
-        Self { authority, key, tell, running }
+        Self { authority, key, store, tell, running }
     }
 
     async fn stop(self) {
+        drop(self.store);
         self.tell.send_replace(true);
         self.running.await.unwrap();
     }
@@ -80,7 +84,11 @@ impl<const TEST: usize> Clocked<TEST> {
     }
 
     async fn sign_in(&self) -> Answer {
-        let body = json!({"subject": "alice", "client_id": "web", "device": {"class": "web"}});
+        self.sign_in_as("alice").await
+    }
+
+    async fn sign_in_as(&self, subject: &str) -> Answer {
+        let body = json!({"subject": subject, "client_id": "web", "device": {"class": "web"}});
         self.ask(Ask::json("/v1/sessions", &body).key(&self.key)).await
     }
 
@@ -92,6 +100,14 @@ impl<const TEST: usize> Clocked<TEST> {
         self.ask(Ask::get(&format!("/v1/sessions/{}", tokens.sid)).key(&self.key)).await
     }
 
+    /// Tells that these are used now: how many uses count.
+    async fn used(&self, sids: &[&str]) -> Value {
+        let at = wall::<TEST>().as_seconds();
+        let uses: Vec<_> = sids.iter().map(|sid| json!({"session_id": sid, "at": at})).collect();
+        let ask = Ask::json("/v1/activity", &json!({"uses": uses})).key(&self.key);
+        self.ask(ask).await.expect(200).member("accepted")
+    }
+
     async fn is_active(&self, tokens: &Tokens) -> bool {
         self.session(tokens).await.expect(200).member("state") == "active"
     }
@@ -100,6 +116,10 @@ impl<const TEST: usize> Clocked<TEST> {
     async fn claims(&self, tokens: &Tokens) -> Claims {
         let jwks = self.ask(Ask::get("/.well-known/jwks.json")).await.expect(200);
         Claims::of(&tokens.access, std::str::from_utf8(&jwks.body).unwrap())
+    }
+
+    fn wait(seconds: i64) {
+        MOVED[TEST].fetch_add(seconds, Ordering::SeqCst);
     }
 
     fn lie(seconds: i64) {
@@ -187,4 +207,64 @@ async fn sessions_and_tokens_cross_the_ends_of_31_and_32_bits() {
         assert!(server.is_active(&next).await);
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_told_to_be_used_does_not_idle_out_and_is_revived_by_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Clocked::<4>::start(folder.path()).await;
+    let used = Tokens::of(&server.sign_in_as("alice").await.expect(201));
+    let unused = Tokens::of(&server.sign_in_as("bob").await.expect(201));
+    let begun = server.session(&used).await;
+    let moved = async |member: &str| {
+        let now = server.session(&used).await.expect(200);
+        now.member(member).as_i64().unwrap() - begun.member(member).as_i64().unwrap()
+    };
+    Clocked::<4>::wait(HOUR - 60);
+    assert_eq!(server.used(&[&used.sid]).await, 1);
+    assert_eq!(moved("idle_expires_at").await, 0, "not within the hour");
+    Clocked::<4>::wait(120);
+    assert_eq!(server.used(&[&used.sid]).await, 1);
+    assert!((HOUR..HOUR + 120).contains(&moved("idle_expires_at").await));
+    assert!((HOUR..HOUR + 120).contains(&moved("last_active_at").await));
+    assert_eq!((moved("expires_at").await, moved("generation").await), (0, 0));
+
+    // Clocks that contradict each other decide nothing, and the same can be told again.
+    Clocked::<4>::lie(10 * HOUR);
+    let ask = Ask::json("/v1/activity", &json!({"uses": []})).key(&server.key);
+    server.ask(ask).await.expect_problem(503, "clock");
+    Clocked::<4>::lie(0);
+
+    Clocked::<4>::wait(14 * 24 * HOUR - HOUR);
+    assert!(!server.is_active(&unused).await && server.is_active(&used).await);
+    assert_eq!(server.used(&[&unused.sid]).await, 0);
+    assert_eq!(server.session(&unused).await.text("reason"), "idle");
+    Clocked::<4>::wait(HOUR);
+    assert_eq!(server.used(&[&used.sid]).await, 0, "nobody used it for 14 days");
+    assert_eq!(server.session(&used).await.text("reason"), "idle");
+    server.refresh(&used).await.expect_over("idle");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_of_uses_shares_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Clocked::<5>::start(folder.path()).await;
+    let mut sids = Vec::new();
+    for number in 0..200 {
+        sids.push(Tokens::of(&server.sign_in_as(&format!("u{number}")).await.expect(201)).sid);
+    }
+    let all: Vec<&str> = sids.iter().map(|sid| &**sid).collect();
+    Clocked::<5>::wait(2 * HOUR);
+    let Store::Sqlite(store) = &server.store;
+    let commits = store.commits();
+    assert_eq!(server.used(&all).await, 200);
+    let made = store.commits() - commits;
+    assert!((1..=50).contains(&made), "{made} commits for 200 sessions");
+    for sid in [&sids[0], &sids[199]] {
+        let shown = server.ask(Ask::get(&format!("/v1/sessions/{sid}")).key(&server.key)).await;
+        let at = shown.member("last_active_at").as_i64().unwrap();
+        assert!(shown.member("created_at").as_i64().unwrap() + 2 * HOUR <= at, "{shown:?}");
+    }
+    server.stop().await;
 }

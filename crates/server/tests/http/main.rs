@@ -5,6 +5,8 @@
 //! and `FULL_SECONDS=60` lengthen `faults`, `CROWD=9900` and `CROWD_RATIO_MAX=2` `crowd`.
 
 #[cfg(test)]
+mod activity;
+#[cfg(test)]
 mod advisories;
 #[cfg(test)]
 mod api_keys;

@@ -120,7 +120,7 @@ fn every_word_of_a_refusal_is_described() {
 }
 
 /// The schema of each strict body, by the name of the type that reads it.
-const BODIES: [(&str, &str); 14] = [
+const BODIES: [(&str, &str); 16] = [
     ("StartRequest", "StartSession"),
     ("DeviceRequest", "DeviceOfStart"),
     ("ProfileRequest", "Profile"),
@@ -135,6 +135,8 @@ const BODIES: [(&str, &str); 14] = [
     ("SignOut", "SignOut"),
     ("Applied", "Applied"),
     ("Asked", "AskEnded"),
+    ("Activity", "Activity"),
+    ("Use", "Use"),
 ];
 
 #[test]

@@ -23,6 +23,12 @@ pub(super) async fn all(walk: &mut Walk) {
     let sids = json!({"sids": ["AAAAAAAAAAAAAAAAAAAAAA"]});
     walk.ask(ended, 200, Ask::json("/v1/feed/ended", &sids)).await;
     walk.ask(ended, 400, Ask::json("/v1/feed/ended", &json!({"sids": ["x"]}))).await;
+    let activity = "POST /v1/activity";
+    let used = |sid: &str| {
+        Ask::json("/v1/activity", &json!({"uses": [{"session_id": sid, "at": 1_800_000_000}]}))
+    };
+    walk.ask(activity, 200, used("AAAAAAAAAAAAAAAAAAAAAA")).await;
+    walk.ask(activity, 400, used("x")).await;
 }
 
 async fn reports(walk: &mut Walk, cursor: &str) {

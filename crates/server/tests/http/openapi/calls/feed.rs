@@ -57,6 +57,14 @@ pub(super) fn all() -> Vec<Call> {
             .json("AskEnded")
             .answers(200, "Those that are over.", "WhichEnded")
             .refuses(&[(403, "key-limited")]),
+        Call::new("post", "/v1/activity", "Feed", "reportActivity", "Say which sessions were used")
+            .about(
+                "Verifiers ask about no request, so a session whose token cannot change would idle out \
+                 while it is in use. Telling the same again changes nothing.",
+            )
+            .key(ApiScope::RevocationsRead)
+            .json("Activity")
+            .answers(200, "How many counted.", "ActivityTold"),
         Call::new("get", "/v1/verifiers", "Feed", "listVerifiers", "List the verifiers")
             .about("Who reported, by name, and how far each has come.")
             .key(ApiScope::Admin)

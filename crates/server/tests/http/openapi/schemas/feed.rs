@@ -3,6 +3,7 @@
 use super::{answer, count, described, list, request, schema, text, truth};
 use serde_json::{Value, json};
 use symbolon::feed::VERIFIERS_MAX;
+use symbolon::http::activity::USES_MAX;
 use symbolon::http::feed_applied::INSTANCE_CHARS_MAX;
 use symbolon::http::feed_ended::SIDS_MAX;
 
@@ -31,6 +32,18 @@ pub(in super::super) fn all() -> Value {
         })),
         "WhichEnded": answer(&["ended"], json!({
             "ended": {"type": "array", "items": schema("EndedSession")},
+        })),
+        "Activity": request(&["uses"], json!({
+            "uses": list(schema("Use"), USES_MAX, "In any order; one session may stand there often."),
+        })),
+        "Use": request(&["session_id", "at"], json!({
+            "session_id": described("SessionId", "Claim `sid` of the token."),
+            "at": described("Time", "When it was used."),
+        })),
+        "ActivityTold": answer(&["accepted", "ignored"], json!({
+            "accepted": count("Uses of sessions that live, whether their idle end moved or not."),
+            "ignored": count("Uses of sessions that are over, unknown, or of clients that the key is not \
+                for; and those dated ahead of the authority's clock."),
         })),
         "Verifiers": answer(&["items"], json!({
             "items": list(schema("Verifier"), VERIFIERS_MAX, "By name."),
