@@ -59,6 +59,8 @@ mod metrics;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod recipes;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod reload;
