@@ -44,6 +44,7 @@ pub struct Metrics {
     reloads: Family<What, Counter>,
     checks: Family<RuleAnd, Counter>,
     uses: Family<What, Counter>,
+    from_memory: Counter,
     unanswered: Counter,
     credentials: Counter,
     windows: Windows,
@@ -60,6 +61,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             checks: Family::default(),
             uses: Family::default(),
+            from_memory: Counter::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
             windows: Windows::default(),
@@ -79,6 +81,8 @@ impl Default for Metrics {
         registry.register("gateway_checks", about, this.checks.clone());
         let about = "Uses of sessions that verifiers reported, by what became of them";
         registry.register("activity", about, this.uses.clone());
+        let about = "Requests that a gateway let in by what this process knows of the feed, without the store";
+        registry.register("gateway_from_memory", about, this.from_memory.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
@@ -133,6 +137,11 @@ impl Metrics {
     pub fn used(&self, what: &'static str, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.uses.get_or_create(&What { what }).inc_by(count);
+    }
+
+    /// A gateway's request was let in without the store.
+    pub fn answered_from_memory(&self) {
+        self.from_memory.inc();
     }
 
     /// A request was refused.

@@ -134,7 +134,7 @@ impl Builder {
     /// A wrong setting, or no tokio runtime.
     pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
         let mut expected = self.expected()?;
-        expected.activity = self.net.report_activity.then(Activity::new);
+        expected.activity = self.net.report_activity.then(|| Arc::new(Activity::new()));
         let expected = Arc::new(expected);
         let issuer = Issuer::parse(&self.issuer)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| SetupError::Runtime)?;

@@ -138,6 +138,20 @@ async fn who_was_not_let_in_was_not_there_and_a_client_has_no_session() {
 }
 
 #[tokio::test]
+async fn what_a_verifier_of_another_audience_lets_in_is_told_with_the_rest() {
+    let key = key(Algorithm::EdDsa);
+    let authority = Authority::start(&[&key]).await;
+    let verifier = reporting(&authority).await;
+    let other =
+        Verifier::builder(&authority.issuer).audience("billing").sharing(&verifier).unwrap();
+    let sid = format!("\"{}\"", name('B'));
+    let claims = claims(&authority.issuer, &[("sid", &sid), ("aud", "\"billing\"")]);
+    let token = key.sign(Type::AccessTokenJwt, claims.as_bytes()).unwrap();
+    check(&other, &token, used_at(0)).unwrap();
+    assert_eq!(told(&verifier, &authority, 1).await, [of(&[('B', 0)])]);
+}
+
+#[tokio::test]
 async fn nothing_is_told_unless_it_was_asked_for() {
     let key = key(Algorithm::EdDsa);
     let authority = Authority::start(&[&key]).await;
