@@ -113,7 +113,8 @@ fn place(sid: &SessionId, at: Timestamp) -> (usize, u64) {
     let [_, _, name @ .., _, _, _, _, _, _] = *sid.as_bytes();
     let (name, minute) = (u64::from_le_bytes(name), at.as_seconds() / EVERY_SECONDS);
     let minute = minute & ((1 << MINUTE_BITS) - 1);
-    (name as usize & (PLACES - 1), name >> MINUTE_BITS << MINUTE_BITS | minute)
+    let rest = name & !((1 << MINUTE_BITS) - 1);
+    (name as usize & (PLACES - 1), rest | minute)
 }
 
 #[cfg(test)]

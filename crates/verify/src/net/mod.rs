@@ -177,7 +177,9 @@ impl Builder {
         let feed = feed.transpose()?;
         let mut tasks = JoinSet::new();
         tasks.spawn_on(fetcher.run(), &runtime);
-        reporter.map(|reporter| tasks.spawn_on(reporter.run(), &runtime));
+        if let Some(reporter) = reporter {
+            tasks.spawn_on(reporter.run(), &runtime);
+        }
         verifier.net = Some(Arc::new(Net {
             wanted,
             fetched,
