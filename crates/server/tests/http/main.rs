@@ -51,6 +51,8 @@ mod import;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod me;
 #[cfg(test)]
 mod metrics;
