@@ -8,6 +8,7 @@ mod entries;
 mod figures;
 mod follow;
 mod log;
+mod own;
 mod registered;
 mod snapshot;
 mod tail;
@@ -18,6 +19,7 @@ pub use figures::Figures;
 pub(crate) use follow::unfolded;
 pub use follow::{Follower, Poll};
 pub use log::FRAMES_MAX;
+pub use own::{Own, run as run_own};
 pub use snapshot::SNAPSHOTS_MAX;
 pub use tail::{TICK, run};
 pub use verifiers::{BOUND_MAX, Name, Report, Row, VERIFIERS_MAX, Verifiers};
@@ -63,6 +65,8 @@ pub struct Feed {
     snapshots: Snapshots,
     /// Who reports what they applied.
     pub verifiers: Verifiers,
+    /// What this process knows of the feed as a verifier does.
+    pub own: Own,
 }
 
 #[derive(Default)]
@@ -87,6 +91,7 @@ impl Default for Feed {
             dropped: AtomicU64::new(0),
             snapshots: Snapshots::default(),
             verifiers: Verifiers::default(),
+            own: Own::default(),
         }
     }
 }
