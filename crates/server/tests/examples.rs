@@ -26,7 +26,7 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let (mut out, mut said) = (BufReader::new(process.stdout.take().unwrap()), String::new());
         out.read_line(&mut said).unwrap();
         Self { process, said, _out: out }
@@ -47,6 +47,7 @@ fn example(name: &str) -> PathBuf {
     BUILT.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--offline", "--workspace", "--examples"])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
             .current_dir(&root)
             .status();
         assert!(built.unwrap().success(), "the examples can be built");
@@ -91,7 +92,8 @@ struct Dev {
 impl Dev {
     fn start() -> Self {
         let free = ["--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"];
-        let process = Running::start(Command::new(PROGRAM).args(["dev", "--json"]).args(free));
+        let mut dev = Command::new(PROGRAM);
+        let process = Running::start(dev.args(["dev", "--json"]).args(free).stderr(Stdio::null()));
         let told = serde_json::from_str(&process.said).unwrap();
         Self { _process: process, told }
     }

@@ -45,8 +45,8 @@ fn a_kicked_person_s_token_says_who_kicked_them_when_and_from_where() {
     dev.run(&["sessions", "kick", sid, "--note", "ticket 4711"]).ok();
     for about in [vec![token], vec!["--sid", sid], vec!["--subject", "10086"]] {
         let ran = dev.run(&[&["explain"], &about[..]].concat()).ok();
-        let over = ran.out.lines().filter(|line| line.contains("kicked at 2"));
-        let told = over.last().unwrap();
+        let mut over = ran.out.lines().filter(|line| line.contains("kicked at 2"));
+        let told = over.next_back().unwrap();
         for part in ["by api_key:dev", "from 127.0.0.1", "ticket 4711", "request "] {
             assert!(told.contains(part), "{part}: {}", ran.out);
         }
