@@ -29,10 +29,9 @@ async fn open(demo: &str, token: &str) -> Socket {
 
 /// The first thing that comes, which must be a close: its code and reason.
 async fn closed(mut socket: Socket) -> (u16, String) {
-    match spawn_blocking(move || socket.read().unwrap()).await.unwrap() {
-        Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
-        other => panic!("{other:?}"),
-    }
+    let first = spawn_blocking(move || socket.read().unwrap()).await.unwrap();
+    let Message::Close(Some(frame)) = first else { panic!("{first:?}") };
+    (frame.code.into(), frame.reason.to_string())
 }
 
 /// A `dev` whose demo APIs follow the feed.
