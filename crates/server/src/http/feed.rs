@@ -1,6 +1,6 @@
 //! `GET /v1/feed`, `/v1/feed/poll` and `/v1/feed/snapshot`: what verifiers are told (docs/DESIGN.md §4.4).
 
-use super::auth;
+use super::auth::{self, Caller};
 use super::edge::{Context, no_store};
 use super::problem::Problem;
 use super::query::Query;
@@ -8,6 +8,7 @@ use crate::api_keys::ApiScope;
 use crate::app::{App, Live};
 use crate::config::parse_duration;
 use crate::feed::{Follower, Poll, Refused};
+use crate::standing::Standing;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -34,7 +35,7 @@ pub async fn stream(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let query = asked(&app, (&context, &headers), &uri, &["after"]).await?;
+    let (caller, query) = asked(&app, (&context, &headers), &uri, &["after"]).await?;
     // Whoever comes back repeats the URL that it began with: where it stood is newer.
     let stood = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map(cursor));
     let after = match stood {
@@ -42,7 +43,8 @@ pub async fn stream(
         Some(Ok(None) | Err(_)) => return Err(Problem::member("Last-Event-ID", NO_CURSOR)),
         None => query.parse("after", "a cursor of this feed", cursor)?,
     };
-    let follower = Follower::after(&app.feed, after).map_err(refused)?;
+    let standing = Standing::of(&app.store, caller.key());
+    let follower = Follower::after(&app.feed, after, standing).map_err(refused)?;
     Ok(events(follower.into_body()))
 }
 
@@ -58,7 +60,7 @@ pub async fn poll(
 ) -> Result<Response, Problem> {
     let app = live.now();
     let known = ["after", "wait", "nonce"];
-    let query = asked(&app, (&context, &headers), &uri, &known).await?;
+    let (_, query) = asked(&app, (&context, &headers), &uri, &known).await?;
     let after = query.parse("after", "a cursor of this feed", cursor)?;
     let after = after.ok_or_else(|| Problem::member("after", "is missing"))?;
     let wait = query.parse("wait", "a duration up to 30s, such as `20s`", |text| {
@@ -99,10 +101,10 @@ pub(super) async fn asked(
     (context, headers): (&Context, &HeaderMap),
     uri: &Uri,
     known: &[&str],
-) -> Result<Query, Problem> {
+) -> Result<(Caller, Query), Problem> {
     let caller = auth::caller(app, context, headers, ApiScope::RevocationsRead).await?;
     caller.subject_wide("follow the feed")?;
-    Query::read(uri, known)
+    Ok((caller, Query::read(uri, known)?))
 }
 
 const NO_CURSOR: &str = "must be a cursor of this feed";
