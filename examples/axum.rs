@@ -1,6 +1,7 @@
 //! An API whose routes are let in by access tokens: axum and one layer.
 //!
-//! `symbolon dev` prints an authority, an API key and a first token. Then:
+//! It follows the feed: a session that ends is refused within milliseconds, and no request asks the authority.
+//! `symbolon dev` prints an authority and an API key; the guide shows how a token is had. Then:
 //!
 //! ```sh
 //! ISSUER=http://127.0.0.1:8620 API_KEY=sym_ak_… cargo run -p symbolon-verify --example axum
@@ -12,6 +13,7 @@
 use axum::Router;
 use axum::routing::get;
 use std::error::Error;
+use std::io::Write;
 use symbolon_verify::layer::{Admit, Admitted};
 use symbolon_verify::{Policy, Verifier};
 
@@ -25,7 +27,7 @@ async fn orders(admitted: Admitted) -> String {
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::builder(&std::env::var("ISSUER")?)
         .audience("demo-api")
-        .introspection(&std::env::var("API_KEY")?)
+        .feed(&std::env::var("API_KEY")?)
         .connect()
         .await?;
     let admit = Admit::new(verifier, Policy::default().scope("orders:read"));
@@ -34,7 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/orders", get(orders))
         .layer(admit)
         .route("/livez", get(async || "up\n"));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
+    let listen = std::env::var("LISTEN").unwrap_or("127.0.0.1:9000".into());
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
     axum::serve(listener, app).await?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::error::Error;
+use std::io::Write;
 use symbolon_verify::{Policy, Presented, Rejected, Verifier};
 use tokio::net::TcpListener;
 
@@ -21,10 +22,12 @@ use tokio::net::TcpListener;
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::builder(&std::env::var("ISSUER")?)
         .audience("demo-api")
-        .introspection(&std::env::var("API_KEY")?)
+        .feed(&std::env::var("API_KEY")?)
         .connect()
         .await?;
-    let listener = TcpListener::bind("127.0.0.1:9000").await?;
+    let listen = std::env::var("LISTEN").unwrap_or("127.0.0.1:9000".into());
+    let listener = TcpListener::bind(listen).await?;
+    writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await?;
         let verifier = verifier.clone();

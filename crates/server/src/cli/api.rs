@@ -137,7 +137,9 @@ impl Api {
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
-        let mut connection = match self.connection.take() {
+        // An authority closes what was idle for long.
+        let kept = self.connection.take().filter(|connection| !connection.is_closed());
+        let mut connection = match kept {
             Some(connection) => connection,
             None => self.connect().await.map_err(|why| self.unreachable(&why))?,
         };

@@ -15,7 +15,8 @@ pub struct DevArgs {
     /// Where the authority answers [default: 127.0.0.1:8620]; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Where the demo API answers [default: 127.0.0.1:8621]; port 0 picks a free one
+    /// Where the demo API answers [default: 127.0.0.1:8621]; port 0 picks a free one. The second one answers
+    /// at 127.0.0.1:8622, or at a free port
     #[arg(long, value_name = "ADDRESS")]
     pub demo_listen: Option<SocketAddr>,
     /// Keep everything in this directory [default: a fresh temporary one]

@@ -1,5 +1,7 @@
 //! `symbolon demo`: see it work, against a running authority.
 
+mod theft;
+
 use crate::cli::api::{Api, ApiArgs, host, origin_form};
 use crate::cli::net::{Answer, Connection, NoAnswer, escape};
 use crate::cli::stopwatch::Stopwatch;
@@ -21,6 +23,8 @@ use tokio::task::JoinSet;
 pub enum Command {
     /// Renew one token many times at once: all are answered, nobody is logged out
     Race(RaceArgs),
+    /// Steal a refresh token and use it: who is thrown out, when, and what the log says
+    Theft(theft::TheftArgs),
 }
 
 /// Who races.
@@ -44,12 +48,17 @@ pub struct RaceArgs {
 /// # Errors
 /// The authority did not answer, or not as it promises.
 pub async fn run(command: Command) -> Result<(), Failure> {
-    let Command::Race(args) = command;
+    match command {
+        Command::Race(args) => run_race(args).await,
+        Command::Theft(args) => theft::run(args).await,
+    }
+}
+
+async fn run_race(args: RaceArgs) -> Result<(), Failure> {
     let mut api = Api::new(args.api)?;
-    let session = start(&mut api, &args.client_id).await?;
-    let token = session["refresh_token"].as_str().ok_or_else(|| {
-        Failure::refused(format!("client {:?} gets no refresh tokens", args.client_id))
-    })?;
+    let device = json!({ "class": "web", "name": "symbolon demo race" });
+    let session = start(&mut api, &args.client_id, &somebody()?, &device).await?;
+    let token = refresh_token(&session, &args.client_id)?;
     let endpoint = Endpoint { uri: api.at("/oauth2/token"), client_id: args.client_id };
     let (answers, milliseconds) = race(&api, &endpoint, token, args.callers).await?;
     let outcome = Outcome {
@@ -102,17 +111,27 @@ struct Endpoint {
     client_id: String,
 }
 
-async fn start(api: &mut Api, client_id: &str) -> Result<Value, Failure> {
+/// A subject that nobody has yet.
+fn somebody() -> Result<String, Failure> {
     let mut random = [0; 6];
     let filled = SystemRandom::new().fill(&mut random);
     filled.map_err(|_| Failure::could_not("the system has no randomness"))?;
-    let who = data_encoding::HEXLOWER.encode(&random);
-    let body = json!({
-        "subject": format!("demo-{who}"),
-        "client_id": client_id,
-        "device": { "class": "web", "name": "symbolon demo race" },
-    });
+    Ok(format!("demo-{}", data_encoding::HEXLOWER.encode(&random)))
+}
+
+async fn start(
+    api: &mut Api,
+    client_id: &str,
+    subject: &str,
+    device: &Value,
+) -> Result<Value, Failure> {
+    let body = json!({ "subject": subject, "client_id": client_id, "device": device });
     api.call(Method::POST, "/v1/sessions", Some(&body)).await
+}
+
+fn refresh_token<'s>(session: &'s Value, client_id: &str) -> Result<&'s str, Failure> {
+    let token = session["refresh_token"].as_str();
+    token.ok_or_else(|| Failure::refused(format!("client {client_id:?} gets no refresh tokens")))
 }
 
 /// Everybody is connected before anybody fires.

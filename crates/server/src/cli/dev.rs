@@ -1,4 +1,4 @@
-//! `symbolon dev`: an authority and a demo API on this machine, with nothing to configure.
+//! `symbolon dev`: an authority and two demo APIs on this machine, with nothing to configure.
 
 pub mod directory;
 pub mod setup;
@@ -13,6 +13,7 @@ use crate::authority::{
 use crate::cli::serve::{local, read_master_key};
 use crate::cli::{DevArgs, Failure};
 use crate::demo_api::{self, DemoApi};
+use crate::http::Stop;
 use crate::log;
 use crate::task::reload::Reload;
 use directory::Directory;
@@ -20,6 +21,7 @@ use setup::{Ports, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use symbolon_wire::SecretText;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use told::Told;
 
 /// Runs until it is told to stop.
@@ -32,8 +34,14 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let (stop, hangups) = (stop_on_signals()?, hangups()?);
     let api = listen_or_free(args.listen, 8620).await?;
     let demo = listen_or_free(args.demo_listen, 8621).await?;
+    let second = listen_or_free(None, 8622).await?;
     let metrics = listen_or_free(None, 8629).await?;
-    let ports = Ports { api: local(&api)?, demo: local(&demo)?, metrics: local(&metrics)? };
+    let ports = Ports {
+        api: local(&api)?,
+        demo: local(&demo)?,
+        second_demo: local(&second)?,
+        metrics: local(&metrics)?,
+    };
     let setup = Setup::new(&args, &directory, &ports)?;
     log::start(setup.config.log, setup.config.log_level);
     let master = read_master_key(&directory.master_key())?;
@@ -41,19 +49,34 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let app = live.now();
     let admin = open_admin_socket(directory.path());
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
-    let demo_key = api_key(&app, "demo-api", vec![ApiScope::RevocationsRead]).await?;
-    let demo_api = DemoApi::new(demo_api::Settings::of(&app.config, demo_key.expose()));
-    let demo_api =
-        demo_api.map_err(|why| Failure::could_not("the demo API cannot start").because(why))?;
-    let demo_api = tokio::spawn(demo_api.serve(demo, stop.clone()));
+    let demos = [
+        demo_api(&app, "demo-api", demo, &stop).await?,
+        demo_api(&app, "demo-api-2", second, &stop).await?,
+    ];
     Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
         .tell(args.json);
     let reload = Reload { live: live.clone(), read: setup.read_again(&args) };
     tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, Doors { api, metrics: Some(metrics), admin }, stop).await;
-    // It ends with the same signal; how it ended changes nothing any more.
-    let _ = demo_api.await;
+    for demo in demos {
+        // It ends with the same signal; how it ended changes nothing any more.
+        let _ = demo.await;
+    }
     Ok(())
+}
+
+/// Starts a demo API under a key of its own: a service as any other, which the authority knows by that name.
+async fn demo_api(
+    app: &App,
+    name: &str,
+    listener: TcpListener,
+    stop: &Stop,
+) -> Result<JoinHandle<()>, Failure> {
+    let key = api_key(app, name, vec![ApiScope::RevocationsRead]).await?;
+    let demo_api = DemoApi::new(demo_api::Settings::of(&app.config, key.expose()));
+    let demo_api =
+        demo_api.map_err(|why| Failure::could_not("the demo API cannot start").because(why))?;
+    Ok(tokio::spawn(demo_api.serve(listener, stop.clone())))
 }
 
 async fn api_key(app: &App, name: &str, scopes: Vec<ApiScope>) -> Result<SecretText, Failure> {

@@ -104,6 +104,19 @@ pub async fn events(
     api: &mut Api,
     members: &[(&str, Option<&str>)],
 ) -> Result<(Vec<Value>, bool), Failure> {
+    events_until(api, members, u64::MAX).await
+}
+
+/// The same, as far as this instant in seconds. Inclusive.
+///
+/// # Errors
+/// It was refused, or the authority did not answer.
+pub async fn events_until(
+    api: &mut Api,
+    members: &[(&str, Option<&str>)],
+    until: u64,
+) -> Result<(Vec<Value>, bool), Failure> {
+    let late = |event: &Value| event["at"].as_u64().is_some_and(|at| until < at);
     let (mut events, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let paging = [("limit", Some("200")), ("cursor", cursor.as_deref())];
@@ -111,6 +124,11 @@ pub async fn events(
         let mut page = api.call(Method::GET, &path, None).await?;
         if let Value::Array(items) = page["items"].take() {
             events.extend(items);
+        }
+        // They come oldest first.
+        if events.last().is_some_and(late) {
+            events.retain(|event| !late(event));
+            return Ok((events, false));
         }
         let next = page["next"].as_str().map(str::to_owned);
         if next.is_none() || EVENTS_MAX <= events.len() {

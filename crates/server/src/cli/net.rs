@@ -123,6 +123,11 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
 pub struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
+    /// Whether the other side has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use symbolon_verify::{Rejected, Unknown};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout};
 
 /// Closed because the session is over, or the token no longer good: 401 in the private range.
 const UNAUTHORIZED: u16 = 4401;
@@ -28,8 +28,8 @@ const UNAUTHORIZED: u16 = 4401;
 /// Closed because the server stops (RFC 6455 §7.4.1).
 const GOING_AWAY: u16 = 1001;
 
-/// How often a token is checked again.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often a token is checked again, for the first time so long after it was let in.
+pub const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a socket stays open on its last yes while the authority cannot be asked. Inclusive.
 const UNANSWERED_MAX: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ impl Live {
         admitted: &Admitted,
     ) -> Option<(u16, &'static str)> {
         let (mut ended, mut heard) = (admitted.verified.ended(), true);
-        let mut tick = interval(CHECK_EVERY);
+        let mut tick = interval_at(Instant::now() + CHECK_EVERY, CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_yes = Instant::now();
         loop {

@@ -8,6 +8,8 @@ mod cors;
 mod guard;
 mod live;
 
+pub use live::CHECK_EVERY;
+
 use crate::config::Config;
 use crate::http::{self, Door, Stop};
 use answer::{Names, Problem};

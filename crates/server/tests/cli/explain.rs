@@ -37,15 +37,22 @@ fn a_kicked_person_s_token_says_who_kicked_them_when_and_from_where() {
     let before = dev.run(&["explain", token, "--json"]).ok().json();
     assert_eq!(before["what"], "an access token (RFC 9068) that this authority signed");
     assert!(before["so"][0].as_str().unwrap().starts_with("The session is active"), "{before}");
+    assert!(
+        before["so"][1].as_str().unwrap().starts_with("No event has hit the token"),
+        "{before}"
+    );
 
     dev.run(&["sessions", "kick", sid, "--note", "ticket 4711"]).ok();
     for about in [vec![token], vec!["--sid", sid], vec!["--subject", "10086"]] {
         let ran = dev.run(&[&["explain"], &about[..]].concat()).ok();
-        let told = ran.out.lines().last().unwrap();
-        for part in ["kicked at 2", "by api_key:dev", "from 127.0.0.1", "ticket 4711", "request "] {
+        let mut over = ran.out.lines().filter(|line| line.contains("kicked at 2"));
+        let told = over.next_back().unwrap();
+        for part in ["by api_key:dev", "from 127.0.0.1", "ticket 4711", "request "] {
             assert!(told.contains(part), "{part}: {}", ran.out);
         }
     }
+    let told = dev.run(&["explain", token]).ok().out;
+    assert_eq!(told.lines().last(), Some("Event 1 of the feed killed the token."), "{told}");
     let events = dev.run(&["explain", "--sid", sid, "--json"]).ok().json();
     let request = text(&events["events"][0], "request_id").to_owned();
     let told = dev.run(&["explain", "--request-id", &request]).ok().out;
@@ -58,8 +65,46 @@ fn a_changed_permission_is_told_as_renew_and_not_as_sign_in() {
     let session = start(&dev, "10086");
     dev.run(&["subjects", "roles", "10086", "admin"]).ok();
     let told = dev.run(&["explain", text(&session, "access_token")]).ok().out;
-    assert!(told.contains("The token must renew: permissions_changed"), "{told}");
+    let stale =
+        "Event 1 of the feed made the token stale, so it must renew: permissions_changed at 2";
+    assert!(told.contains(stale), "{told}");
     assert!(told.contains("The session is active"), "{told}");
+}
+
+#[test]
+fn a_token_names_the_event_that_killed_it_though_its_session_goes_on() {
+    let dev = Dev::start(&[]);
+    let revoke = |target: Value| {
+        let body =
+            json!({"target": target, "effect": "revoked", "reason": "admin", "note": "4711"});
+        dev.post("/v1/revocations", &body)
+    };
+    let explained = |token: &str| dev.run(&["explain", token]).ok().out;
+    let session = start(&dev, "10086");
+    let token = text(&session, "access_token");
+    let facts = dev.run(&["explain", token, "--json"]).ok().json();
+    revoke(json!({"jti": facts["facts"]["jti"]}));
+    let told = explained(token);
+    assert!(told.contains("Event 1 of the feed killed the token: admin at 2"), "{told}");
+    assert!(told.contains("The session is active") && told.contains("4711"), "{told}");
+
+    let other = start(&dev, "10087");
+    revoke(json!({"kid": facts["facts"]["kid"]}));
+    let told = explained(text(&other, "access_token"));
+    assert!(told.contains("Event 2 of the feed killed the token: admin at 2"), "{told}");
+}
+
+#[test]
+fn the_token_of_a_service_names_its_event_too() {
+    let dev = Dev::start(&[]);
+    let token = dev.service_token();
+    let told = dev.run(&["explain", &token]).ok().out;
+    assert!(told.contains("No event has hit the token"), "{told}");
+    dev.run(&["clients", "disable", "service"]).ok();
+    let told = dev.run(&["explain", &token]).ok().out;
+    assert!(told.contains("It belongs to no session"), "{told}");
+    let stale = "Event 1 of the feed made the token stale, so it must renew: client_disabled at 2";
+    assert!(told.contains(stale), "{told}");
 }
 
 #[test]

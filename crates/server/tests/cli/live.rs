@@ -48,6 +48,15 @@ impl Dev {
         self.send("/oauth2/token", "Content-Type: application/x-www-form-urlencoded", &form)
     }
 
+    /// An access token of client `service`, got with its own credentials.
+    pub(crate) fn service_token(&self) -> String {
+        let secret = self.ready["clients"]["service"]["client_secret"].as_str().unwrap();
+        let form =
+            format!("grant_type=client_credentials&client_id=service&client_secret={secret}");
+        let headers = "Content-Type: application/x-www-form-urlencoded";
+        self.send("/oauth2/token", headers, &form)["access_token"].as_str().unwrap().to_owned()
+    }
+
     fn send(&self, path: &str, headers: &str, body: &str) -> Value {
         let host = self.text("authority").strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();

@@ -13,6 +13,8 @@ mod doctor;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod live;
@@ -20,5 +22,7 @@ mod live;
 mod manual;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod theft;
 #[cfg(test)]
 mod usage;

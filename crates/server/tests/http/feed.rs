@@ -326,7 +326,7 @@ async fn whoever_stops_reading_delays_nobody_and_is_let_go() {
         server.revoke_thousand(round).await;
         mirror.follow(&mut stream, (round as u64 + 1) * 1000).await;
     }
-    // The demo API of `dev` may be a third.
+    // The demo APIs of `dev` may be two more.
     assert!(2 <= figure(&server.metrics().await, "symbolon_feed_followers"));
     let frames = silent.rest().await;
     assert!(matches!(frames.last(), Some(Frame::Bye(_))), "{:?}", frames.last());

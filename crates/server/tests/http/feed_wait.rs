@@ -10,11 +10,11 @@ async fn kick(server: &Server, sid: &str, wait: &str) -> Value {
     server.ask_as_back_end(Ask::delete(&path)).await.expect(200).member("verifiers")
 }
 
-/// A `dev` whose demo API, a verifier too, has reported.
+/// A `dev` whose two demo APIs, verifiers too, have reported.
 async fn server() -> Server {
     let server = Server::with(&[]).await;
-    let reported = || async { (!server.list("/v1/verifiers").await.is_empty()).then_some(()) };
-    until("the demo API has reported", reported).await;
+    let reported = || async { (server.list("/v1/verifiers").await.len() == 2).then_some(()) };
+    until("the demo APIs have reported", reported).await;
     server
 }
 
@@ -32,11 +32,11 @@ fn lagging<'a>(heard: &'a Value, instance: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn a_kick_is_in_force_at_the_demo_api_when_the_answer_comes() {
+async fn a_kick_is_in_force_at_both_demo_apis_when_the_answer_comes() {
     let server = server().await;
     let sid = server.sign_in("alice").await.sid;
     let heard = kick(&server, &sid, "10s").await;
-    assert_eq!((&heard["live"], &heard["applied"]), (&json!(1), &json!(1)), "{heard}");
+    assert_eq!((&heard["live"], &heard["applied"]), (&json!(2), &json!(2)), "{heard}");
     assert_eq!((&heard["lagging"], &heard["offline_routes"]), (&json!([]), &json!(0)));
     assert!(heard["elapsed_ms"].as_u64().unwrap() < 9_000, "{heard}");
     let sid = server.sign_in("alice").await.sid;
@@ -61,7 +61,7 @@ async fn a_verifier_is_asked_to_report_and_the_answer_comes_when_it_has_applied(
         }
     };
     let (heard, ()) = tokio::join!(kick(&server, &sid, "10s"), verifier);
-    assert_eq!((&heard["live"], &heard["applied"]), (&json!(2), &json!(2)), "{heard}");
+    assert_eq!((&heard["live"], &heard["applied"]), (&json!(3), &json!(3)), "{heard}");
     assert!(heard["elapsed_ms"].as_u64().unwrap() < 9_000, "{heard}");
 }
 
@@ -76,7 +76,7 @@ async fn a_verifier_that_says_nothing_is_named_with_when_it_stops_trusting_its_m
     server.ask_as_back_end(Ask::json("/v1/feed/applied", &body)).await.expect(204);
     let sid = server.sign_in("alice").await.sid;
     let heard = kick(&server, &sid, "100ms").await;
-    assert_eq!((&heard["live"], &heard["offline_routes"]), (&json!(2), &json!(3)), "{heard}");
+    assert_eq!((&heard["live"], &heard["offline_routes"]), (&json!(3), &json!(3)), "{heard}");
     let lagging = lagging(&heard, "slow");
     let (seen, until) = (&lagging["last_seen"], &lagging["trusts_mirror_until"]);
     let trusts = until.as_u64().unwrap() - seen.as_u64().unwrap();
@@ -95,7 +95,7 @@ async fn whose_bound_has_passed_is_waited_for_no_more() {
     server.applied("brief", cursor, 300).await;
     let sid = server.sign_in("alice").await.sid;
     pass(Duration::from_millis(400)).await;
-    assert_eq!(kick(&server, &sid, "10s").await["live"], 1);
+    assert_eq!(kick(&server, &sid, "10s").await["live"], 2);
     assert_eq!(listed(&server, "brief").await["live"], false);
 }
 
@@ -103,7 +103,7 @@ async fn whose_bound_has_passed_is_waited_for_no_more() {
 async fn every_revoking_call_can_wait() {
     let server = server().await;
     let waits = |answer: crate::common::Answer| {
-        assert_eq!(answer.member("verifiers")["live"], 1, "{answer:?}");
+        assert_eq!(answer.member("verifiers")["live"], 2, "{answer:?}");
     };
     let ask = async |ask: Ask| server.ask_as_back_end(ask).await.expect(200);
     server.sign_in("alice").await;

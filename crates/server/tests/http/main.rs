@@ -53,6 +53,8 @@ mod import;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod me;
 #[cfg(test)]
 mod metrics;

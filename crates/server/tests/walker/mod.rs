@@ -131,6 +131,7 @@ impl Here {
     /// A line of the page with the addresses of this walk.
     fn place(&self, text: &str) -> String {
         text.replace("http://127.0.0.1:8621", self.text("demo_api"))
+            .replace("http://127.0.0.1:8622", self.text("second_demo_api"))
             .replace("127.0.0.1:8620", &self.listen.to_string())
             .replace("127.0.0.1:8629", &self.metrics.to_string())
     }

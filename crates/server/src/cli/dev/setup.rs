@@ -16,6 +16,8 @@ pub struct Ports {
     pub api: SocketAddr,
     /// The demo API.
     pub demo: SocketAddr,
+    /// The second demo API.
+    pub second_demo: SocketAddr,
     /// The counters.
     pub metrics: SocketAddr,
 }
@@ -89,13 +91,18 @@ pub fn usual() -> Result<Config, Failure> {
     let args = DevArgs::default();
     let directory = Directory::open(None)?;
     let local = |port| SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
-    let ports = Ports { api: local(8620), demo: local(8621), metrics: local(8629) };
+    let ports = Ports {
+        api: local(8620),
+        demo: local(8621),
+        second_demo: local(8622),
+        metrics: local(8629),
+    };
     Setup::of_flags(&args, &directory, &ports).map(|setup| setup.config)
 }
 
 /// A configuration file that says what the flags ask for.
 fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str) -> String {
-    let Ports { api, demo, metrics } = ports;
+    let Ports { api, demo, second_demo, metrics } = ports;
     let issuer = authority_url(*api);
     let database = format!("sqlite:{}", directory.database().display());
     let store = args.store.clone().unwrap_or(database);
@@ -104,7 +111,7 @@ fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str)
     let web = grace(args, ttl, Duration::from_secs(10));
     let app = grace(args, ttl, Duration::from_secs(120));
     let (ttl, store) = (duration_text(ttl), quoted(&store));
-    let origins = origins(&[api.port(), demo.port(), 5173, 3000]);
+    let origins = origins(&[api.port(), demo.port(), second_demo.port(), 5173, 3000]);
     format!(
         r#"
 issuer = "{issuer}"

@@ -30,6 +30,7 @@ impl Told<'_> {
         json!({
             "authority": authority_url(self.ports.api),
             "demo_api": authority_url(self.ports.demo),
+            "second_demo_api": authority_url(self.ports.second_demo),
             "metrics": format!("{}/metrics", authority_url(self.ports.metrics)),
             "api_key": self.api_key,
             "data": self.directory.path(),
@@ -54,22 +55,24 @@ impl Told<'_> {
     fn banner(&self) -> String {
         let kept = if self.directory.is_temporary() { "removed when you stop" } else { "kept" };
         let (authority, demo) = (&self.setup.config.issuer, authority_url(self.ports.demo));
+        let second = authority_url(self.ports.second_demo);
         let metrics = authority_url(self.ports.metrics);
         let (data, key) = (self.directory.path().display(), self.api_key);
         format!(
             "Symbolon is ready.
 
   authority  {authority}
-  demo API   {demo}
+  demo API   {demo}, and a second one at {second}
   metrics    {metrics}/metrics
   data       {data} ({kept})
 
 In another terminal:
 
-  export SYMBOLON_URL={authority} SYMBOLON_API_KEY={key}
+  export SYMBOLON_URL={authority} \\
+    SYMBOLON_API_KEY={key}
   alias symbolon=target/release/symbolon
   symbolon demo race
-  symbolon sessions list
+  symbolon demo theft
 
 Ctrl-C stops everything."
         )

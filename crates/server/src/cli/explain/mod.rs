@@ -1,7 +1,8 @@
 //! `symbolon explain`: what a token is, why a session ended, what a setting costs.
 
 mod client;
-mod story;
+mod fate;
+pub(in crate::cli) mod story;
 mod token;
 
 use crate::cli::api::{Api, ApiArgs};

@@ -35,6 +35,13 @@ impl Asking {
         Ok(log::events(&mut self.api, &members).await?.0)
     }
 
+    /// The whole history between two instants in seconds, whomever it is about. Inclusive.
+    pub(super) async fn between(&mut self, from: u64, to: u64) -> Result<Vec<Value>, Failure> {
+        let since = self.since.parse().unwrap_or_default();
+        let from = from.max(since).to_string();
+        Ok(log::events_until(&mut self.api, &[("since", Some(&*from))], to).await?.0)
+    }
+
     pub(super) async fn session(&mut self, sid: &str) -> Result<Value, Failure> {
         self.get(&format!("/v1/sessions/{}", escape(sid))).await
     }
@@ -175,7 +182,7 @@ pub(super) async fn request(asking: &mut Asking, id: &str) -> Result<Explanation
 }
 
 /// An event as a sentence: what, when, by whom, from where, why.
-pub(super) fn sentence(event: &Value) -> String {
+pub(in crate::cli) fn sentence(event: &Value) -> String {
     let of = |member: &str| text(&event[member]);
     let word = if event["change"].is_null() { of("reason") } else { of("change") };
     let mut said = format!("{word} at {} by {}", time(&event["at"]), of("by"));

@@ -1,10 +1,11 @@
 //! What a token says, and what the authority says of it.
 
+use super::fate::Fate;
 use super::story::{self, Asking};
 use super::{Explanation, Told};
 use crate::cli::{Exit, Failure};
 use crate::clock::civil_now;
-use serde_json::{Value, json};
+use serde_json::json;
 use symbolon_core::Ver;
 use symbolon_wire::{
     Algorithm, KeySet, ParsedClaims, UnverifiedAccessToken, UnverifiedRefreshToken,
@@ -109,14 +110,24 @@ async fn access_token(text: &str, asking: Option<Asking>) -> Result<Told, Failur
         Ok(what) => told.what = what,
         Err(why) => return Ok(part(told, why)),
     }
-    let Some(sid) = claims.sid else {
-        told.so("It belongs to no session: a service got it with its own credentials.");
-        return Ok(Told::Whole(told));
-    };
-    match of_session(&mut asking, &session_id_text(sid), &claims, &mut told).await {
+    match story_and_fate(&mut asking, (&token, &claims), &mut told).await {
         Ok(()) => Ok(Told::Whole(told)),
         Err(why) => Ok(part(told, why)),
     }
+}
+
+async fn story_and_fate(
+    asking: &mut Asking,
+    (token, claims): (&UnverifiedAccessToken, &ParsedClaims<'_>),
+    told: &mut Explanation,
+) -> Result<(), Failure> {
+    match claims.sid {
+        Some(sid) => {
+            story::of_session(asking, &session_id_text(sid), told).await?;
+        }
+        None => told.so("It belongs to no session: a service got it with its own credentials."),
+    }
+    Fate::of(token, claims).tell(asking, told).await
 }
 
 fn facts(told: &mut Explanation, token: &UnverifiedAccessToken, claims: &ParsedClaims<'_>) {
@@ -153,37 +164,6 @@ async fn signature(text: &str, alg: &str, asking: &mut Asking) -> Result<String,
             "an access token (RFC 9068) that no key of this authority's JWKS signed".to_owned()
         }
     })
-}
-
-async fn of_session(
-    asking: &mut Asking,
-    sid: &str,
-    claims: &ParsedClaims<'_>,
-    told: &mut Explanation,
-) -> Result<(), Failure> {
-    let session = story::of_session(asking, sid, told).await?;
-    let mut events = asking.events("jti", &claims.jti).await?;
-    events.extend(told.events.iter().filter(|event| outdates(event, &claims.ver)).cloned());
-    if session["state"] == "active"
-        && let Some(event) = events.last()
-    {
-        let must = if event["effect"] == "stale" { "renew" } else { "sign in" };
-        told.so(format!("The token must {must}: {}", story::sentence(event)));
-    }
-    Ok(())
-}
-
-/// Whether an event is a bound above the token's counters.
-fn outdates(event: &Value, ver: &Ver) -> bool {
-    let counter = match event["kind"].as_str() {
-        Some("subject") => ver.subject,
-        Some("client") => ver.client,
-        Some("everything") => ver.everything,
-        Some(_) | None => return false,
-    };
-    let below = event["below"].as_str().and_then(|text| text.split_once('.'));
-    let below = below.and_then(|(e, c)| Some((e.parse::<u32>().ok()?, c.parse::<u64>().ok()?)));
-    below.is_some_and(|below| (ver.store.0, counter) < below)
 }
 
 const ASK_TOO: &str = "Whether its session is alive only the authority knows: set SYMBOLON_URL and \
