@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may stop")]
 
 mod chance;
+mod crowd;
 mod link;
 mod node;
 mod peer;

@@ -197,7 +197,7 @@ impl World {
     }
 }
 
-fn token(keys: &Keys, number: u64) -> String {
+pub(crate) fn token(keys: &Keys, number: u64) -> String {
     let claims = format!(
         r#"{{"iss":"{ISSUER}","sub":"42","aud":"demo-api","client_id":"web","iat":{},"exp":{},"jti":"j{number}","scope":"orders:read","sid":"{}","ver":[0,0,0,0]}}"#,
         BEGIN - 300,
