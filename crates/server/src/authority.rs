@@ -154,6 +154,7 @@ pub fn data_directory(store: &StoreUrl) -> PathBuf {
 pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
     let feeding = tokio::spawn(feed::run(live.clone(), stop.clone()));
+    let own_feed = tokio::spawn(feed::run_own(live.clone(), stop.clone()));
     let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
     let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
@@ -170,6 +171,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let _ = sweeping.await;
     let _ = turning.await;
     let _ = feeding.await;
+    let _ = own_feed.await;
     for other in [counting, managing].into_iter().flatten() {
         let _ = other.await;
     }

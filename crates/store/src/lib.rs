@@ -423,6 +423,13 @@ impl Store {
         }
     }
 
+    /// The position of the newest durable event, from memory. Whatever was answered is before it or at it.
+    pub fn head(&self) -> u64 {
+        match self {
+            Self::Sqlite(store) => store.head(),
+        }
+    }
+
     /// The position of the newest durable event, told to whoever waits as soon as it changes. What it says is
     /// read from memory: it wakes readers, who then ask the store itself.
     pub fn heads(&self) -> watch::Receiver<u64> {

@@ -176,6 +176,10 @@ impl Sqlite {
         self.0.shared.commits.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn head(&self) -> u64 {
+        *self.0.shared.head.borrow()
+    }
+
     pub(crate) fn heads(&self) -> watch::Receiver<u64> {
         self.0.shared.head.subscribe()
     }

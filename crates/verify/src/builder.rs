@@ -1,7 +1,6 @@
 //! What a verifier is made from.
 
 use crate::cache::{Cache, ENTRIES_DEFAULT};
-use crate::keys::Keys;
 use crate::mirror::Mirror;
 use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
@@ -118,6 +117,25 @@ impl Builder {
         Ok(verifier)
     }
 
+    /// A verifier for another audience of the same issuer, which shares keys, feed and mirror with `other`: what a
+    /// gateway in front of several services needs. What else this builder was told of keys and feed does not count,
+    /// and the smaller of the two largest ages holds for it.
+    ///
+    /// Security: each audience has tokens, a cache and an algorithm of its own; a token for one is good at no other.
+    ///
+    /// # Errors
+    /// No audience, or another issuer.
+    pub fn sharing(self, other: &Verifier) -> Result<Verifier, SetupError> {
+        let mut expected = self.expected()?;
+        if expected.issuer != other.expected.issuer {
+            return Err(SetupError::Issuer("is not that of the verifier to share with"));
+        }
+        expected.keys = Arc::clone(&other.expected.keys);
+        expected.mirror = Arc::clone(&other.expected.mirror);
+        expected.max_staleness = expected.max_staleness.min(other.expected.max_staleness);
+        Ok(other.sharing(expected))
+    }
+
     pub(crate) fn expected(&self) -> Result<Expected, SetupError> {
         let audience = self.audience.as_deref().filter(|name| !name.is_empty());
         let audience = audience.ok_or(SetupError::Audience)?.into();
@@ -134,14 +152,14 @@ impl Builder {
             audience,
             algorithms,
             typ: self.typ,
-            keys: Keys::default(),
+            keys: Arc::default(),
             cache: worth_it.then(|| Cache::new(self.cache)),
             mirror: Arc::new(Mirror::new()),
             max_staleness: self.max_staleness,
             rejections: Rejections::default(),
             hits: Hits::default(),
             #[cfg(feature = "net")]
-            sessions: crate::sessions::Sessions::default(),
+            sessions: Arc::default(),
         })
     }
 }

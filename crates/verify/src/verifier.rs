@@ -27,7 +27,7 @@ pub(crate) struct Expected {
     pub(crate) audience: Box<str>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) typ: Type,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     /// What was verified already; none where verifying again is cheaper.
     pub(crate) cache: Option<Cache>,
     /// What is revoked; empty where no feed is followed.
@@ -37,7 +37,7 @@ pub(crate) struct Expected {
     pub(crate) rejections: Rejections,
     pub(crate) hits: Hits,
     #[cfg(feature = "net")]
-    pub(crate) sessions: crate::sessions::Sessions,
+    pub(crate) sessions: Arc<crate::sessions::Sessions>,
 }
 
 /// Whether a good token's session lives, as far as the policy lets us say so ourselves.
@@ -102,6 +102,17 @@ impl Verifier {
             #[cfg(feature = "net")]
             net: None,
         }
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn sharing(&self, mut expected: Expected) -> Self {
+        expected.sessions = Arc::clone(&self.expected.sessions);
+        Self { expected: Arc::new(expected), net: self.net.clone() }
+    }
+
+    #[cfg(not(feature = "net"))]
+    pub(crate) fn sharing(&self, expected: Expected) -> Self {
+        Self::without_network(expected)
     }
 
     /// A token that names no key of ours may name a newer one, if there is anywhere to look for it.

@@ -8,6 +8,7 @@ mod entries;
 mod figures;
 mod follow;
 mod log;
+mod own;
 mod reading;
 mod registered;
 mod snapshot;
@@ -20,6 +21,7 @@ pub use figures::Figures;
 pub(crate) use follow::unfolded;
 pub use follow::{Follower, Poll};
 pub use log::{FRAMES_MAX, Log, Next, Part, Place, Sent, base};
+pub use own::{Own, run as run_own};
 pub use reading::{Answered, Reading, Stopped};
 pub use snapshot::SNAPSHOTS_MAX;
 pub use tail::{TICK, run};
@@ -64,6 +66,8 @@ pub struct Feed {
     snapshots: Snapshots,
     /// Who reports what they applied.
     pub verifiers: Verifiers,
+    /// What this process knows of the feed as a verifier does.
+    pub own: Own,
 }
 
 #[derive(Default)]
@@ -88,6 +92,7 @@ impl Default for Feed {
             dropped: AtomicU64::new(0),
             snapshots: Snapshots::default(),
             verifiers: Verifiers::default(),
+            own: Own::default(),
         }
     }
 }

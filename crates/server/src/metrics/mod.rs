@@ -43,6 +43,7 @@ pub struct Metrics {
     ended: Family<ClientAnd, Counter>,
     reloads: Family<What, Counter>,
     checks: Family<RuleAnd, Counter>,
+    from_memory: Counter,
     unanswered: Counter,
     credentials: Counter,
     windows: Windows,
@@ -58,6 +59,7 @@ impl Default for Metrics {
             ended: Family::default(),
             reloads: Family::default(),
             checks: Family::default(),
+            from_memory: Counter::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
             windows: Windows::default(),
@@ -75,6 +77,8 @@ impl Default for Metrics {
         registry.register("config_reloads", about, this.reloads.clone());
         let about = "Requests at gateways, by the rule that decided and what became of them";
         registry.register("gateway_checks", about, this.checks.clone());
+        let about = "Requests that a gateway let in by what this process knows of the feed, without the store";
+        registry.register("gateway_from_memory", about, this.from_memory.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
         registry.register(
             "failed_credentials",
@@ -123,6 +127,11 @@ impl Metrics {
     pub fn checked(&self, rule: Option<&str>, what: &'static str) {
         let rule = rule.unwrap_or_default().to_owned();
         self.checks.get_or_create(&RuleAnd { rule, what }).inc();
+    }
+
+    /// A gateway's request was let in without the store.
+    pub fn answered_from_memory(&self) {
+        self.from_memory.inc();
     }
 
     /// A request was refused.

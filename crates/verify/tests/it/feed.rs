@@ -1,11 +1,13 @@
 //! The feed without a network: what a follower believes, and what it does not.
 
 use crate::script::{Script, kicked, text};
-use crate::tokens::{AUDIENCE, keys};
+use crate::tokens::{AUDIENCE, key, keys};
 use std::time::Duration;
 use symbolon_core::StoreEpoch;
 use symbolon_verify::feed::{Follower, Gap, Want};
-use symbolon_verify::{Algorithm, Policy, Rejected, Timestamp, Unknown, Verifier};
+use symbolon_verify::{
+    Algorithm, Distrust, Policy, Rejected, SetupError, Timestamp, Unknown, Verifier,
+};
 use symbolon_wire::SigningKey;
 use symbolon_wire::feed::{BLOCK, Checkpoint, Cursor, Frame};
 
@@ -80,6 +82,26 @@ fn what_the_snapshot_and_the_stream_revoke_is_refused_and_nothing_else() {
     assert_eq!(status.cache_hits, 6, "three tokens, each found again twice");
     assert_eq!(status.rejected.iter().find(|(word, _)| *word == "revoked"), Some(&("revoked", 6)));
     assert_eq!(follower.position(), Some((1, 2)));
+}
+
+#[test]
+fn verifiers_that_share_know_the_same_and_each_lets_its_own_audience_in() {
+    let (mut script, verifier, mut follower) = following();
+    let other = |issuer: &str, audience: &str| {
+        Verifier::builder(issuer).audience(audience).sharing(&verifier)
+    };
+    let twin = other(&script.issuer, AUDIENCE).unwrap();
+    let stranger = other(&script.issuer, "billing").unwrap();
+    assert!(matches!(other("https://elsewhere.example", AUDIENCE), Err(SetupError::Issuer(_))));
+    assert_eq!(script.judged(&twin, 1, &strict(1_000)), Ok(()), "it follows nothing itself");
+    let not_for_us = Err(Rejected::Untrusted(Distrust::Audience));
+    assert_eq!(script.judged(&stranger, 1, &Policy::offline()), not_for_us);
+    script.kick(1);
+    catch_up(&script, &mut follower).unwrap();
+    assert_eq!(script.judged(&twin, 1, &Policy::offline()), kicked());
+    verifier.replace_keys(keys(&[&key(Algorithm::Es256)]));
+    let unknown = Err(Rejected::Untrusted(Distrust::Key));
+    assert_eq!(script.judged(&twin, 2, &Policy::offline()), unknown);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod answer;
 mod authority;
 mod described;
 pub mod ext_authz;
+pub mod verifier;
 
 use super::serve::Peer;
 use crate::app::Live;

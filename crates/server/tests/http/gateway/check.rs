@@ -1,7 +1,7 @@
 //! `/gateway/check` itself: who is believed, what is answered, what is counted.
 
 use super::{RULES, authority, configuration, token};
-use crate::common::{Answer, Ask, Server, run};
+use crate::common::{Answer, Ask, Server, run, until};
 use serde_json::json;
 
 /// As nginx asks.
@@ -63,6 +63,34 @@ async fn each_no_says_what_is_missing() {
     let kicked = ask("GET", "/me").await.expect_problem(401, "invalid-token");
     assert_eq!(kicked.text("reason"), "kicked");
     assert!(challenge(&kicked).ends_with(r#"reason="revoked", ended="kicked""#));
+}
+
+#[tokio::test]
+async fn what_was_ended_is_refused_from_the_answer_on_though_others_are_let_in_from_memory() {
+    let server = authority().await;
+    let (stays, _) = token(&server, "web", "stays", &[]).await;
+    let from_memory = async || {
+        let metrics = server.metrics().await;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("symbolon_gateway_from_memory_total "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    let me = |token: &str| server.ask(about("GET", "/me").key(token));
+    until("the authority follows its own feed", async || {
+        me(&stays).await.expect(200);
+        (0 < from_memory().await).then_some(())
+    })
+    .await;
+    for number in 0..100 {
+        let (access, sid) = token(&server, "web", &format!("user-{number}"), &[]).await;
+        me(&access).await.expect(200);
+        me(&access).await.expect(200);
+        server.kick(&sid).await.expect(200);
+        me(&access).await.expect_problem(401, "invalid-token");
+        me(&stays).await.expect(200);
+    }
+    assert!(100 < from_memory().await, "otherwise this tests the store alone");
 }
 
 #[tokio::test]

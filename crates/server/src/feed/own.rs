@@ -1,0 +1,211 @@
+//! The authority as a verifier of its own: it follows its own feed, so that a gateway is answered from memory.
+//!
+//! What is said here is never older than the store: somebody is let in only if everything that was committed
+//! before the question is known, under the configuration and the keys of the question. Every other answer, each
+//! no included, is the store's.
+
+use super::Next;
+use crate::app::{App, Live};
+use crate::clock::monotonic;
+use crate::config::Config;
+use crate::http::Stop;
+use crate::keys::Keys;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use symbolon_core::{Fault, Timestamp};
+use symbolon_verify::feed::{Follower, Gap, Want};
+use symbolon_verify::{Claims, Now, Policy, Presented, SetupError, Verifier};
+use symbolon_wire::feed::Cursor;
+use symbolon_wire::{KeySet, Malformed};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// What the authority knows of its own feed, as whoever verifies does.
+#[derive(Default)]
+pub struct Own {
+    known: RwLock<Option<Arc<Known>>>,
+    /// One more than the position up to which everything is known; zero while nothing is.
+    applied: AtomicU64,
+}
+
+/// Verifiers under one configuration and one set of keys.
+struct Known {
+    config: Arc<Config>,
+    keys: Arc<Keys>,
+    by_audience: BTreeMap<Arc<str>, Verifier>,
+}
+
+impl Own {
+    /// Lets `read` see the claims of a token that is good for an audience now; `None`: the store must be asked.
+    pub fn look<R>(
+        &self,
+        app: &App,
+        (token, audience): (&str, &str),
+        at: Timestamp,
+        read: impl FnOnce(&Claims<'_>) -> R,
+    ) -> Option<R> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let same = Arc::ptr_eq(&known.config, &app.config) && Arc::ptr_eq(&known.keys, &app.keys);
+        let verifier = known.by_audience.get(audience).filter(|_| same)?;
+        // Before the token is looked at: what is applied later can only take away.
+        if self.applied.load(Ordering::Acquire) <= app.store.head() {
+            return None;
+        }
+        let now = Now { wall: at, monotonic: monotonic() };
+        let checked =
+            verifier.check(&Presented::bearer(token), &Policy::offline(), now, |claims| {
+                app.client(claims.client_id).map(|_| read(claims))
+            });
+        checked.ok().flatten()
+    }
+
+    fn know(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
+    }
+
+    fn knows(&self, app: &App) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().is_some_and(|known| {
+            Arc::ptr_eq(&known.config, &app.config) && Arc::ptr_eq(&known.keys, &app.keys)
+        })
+    }
+
+    fn applied(&self, position: Option<(u32, u64)>) {
+        let position = position.map_or(0, |(_, position)| position.saturating_add(1));
+        self.applied.store(position, Ordering::Release);
+    }
+}
+
+/// Follows the own feed until told to stop, wherever a gateway has rules.
+pub async fn run(live: Live, mut stop: Stop) {
+    let following = async {
+        let mut tick = interval(super::TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if live.now().config.gateway.rules.0.is_empty() {
+                continue;
+            }
+            let halt = follow(&live).await;
+            live.now().feed.own.applied(None);
+            if let Err(why) = halt {
+                tracing::warn!(%why, "gateways are answered from the store");
+            }
+        }
+    };
+    tokio::select! {
+        () = following => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Goes on for as long as it can: `Ok` when the feed was read anew.
+async fn follow(live: &Live) -> Result<(), Halt> {
+    let app = live.now();
+    let verifier = Verifier::builder(&app.config.issuer).audience(&app.config.issuer);
+    let verifier = verifier.cache(0).offline(KeySet::parse(&app.keys.jwks())?)?;
+    let mut follower = Follower::new(&verifier);
+    app.feed.caught_up(&app.store).await.map_err(|_| Halt::NotReady)?;
+    let snapshot = app.feed.snapshot(&app).await?.map_err(|_| Halt::NotReady)?;
+    let now = Now { wall: app.now()?, monotonic: monotonic() };
+    // A million entries take a while: not on a thread that others need.
+    let taken = spawn_blocking(move || {
+        let taken = follower.on_snapshot(&snapshot, now);
+        (taken, follower)
+    });
+    let (taken, mut follower) = taken.await.map_err(|_| Halt::NotReady)?;
+    taken?;
+    let feed = Arc::clone(&app.feed);
+    let mut moved = feed.moved.subscribe();
+    let Want::Stream { after } = follower.wants() else { return Err(Halt::NotReady) };
+    let cursor = Cursor::parse(&after)?;
+    let Some(mut place) = feed.state().log.as_ref().and_then(|log| log.place(Some(cursor))) else {
+        return Ok(());
+    };
+    drop(app);
+    loop {
+        moved.borrow_and_update();
+        let app = live.now();
+        if !feed.own.knows(&app) {
+            feed.own.know(known(&app, &verifier)?);
+        }
+        loop {
+            let frame = match feed.next(&mut place) {
+                Some(Next::Frame(frame)) => frame,
+                Some(Next::Nothing) => break,
+                Some(Next::Gone) | None => return Ok(()),
+            };
+            let now = Now { wall: app.clock.wall(), monotonic: monotonic() };
+            follower.on_bytes(&frame, now)?;
+            feed.own.applied(follower.position());
+        }
+        feed.own.applied(follower.position());
+        if moved.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Verifiers for the audiences of a configuration. One whose tokens are signed with a secret has none: its tokens
+/// are verified anew each time, so that a mirror would save little.
+fn known(app: &App, verifier: &Verifier) -> Result<Known, Halt> {
+    verifier.replace_keys(KeySet::parse(&app.keys.jwks())?);
+    let published = app.config.audiences.iter().filter(|own| !own.alg.is_symmetric());
+    let by_audience = published.map(|own| {
+        let builder = Verifier::builder(&app.config.issuer).audience(&own.name);
+        let verifier = builder.algorithm(own.alg).typ(own.typ).sharing(verifier)?;
+        Ok((Arc::clone(&own.name), verifier))
+    });
+    Ok(Known {
+        config: Arc::clone(&app.config),
+        keys: Arc::clone(&app.keys),
+        by_audience: by_audience.collect::<Result<_, Halt>>()?,
+    })
+}
+
+/// Why the own feed cannot be followed just now.
+enum Halt {
+    Fault(Fault),
+    Setup(SetupError),
+    Malformed(Malformed),
+    Gap(Gap),
+    NotReady,
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<SetupError> for Halt {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
+    }
+}
+
+impl From<Malformed> for Halt {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<Gap> for Halt {
+    fn from(gap: Gap) -> Self {
+        Self::Gap(gap)
+    }
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Setup(error) => error.fmt(f),
+            Self::Malformed(malformed) => malformed.fmt(f),
+            Self::Gap(gap) => gap.fmt(f),
+            Self::NotReady => f.write_str("the feed is not ready"),
+        }
+    }
+}
