@@ -195,7 +195,6 @@ impl Peer {
             Answer::Stream(node, place) => {
                 let (place, link) = (Some(place), Link::default());
                 self.stream = Some(Stream { node, place, link, silent_at: at + PATIENCE });
-                return;
             }
             Answer::Gone => self.follower.on_gone(),
             Answer::Snapshot(bytes) => {
