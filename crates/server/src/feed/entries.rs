@@ -5,7 +5,7 @@ use symbolon_core::Timestamp;
 use symbolon_wire::feed::{ENTRIES_MAX, Entry, RECORD_BYTES};
 
 /// A record of a snapshot.
-pub(super) type Record = [u8; RECORD_BYTES];
+pub type Record = [u8; RECORD_BYTES];
 
 /// How many records lie together. Inclusive: a snapshot shares them with what comes later.
 const CHUNK: usize = 8192;
@@ -15,7 +15,7 @@ const PRUNED_AT_ONCE: usize = 16;
 
 /// The records, oldest first.
 #[derive(Default)]
-pub(super) struct Entries {
+pub struct Entries {
     chunks: Vec<Arc<Vec<Record>>>,
     len: usize,
     /// Where pruning goes on.
@@ -25,16 +25,23 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn len(&self) -> usize {
+    /// How many there are.
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether something that a mirror must know is not here.
-    pub(super) fn is_overfull(&self) -> bool {
+    pub fn is_overfull(&self) -> bool {
         self.overfull
     }
 
-    pub(super) fn push(&mut self, entry: &Entry) {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds one, if there is room for it.
+    pub fn push(&mut self, entry: &Entry) {
         if self.len == ENTRIES_MAX {
             self.overfull = true;
             return;
@@ -47,12 +54,12 @@ impl Entries {
     }
 
     /// All of them as they are now; later changes do not reach them.
-    pub(super) fn share(&self) -> Vec<Arc<Vec<Record>>> {
+    pub fn share(&self) -> Vec<Arc<Vec<Record>>> {
         self.chunks.clone()
     }
 
     /// Drops some of those that have expired; who calls again and again drops all.
-    pub(super) fn prune(&mut self, at: Timestamp) {
+    pub fn prune(&mut self, at: Timestamp) {
         for _ in 0..PRUNED_AT_ONCE.min(self.chunks.len()) {
             self.next = if self.next < self.chunks.len() { self.next } else { 0 };
             let Some(chunk) = self.chunks.get_mut(self.next) else { return };
@@ -81,7 +88,7 @@ impl Entries {
 }
 
 /// Whether a mirror must still know it. Inclusive.
-pub(super) fn is_needed(record: &Record, at: Timestamp) -> bool {
+pub fn is_needed(record: &Record, at: Timestamp) -> bool {
     let expires_at = record[17..22].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     at.as_seconds() <= expires_at
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::collections::VecDeque;
 use symbolon_core::Timestamp;
-use symbolon_wire::feed::Cursor;
+use symbolon_wire::feed::{BLOCK, Cursor};
 
 /// How many revocations are kept ready to be sent. Inclusive; who falls further behind begins with a
 /// snapshot.
@@ -13,7 +13,7 @@ pub const FRAMES_MAX: usize = 16_384;
 const HINTS_MAX: usize = 64;
 
 /// The newest part of the feed.
-pub(super) struct Log {
+pub struct Log {
     /// Another one each time the feed is read anew: who stands in an older one stands nowhere.
     round: u64,
     /// Before the first revocation that is kept.
@@ -31,13 +31,13 @@ pub(super) struct Log {
 }
 
 /// A revocation, ready to be sent.
-pub(super) struct Sent {
+pub struct Sent {
     /// The place after it.
-    pub(super) cursor: Cursor,
+    pub cursor: Cursor,
     /// Its frame.
-    pub(super) frame: Bytes,
+    pub frame: Bytes,
     /// Where it ends a block: the checkpoint that must follow, and when that was read.
-    pub(super) boundary: Option<(Bytes, Timestamp)>,
+    pub boundary: Option<(Bytes, Timestamp)>,
 }
 
 /// The newest checkpoint of those that come each second.
@@ -49,7 +49,7 @@ struct Beat {
 
 /// Where a reader stands: all that is kept of one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub struct Place {
     round: u64,
     position: u64,
     past_boundary: bool,
@@ -59,7 +59,7 @@ pub(super) struct Place {
 
 /// What comes next for a reader.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Next {
+pub enum Next {
     /// This.
     Frame(Bytes),
     /// Nothing yet.
@@ -70,33 +70,35 @@ pub(super) enum Next {
 
 /// A part of the feed that one checkpoint can end.
 #[derive(Debug)]
-pub(super) struct Part {
+pub struct Part {
     /// The frames.
-    pub(super) frames: Vec<Bytes>,
+    pub frames: Vec<Bytes>,
     /// The place after them.
-    pub(super) cursor: Cursor,
+    pub cursor: Cursor,
     /// When that was the store's head, for certain.
-    pub(super) read_at: Timestamp,
+    pub read_at: Timestamp,
 }
 
 impl Log {
     /// An empty one that begins at a place.
-    pub(super) fn new(round: u64, base: Cursor, base_is_known: bool) -> Self {
+    pub fn new(round: u64, base: Cursor, base_is_known: bool) -> Self {
         let (sent, hints) = (VecDeque::new(), VecDeque::new());
         let (read_at, beat) = (Timestamp::default(), None);
         Self { round, base, base_is_known, sent, head: base, read_at, beat, hints, hinted: 0 }
     }
 
-    pub(super) fn head(&self) -> Cursor {
+    /// The place after all that was added.
+    pub fn head(&self) -> Cursor {
         self.head
     }
 
-    pub(super) fn read_at(&self) -> Timestamp {
+    /// When the head was the store's head, for certain.
+    pub fn read_at(&self) -> Timestamp {
         self.read_at
     }
 
     /// Adds what was committed next.
-    pub(super) fn push(&mut self, sent: Sent) {
+    pub fn push(&mut self, sent: Sent) {
         self.head = sent.cursor;
         self.sent.push_back(sent);
         while FRAMES_MAX < self.sent.len()
@@ -109,18 +111,18 @@ impl Log {
     }
 
     /// Notes when the head was the store's head.
-    pub(super) fn read_up_to_head(&mut self, at: Timestamp) {
+    pub fn read_up_to_head(&mut self, at: Timestamp) {
         self.read_at = at;
     }
 
     /// Adds a checkpoint at the head.
-    pub(super) fn beat(&mut self, frame: Bytes) {
+    pub fn beat(&mut self, frame: Bytes) {
         let number = self.beat.as_ref().map_or(0, |beat| beat.number) + 1;
         self.beat = Some(Beat { number, position: self.head.position, frame });
     }
 
     /// Adds a hint, which stands nowhere in the order.
-    pub(super) fn hint(&mut self, frame: Bytes) {
+    pub fn hint(&mut self, frame: Bytes) {
         self.hinted += 1;
         self.hints.push_back(frame);
         if HINTS_MAX < self.hints.len() {
@@ -129,7 +131,7 @@ impl Log {
     }
 
     /// The place that a cursor names, if it is one of this feed and not too old; without a cursor, the head.
-    pub(super) fn place(&self, cursor: Option<Cursor>) -> Option<Place> {
+    pub fn place(&self, cursor: Option<Cursor>) -> Option<Place> {
         let cursor = cursor.unwrap_or(self.head);
         let known = match self.sent(cursor.position) {
             Some(sent) => sent.cursor == cursor,
@@ -141,7 +143,7 @@ impl Log {
     }
 
     /// What comes next for a reader, who then stands behind it.
-    pub(super) fn next(&self, place: &mut Place) -> Next {
+    pub fn next(&self, place: &mut Place) -> Next {
         if place.round != self.round || place.position < self.base.position {
             return Next::Gone;
         }
@@ -169,7 +171,7 @@ impl Log {
     }
 
     /// All that comes next, up to the end of the block.
-    pub(super) fn part(&self, place: &Place) -> Option<Part> {
+    pub fn part(&self, place: &Place) -> Option<Part> {
         if place.round != self.round || place.position < self.base.position {
             return None;
         }
@@ -189,12 +191,12 @@ impl Log {
     }
 
     /// Whether something comes next that one waits for: a revocation.
-    pub(super) fn is_behind(&self, place: &Place) -> bool {
+    pub fn is_behind(&self, place: &Place) -> bool {
         place.round != self.round || place.position < self.head.position
     }
 
     /// Whether a cursor stands before all that is kept, where its digest cannot be compared.
-    pub(super) fn is_before(&self, cursor: &Cursor) -> bool {
+    pub fn is_before(&self, cursor: &Cursor) -> bool {
         cursor.position < self.base.position
             || (cursor.position == self.base.position && !self.base_is_known)
     }
@@ -212,11 +214,27 @@ impl Log {
     }
 }
 
+/// Where the newest part that is kept begins, where `wanted` is the beginning of the oldest block to be kept and `first`
+/// what the store holds first after it: at the beginning of a block, so that its digest is the one that it was.
+/// Answers whether a reader may stand there: only at the very beginning is that digest known.
+pub fn base(wanted: Cursor, head: u64, first: Option<u64>) -> (Cursor, bool) {
+    let (epoch, before) = (wanted.epoch, first.map_or(head, |first| first.saturating_sub(1)));
+    if before == wanted.position {
+        return (wanted, wanted.position == 0);
+    }
+    // The oldest have left. Whoever stood in a block that lacks its beginning begins with a snapshot.
+    let next = Cursor::block(epoch, before.saturating_add(BLOCK - 1));
+    match next.position < head {
+        true => (next, false),
+        false => (Cursor { position: before, ..Cursor::block(epoch, before) }, false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use symbolon_core::{Act, Effect, Event, KeyId, Reason, StoreEpoch, Target};
-    use symbolon_wire::feed::{BLOCK, Revocation, TargetKey};
+    use symbolon_wire::feed::{Revocation, TargetKey};
 
     fn start() -> Cursor {
         Cursor::block(StoreEpoch(1), 0)

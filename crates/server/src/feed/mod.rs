@@ -9,24 +9,25 @@ mod figures;
 mod follow;
 mod log;
 mod own;
+mod reading;
 mod registered;
 mod snapshot;
 mod tail;
 mod verifiers;
 mod wait;
 
+pub use entries::{Entries, Record, is_needed};
 pub use figures::Figures;
 pub(crate) use follow::unfolded;
 pub use follow::{Follower, Poll};
-pub use log::FRAMES_MAX;
+pub use log::{FRAMES_MAX, Log, Next, Part, Place, Sent, base};
 pub use own::{Own, run as run_own};
+pub use reading::{Answered, Reading, Stopped};
 pub use snapshot::SNAPSHOTS_MAX;
 pub use tail::{TICK, run};
 pub use verifiers::{BOUND_MAX, Name, Report, Row, VERIFIERS_MAX, Verifiers};
 pub use wait::{Heard, WAIT_MAX, until_applied};
 
-use entries::Entries;
-use log::{Log, Next, Place};
 use snapshot::Snapshots;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -1,16 +1,17 @@
 //! The task that reads the store's events and makes of them what followers are sent.
 
 use super::entries::Entries;
-use super::log::{FRAMES_MAX, Log, Sent};
+use super::log::{FRAMES_MAX, Log, Sent, base};
+use super::reading::{Answered, Reading, Stopped};
 use super::{Feed, State};
 use crate::app::{App, Live};
 use crate::http::Stop;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use symbolon_core::{Duration, Event, Fault, KeyId, StoreEpoch, Timestamp};
+use symbolon_core::{Duration, Fault, KeyId, StoreEpoch, Timestamp};
 use symbolon_store::EVENTS_MAX;
-use symbolon_wire::feed::{BLOCK, Checkpoint, Cursor, ENTRIES_MAX, Frame, KeyNotice, Revocation};
+use symbolon_wire::feed::{Checkpoint, Cursor, ENTRIES_MAX, Frame, KeyNotice, Revocation};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -28,6 +29,15 @@ enum Halt {
 impl From<Fault> for Halt {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<Stopped<Halt>> for Halt {
+    fn from(stopped: Stopped<Self>) -> Self {
+        match stopped {
+            Stopped::Broken(why) => Self::Broken(why),
+            Stopped::Unsigned(halt) => halt,
+        }
     }
 }
 
@@ -70,11 +80,7 @@ struct Tail {
     live: Live,
     feed: Arc<Feed>,
     heads: watch::Receiver<u64>,
-    cursor: Cursor,
-    /// What stands at the cursor; `None`: nothing was read yet.
-    last: Option<Revocation>,
-    /// When the cursor was the store's head, for certain.
-    read_at: Timestamp,
+    reading: Reading,
     /// What each signing key was when it was told last.
     keys: BTreeMap<KeyId, &'static str>,
     /// The store could be read when it was asked last.
@@ -90,17 +96,17 @@ impl Tail {
         let mut heads = store.heads();
         let (epoch, head) = (store.cutoffs().epoch, *heads.borrow_and_update());
         let entries = needed(&app, head, at).await?;
-        let (base, is_whole) = base(&app, epoch, head).await?;
+        let (base, is_whole) = oldest(&app, epoch, head).await?;
         let feed = Arc::clone(&app.feed);
         let (live, keys) = (live.clone(), states(&app, at));
-        let (last, read_at) = (None, Timestamp::default());
-        let mut tail =
-            Self { live, feed, heads, cursor: base, last, read_at, keys, readable: true };
+        let mut tail = Self { live, feed, heads, reading: Reading::at(base), keys, readable: true };
         let mut log = Log::new(round, base, is_whole);
-        while tail.cursor.position < head {
-            let events = app.store.events_after(tail.cursor.position, EVENTS_MAX).await?;
-            let known = events.into_iter().filter(|(position, _)| *position <= head).collect();
-            for (sent, _) in tail.fold(&app, known, None)? {
+        while tail.reading.cursor().position < head {
+            let from = tail.reading.cursor().position;
+            let mut events = app.store.events_after(from, EVENTS_MAX).await?;
+            events.retain(|(position, _)| *position <= head);
+            let sign = |cursor, read_at| sign(&app, cursor, read_at);
+            for (sent, _) in tail.reading.fold(&events, None, &app.keys.targets, sign)? {
                 log.push(sent);
             }
             tokio::task::yield_now().await;
@@ -115,7 +121,7 @@ impl Tail {
             tail.feed.state_mut().log = None;
         }
         taken_up?;
-        tracing::info!(position = tail.cursor.position, "the feed is ready");
+        tracing::info!(position = tail.reading.cursor().position, "the feed is ready");
         Ok(tail)
     }
 
@@ -175,65 +181,26 @@ impl Tail {
             let app = self.live.now();
             // Before the store is asked: what it answers held at this instant, or later.
             let at = app.now()?;
-            if app.store.cutoffs().epoch != self.cursor.epoch {
-                return Err(Halt::Broken("another store epoch has begun"));
-            }
-            let before = self.cursor.position.saturating_sub(1);
-            let mut events = app.store.events_after(before, EVENTS_MAX).await?;
-            let whole = events.len() < EVENTS_MAX;
-            if let Some(last) = &self.last {
-                let position = self.cursor.position;
-                let same = events.first().is_some_and(|(found, event)| {
-                    *found == position && Revocation::of(event, &app.keys.targets) == *last
-                });
-                if !same {
-                    return Err(Halt::Broken("the store no longer holds what was sent"));
-                }
-                events.remove(0);
-            }
+            let epoch = app.store.cutoffs().epoch;
+            let events = app.store.events_after(self.reading.from(), EVENTS_MAX).await?;
+            let head_at = (events.len() < EVENTS_MAX).then_some(at);
+            let answered = Answered { epoch, events, head_at };
+            let sign = |cursor, read_at| sign(&app, cursor, read_at);
             // What was folded and not sent can only be read anew.
-            let added = self.fold(&app, events, whole.then_some(at));
-            let added = added.map_err(|halt| match halt {
-                Halt::Fault(_) => Halt::Broken("the end of a block could not be signed"),
-                broken @ Halt::Broken(_) => broken,
+            let added = self.reading.go_on(answered, &app.keys.targets, sign);
+            let added = added.map_err(|stopped| match stopped {
+                Stopped::Unsigned(_) => Halt::Broken("the end of a block could not be signed"),
+                Stopped::Broken(why) => Halt::Broken(why),
             })?;
             let moved = !added.is_empty();
-            self.put(added, whole.then_some(at));
+            self.put(added, head_at);
             if moved {
                 self.feed.wake();
             }
-            if whole {
-                self.read_at = at;
+            if head_at.is_some() {
                 return Ok(());
             }
         }
-    }
-
-    /// Folds events into the digest; `head_at` says when the last of them was the store's head.
-    fn fold(
-        &mut self,
-        app: &App,
-        events: Vec<(u64, Event)>,
-        head_at: Option<Timestamp>,
-    ) -> Result<Vec<(Sent, Revocation)>, Halt> {
-        let (end, mut added) =
-            (events.last().map(|(end, _)| *end), Vec::with_capacity(events.len()));
-        for (position, event) in &events {
-            if *position != self.cursor.position + 1 {
-                return Err(Halt::Broken("events are missing in the store"));
-            }
-            let revocation = Revocation::of(event, &app.keys.targets);
-            self.cursor = self.cursor.after(&revocation);
-            self.last = Some(revocation);
-            let read_at = head_at.filter(|_| Some(*position) == end).unwrap_or(self.read_at);
-            let boundary = match self.cursor.is_boundary() {
-                true => Some((sign(app, self.cursor, read_at)?, read_at)),
-                false => None,
-            };
-            let frame = Frame::Revocation(self.cursor, revocation).to_text().into();
-            added.push((Sent { cursor: self.cursor, frame, boundary }, revocation));
-        }
-        Ok(added)
     }
 
     /// Puts what was folded in place for all who follow.
@@ -253,7 +220,7 @@ impl Tail {
     fn beat(&mut self) -> Result<(), Halt> {
         let app = self.live.now();
         let at = app.now()?;
-        let frame = sign(&app, self.cursor, self.read_at)?;
+        let frame = sign(&app, self.reading.cursor(), self.reading.read_at())?;
         let fits_again = {
             let mut state = self.feed.state_mut();
             state.signed_at = Some(at);
@@ -327,19 +294,9 @@ async fn needed(app: &App, head: u64, at: Timestamp) -> Result<Entries, Halt> {
     Ok(entries)
 }
 
-/// Where the newest part that is kept begins: at the beginning of a block, so that its digest is the one that
-/// it was. Answers whether a reader may stand there: only at the very beginning is that digest known.
-async fn base(app: &App, epoch: StoreEpoch, head: u64) -> Result<(Cursor, bool), Halt> {
+/// Where the newest part that is kept begins, and whether a reader may stand there.
+async fn oldest(app: &App, epoch: StoreEpoch, head: u64) -> Result<(Cursor, bool), Halt> {
     let wanted = Cursor::block(epoch, head.saturating_sub(FRAMES_MAX as u64));
     let first = app.store.events_after(wanted.position, 1).await?;
-    let before = first.first().map_or(head, |(first, _)| first - 1);
-    if before == wanted.position {
-        return Ok((wanted, wanted.position == 0));
-    }
-    // The oldest have left. Whoever stood in a block that lacks its beginning begins with a snapshot.
-    let next = Cursor::block(epoch, before.saturating_add(BLOCK - 1));
-    match next.position < head {
-        true => Ok((next, false)),
-        false => Ok((Cursor { position: before, ..Cursor::block(epoch, before) }, false)),
-    }
+    Ok(base(wanted, head, first.first().map(|(first, _)| *first)))
 }

@@ -5,6 +5,8 @@ mod admin_socket;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod config;

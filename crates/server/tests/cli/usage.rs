@@ -15,7 +15,7 @@ fn help_names_the_commands_that_are_there() {
         ("config", vec!["init", "check", "schema"]),
         ("apikey", vec!["create", "list", "revoke"]),
         ("sessions", vec!["list", "show", "kick"]),
-        ("bench", vec!["refresh"]),
+        ("bench", vec!["refresh", "propagation", "verify"]),
         ("demo", vec!["race"]),
     ] {
         let help = symbolon(Path::new("."), &[group, "--help"]).ok().out;

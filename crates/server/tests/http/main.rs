@@ -39,6 +39,8 @@ mod faults;
 #[cfg(test)]
 mod feed;
 #[cfg(test)]
+mod feed_links;
+#[cfg(test)]
 mod feed_wait;
 #[cfg(test)]
 mod gateway;

@@ -1,9 +1,11 @@
 //! `symbolon bench`: figures, each with its floor from the same run.
 
 mod load;
+mod propagation;
 mod report;
 mod token_endpoint;
 mod tokens;
+mod verify;
 
 use crate::cli::net::{Net, parse_url};
 use crate::cli::{Failure, out};
@@ -21,6 +23,10 @@ use token_endpoint::TokenEndpoint;
 pub enum Command {
     /// Renew sessions as fast as a token endpoint answers; any OAuth 2.0 server will do
     Refresh(RefreshArgs),
+    /// How long after a session was ended verifiers refuse it
+    Propagation(propagation::PropagationArgs),
+    /// What verifying a token costs on this machine
+    Verify(verify::VerifyArgs),
 }
 
 /// Where to renew, and what.
@@ -67,7 +73,14 @@ const FLOOR: Duration = Duration::from_secs(2);
 /// # Errors
 /// There are no sessions to renew, or nothing answers.
 pub async fn run(command: Command) -> Result<(), Failure> {
-    let Command::Refresh(args) = command;
+    match command {
+        Command::Refresh(args) => refresh(args).await,
+        Command::Propagation(args) => propagation::run(args).await,
+        Command::Verify(args) => verify::run(&args),
+    }
+}
+
+async fn refresh(args: RefreshArgs) -> Result<(), Failure> {
     let net = Arc::new(Net::new(None)?);
     let secret = args.client_secret.as_deref();
     let endpoint = Arc::new(TokenEndpoint::new(&args.url, &args.client_id, secret));

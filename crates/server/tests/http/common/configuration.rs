@@ -12,6 +12,7 @@ pub(crate) const SERVICE_SECRET: &str = "sym_cs_of_the_tests_which_is_long_enoug
 /// What the clients of a test are like.
 #[derive(Clone, Default)]
 pub(crate) struct Configuration {
+    issuer: Option<String>,
     head: String,
     audiences: String,
     clients: String,
@@ -28,6 +29,11 @@ impl Configuration {
     /// No client yet.
     pub(crate) fn empty() -> Self {
         Self::default()
+    }
+
+    /// Another issuer than the usual one.
+    pub(crate) fn issuer(self, url: &str) -> Self {
+        Self { issuer: Some(url.to_owned()), ..self }
     }
 
     /// Lines of TOML before everything else.
@@ -62,10 +68,10 @@ impl Configuration {
 
     /// Writes it into a folder, for a data directory.
     pub(crate) fn write(&self, folder: &Path, data: &Path) -> PathBuf {
-        let Self { head, audiences, clients } = self;
-        let data = data.display();
+        let Self { issuer, head, audiences, clients } = self;
+        let (issuer, data) = (issuer.as_deref().unwrap_or(ISSUER), data.display());
         let text = format!(
-            "{head}issuer = \"{ISSUER}\"\nstore = \"sqlite:{data}/symbolon.db\"\n\
+            "{head}issuer = \"{issuer}\"\nstore = \"sqlite:{data}/symbolon.db\"\n\
              master_key_file = \"{data}/master.key\"\n\n\
              [[audiences]]\nname = \"demo-api\"\n\n[[audiences]]\nname = \"billing\"\n{audiences}{clients}"
         );

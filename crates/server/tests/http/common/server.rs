@@ -177,6 +177,12 @@ impl Server {
         self.child.id()
     }
 
+    /// Stops it in its tracks, as a machine that hangs does; its connections stand. Or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Tells it to stop, without waiting for that.
     pub(crate) fn tell_to_stop(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
