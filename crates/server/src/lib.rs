@@ -15,5 +15,6 @@ pub mod http;
 pub mod keys;
 pub mod log;
 pub mod metrics;
+pub mod sidecar;
 pub mod task;
 pub mod tls;

@@ -6,7 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use symbolon_core::{Denial, Fault, Reason};
+use symbolon_core::{Denial, Duration, Fault, Reason};
 use symbolon_wire::Malformed;
 
 /// A refusal or failure, before the request's id is known to it; [`super::edge`] writes it out.
@@ -20,6 +20,7 @@ pub struct Problem {
     reason: Option<Reason>,
     retry_after: Option<u64>,
     matched: Option<u64>,
+    age_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -37,6 +38,8 @@ struct Body9457<'a> {
     retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     matched: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
 }
 
 impl Problem {
@@ -49,7 +52,7 @@ impl Problem {
     ) -> Self {
         let detail = detail.into();
         let (member, reason, retry_after, matched) = (None, None, None, None);
-        Self { status, code, title, detail, member, reason, retry_after, matched }
+        Self { status, code, title, detail, member, reason, retry_after, matched, age_ms: None }
     }
 
     /// The request is wrong in one member.
@@ -100,6 +103,12 @@ impl Problem {
         Self { matched: Some(matched), ..self }
     }
 
+    /// The same with how old is what it goes by.
+    pub fn aged(self, age: Option<Duration>) -> Self {
+        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Self { age_ms: age.map(millis), ..self }
+    }
+
     /// What a status without a body of its own is told: no such path, wrong method, too large.
     pub fn of_status(status: StatusCode) -> Self {
         let (code, title, detail) = match status {
@@ -123,6 +132,11 @@ impl Problem {
         (self.status, self.detail, self.retry_after)
     }
 
+    /// What happened, for whoever reads it.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The answer, under the id of its request.
     pub(super) fn render(&self, request_id: &str, headers: &mut HeaderMap) -> (StatusCode, Body) {
         let body = Body9457 {
@@ -135,6 +149,7 @@ impl Problem {
             request_id,
             retry_after: self.retry_after,
             matched: self.matched,
+            age_ms: self.age_ms,
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -7,6 +7,7 @@ mod http;
 mod questions;
 mod url;
 
+pub use self::feed::Relay;
 pub use self::http::FetchError;
 
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
@@ -33,6 +34,7 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// What a builder knows about the network.
 pub(crate) struct Settings {
     api_key: Option<Box<str>>,
+    through: Option<Box<str>>,
     pace: Pace,
     feed: Options,
 }
@@ -40,7 +42,8 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (interval, max_age) = (Duration::from_secs(30), Duration::from_secs(5 * 60));
-        Self { api_key: None, pace: Pace { interval, max_age }, feed: Options::default() }
+        let (pace, feed) = (Pace { interval, max_age }, Options::default());
+        Self { api_key: None, through: None, pace, feed }
     }
 }
 
@@ -52,6 +55,17 @@ impl Builder {
     #[must_use]
     pub fn introspection(mut self, api_key: &str) -> Self {
         self.net.api_key = Some(api_key.into());
+        self
+    }
+
+    /// Where the issuer is reached, if not at its own name: a sidecar on this machine, or the address of an
+    /// authority behind its balancer. Keys, feed and questions go there; tokens are still the issuer's.
+    ///
+    /// Security: the API key goes there too, so it must be https, or http on the loopback. Whoever answers there
+    /// can withhold the feed, which makes it old, and has the last word about the keys: use it for what you run.
+    #[must_use]
+    pub fn through(mut self, url: &str) -> Self {
+        self.net.through = Some(url.into());
         self
     }
 
@@ -105,10 +119,13 @@ impl Builder {
     /// A wrong setting, or no tokio runtime.
     pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
         let expected = Arc::new(self.expected()?);
-        let issuer = Issuer::parse(&self.issuer)?;
+        let issuer = match &self.net.through {
+            Some(url) => Issuer::through(&self.issuer, url)?,
+            None => Issuer::parse(&self.issuer)?,
+        };
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| SetupError::Runtime)?;
         let http = Arc::new(Http::new()?);
-        let Settings { api_key, pace, feed: options } = self.net;
+        let Settings { api_key, pace, feed: options, .. } = self.net;
         let asks_with = api_key.as_deref().or(options.api_key.as_deref());
         let authorization_of_questions = asks_with.map(authorization).transpose()?;
         let follows_with = options.api_key.as_deref().map(authorization).transpose()?;

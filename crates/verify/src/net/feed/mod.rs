@@ -6,6 +6,7 @@ mod lead;
 mod options;
 mod random;
 
+pub use options::Relay;
 pub(crate) use options::{Clock, Options};
 
 use super::fetcher::Fetched;
@@ -207,6 +208,7 @@ impl Shared {
         let heard = self.follower().on_bytes(bytes, (self.options.clock)());
         self.note();
         let heard = heard?;
+        self.pass_on(Relay::Frames(bytes));
         let now = Instant::now();
         let mut lately = self.lately();
         if heard.report {
@@ -222,6 +224,12 @@ impl Shared {
         }
         self.look_ready();
         Ok(heard)
+    }
+
+    fn pass_on(&self, heard: Relay<'_>) {
+        if let Some(to) = &self.options.pass_on {
+            to(heard);
+        }
     }
 
     fn look_ready(&self) {
