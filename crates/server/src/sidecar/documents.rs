@@ -1,7 +1,7 @@
 //! Metadata and key set of the authority, passed on byte by byte and kept for when it is away.
 
 use super::Sidecar;
-use super::upstream::{Answer, Upstream};
+use super::upstream::{Answer, NoAnswer, Upstream};
 use crate::clock::monotonic;
 use crate::http::problem::Problem;
 use axum::extract::State;
@@ -17,21 +17,26 @@ use tokio::sync::Mutex;
 /// this often.
 pub const FRESH_FOR: Duration = Duration::from_secs(5);
 
+/// The same after it could not be had. Exclusive.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A document of the authority.
 pub(super) struct Document {
     path: &'static str,
-    kept: Mutex<Option<Kept>>,
+    state: Mutex<Known>,
 }
 
-struct Kept {
-    at: Duration,
-    headers: HeaderMap,
-    body: Bytes,
+/// What is known of a document.
+#[derive(Default)]
+struct Known {
+    /// When to ask again.
+    due: Duration,
+    last: Option<(HeaderMap, Bytes)>,
 }
 
 impl Document {
     pub(super) fn at(path: &'static str) -> Self {
-        Self { path, kept: Mutex::default() }
+        Self { path, state: Mutex::default() }
     }
 
     /// The document: as it is now, or as it was last while the authority cannot be asked.
@@ -43,27 +48,26 @@ impl Document {
         upstream: &Upstream,
         changed: bool,
     ) -> Result<(HeaderMap, Bytes), Problem> {
-        let mut kept = self.kept.lock().await;
-        let is_fresh = |own: &Kept| monotonic().saturating_sub(own.at) < FRESH_FOR && !changed;
-        if !kept.as_ref().is_some_and(is_fresh) {
-            match upstream.get(self.path, None).await.map(Answer::or_refusal) {
-                Ok(Ok(answer)) => *kept = Some(Kept::of(&answer)),
-                Ok(Err(refused)) if kept.is_none() => return Err(refused),
-                Err(why) if kept.is_none() => return Err(why.into()),
-                Ok(Err(_)) | Err(_) => {}
+        let mut known = self.state.lock().await;
+        if changed || known.due <= monotonic() {
+            let answer = upstream.get(self.path, None).await;
+            let fetched = answer.map_err(Problem::from).and_then(Answer::or_refusal);
+            let pause = if fetched.is_ok() { FRESH_FOR } else { AGAIN };
+            known.due = monotonic().saturating_add(pause);
+            match fetched {
+                Ok(answer) => known.last = Some(passed_on(answer)),
+                Err(why) if known.last.is_none() => return Err(why),
+                Err(_) => {}
             }
         }
-        let own = kept.as_ref().ok_or(super::upstream::NoAnswer::Unreachable)?;
-        Ok((own.headers.clone(), own.body.clone()))
+        known.last.clone().ok_or_else(|| NoAnswer::Unreachable.into())
     }
 }
 
-impl Kept {
-    fn of(answer: &Answer) -> Self {
-        let own = |name: HeaderName| answer.headers.get(&name).map(|value| (name, value.clone()));
-        let headers = [CONTENT_TYPE, CACHE_CONTROL].into_iter().filter_map(own).collect();
-        Self { at: monotonic(), headers, body: answer.body.clone() }
-    }
+fn passed_on(answer: Answer) -> (HeaderMap, Bytes) {
+    let own = |name: HeaderName| answer.headers.get(&name).map(|value| (name, value.clone()));
+    let headers = [CONTENT_TYPE, CACHE_CONTROL].into_iter().filter_map(own).collect();
+    (headers, answer.body)
 }
 
 /// `GET /.well-known/oauth-authorization-server`: the authority's own.

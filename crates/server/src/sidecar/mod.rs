@@ -208,11 +208,11 @@ impl Sidecar {
             let stop = stop.clone();
             async move { own.keep_snapshot_fresh(stop).await }
         });
-        let (feed, mut stopping) = (Arc::clone(&self.inner.relay.feed), stop.clone());
+        let (relay, mut stopping) = (Arc::clone(&self.inner.relay), stop.clone());
         let leaving = tokio::spawn(async move {
             // Who follows is sent away, so that connections can end.
             let _ = stopping.wait_for(|stop| *stop).await;
-            feed.pause();
+            relay.stop();
         });
         serve(Door::Address(api, None), self.router(), stop).await;
         // All end with the same signal; whether they ended well changes nothing any more.

@@ -40,6 +40,8 @@ pub(super) struct Relay {
     wanted: Notify,
     /// The authority said that its keys changed.
     pub(super) keys_changed: AtomicBool,
+    /// The process stops: nobody is let in again.
+    stopped: AtomicBool,
 }
 
 /// A snapshot, and where it stands.
@@ -63,13 +65,24 @@ impl Relay {
     pub(super) fn hear(&self, heard: Heard<'_>) {
         match heard {
             Heard::Snapshot(bytes) => self.begin(Bytes::from_owner(Whole(bytes))),
-            Heard::Frames(bytes) => self.pass_on(bytes),
+            Heard::Frames(bytes) => {
+                self.pass_on(bytes);
+                if self.stopped.load(Ordering::Acquire) {
+                    self.feed.pause();
+                }
+            }
             Heard::Lost => {
                 *self.reader() = FrameReader::default();
                 self.feed.pause();
             }
             _ => {}
         }
+    }
+
+    /// Sends everybody away for good.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.feed.pause();
     }
 
     /// The newest snapshot, if the feed still goes on from it.

@@ -21,4 +21,6 @@ mod manual;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod usage;
