@@ -19,8 +19,14 @@ pub struct Problem {
     member: Option<String>,
     reason: Option<Reason>,
     retry_after: Option<u64>,
-    matched: Option<u64>,
-    age_ms: Option<u64>,
+    figure: Option<Figure>,
+}
+
+/// A number that belongs to a problem: one at most, since all of them travel with every result.
+#[derive(Clone, Copy, Debug)]
+enum Figure {
+    Matched(u64),
+    AgeMs(u64),
 }
 
 #[derive(Serialize)]
@@ -51,8 +57,8 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        let (member, reason, retry_after, matched) = (None, None, None, None);
-        Self { status, code, title, detail, member, reason, retry_after, matched, age_ms: None }
+        let (member, reason, retry_after, figure) = (None, None, None, None);
+        Self { status, code, title, detail, member, reason, retry_after, figure }
     }
 
     /// The request is wrong in one member.
@@ -100,13 +106,13 @@ impl Problem {
 
     /// The same with how many things it would have hit.
     pub fn matching(self, matched: u64) -> Self {
-        Self { matched: Some(matched), ..self }
+        Self { figure: Some(Figure::Matched(matched)), ..self }
     }
 
     /// The same with how old is what it goes by.
     pub fn aged(self, age: Option<Duration>) -> Self {
         let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        Self { age_ms: age.map(millis), ..self }
+        Self { figure: age.map(|age| Figure::AgeMs(millis(age))), ..self }
     }
 
     /// What a status without a body of its own is told: no such path, wrong method, too large.
@@ -139,6 +145,11 @@ impl Problem {
 
     /// The answer, under the id of its request.
     pub(super) fn render(&self, request_id: &str, headers: &mut HeaderMap) -> (StatusCode, Body) {
+        let (matched, age_ms) = match self.figure {
+            Some(Figure::Matched(matched)) => (Some(matched), None),
+            Some(Figure::AgeMs(age)) => (None, Some(age)),
+            None => (None, None),
+        };
         let body = Body9457 {
             r#type: format!("urn:symbolon:{}", self.code),
             title: self.title,
@@ -148,8 +159,8 @@ impl Problem {
             reason: self.reason.map(Reason::as_str),
             request_id,
             retry_after: self.retry_after,
-            matched: self.matched,
-            age_ms: self.age_ms,
+            matched,
+            age_ms,
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

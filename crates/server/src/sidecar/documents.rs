@@ -3,6 +3,7 @@
 use super::Sidecar;
 use super::upstream::{Answer, NoAnswer, Upstream};
 use crate::clock::monotonic;
+use crate::http::Stop;
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use symbolon_core::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// How long a document is passed on without asking again. Exclusive: however many ask here, the authority is asked
 /// this often.
@@ -19,6 +21,9 @@ pub const FRESH_FOR: Duration = Duration::from_secs(5);
 
 /// The same after it could not be had. Exclusive.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How old what is kept for an outage may be when it begins, whether anybody asks or not.
+const KEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// A document of the authority.
 pub(super) struct Document {
@@ -88,6 +93,18 @@ pub(super) async fn jwks(State(sidecar): State<Sidecar>) -> Result<Response, Pro
 }
 
 impl Sidecar {
+    /// Keeps both for an outage that may come, until told to stop.
+    pub(super) async fn keep_documents(&self, mut stop: Stop) {
+        loop {
+            let metadata = self.inner.metadata.get(&self.inner.upstream, false).await;
+            let had = metadata.and(self.jwks().await).is_ok();
+            let pause = if had { KEPT_EVERY } else { AGAIN };
+            if timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
     /// The key set as the authority publishes it; fetched anew once the feed has said that it changed.
     pub(super) async fn jwks(&self) -> Result<(HeaderMap, Bytes), Problem> {
         let changed = self.inner.relay.keys_changed.swap(false, Ordering::AcqRel);

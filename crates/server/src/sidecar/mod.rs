@@ -203,11 +203,10 @@ impl Sidecar {
                 Router::new().route("/metrics", get(metrics::get)).with_state(self.clone());
             tokio::spawn(serve(Door::Address(listener, None), router, stop.clone()))
         });
-        let own = self.clone();
-        let fetching = tokio::spawn({
-            let stop = stop.clone();
-            async move { own.keep_snapshot_fresh(stop).await }
-        });
+        let (own, until) = (self.clone(), stop.clone());
+        let fetching = tokio::spawn(async move { own.keep_snapshot_fresh(until).await });
+        let (own, until) = (self.clone(), stop.clone());
+        let keeping = tokio::spawn(async move { own.keep_documents(until).await });
         let (relay, mut stopping) = (Arc::clone(&self.inner.relay), stop.clone());
         let leaving = tokio::spawn(async move {
             // Who follows is sent away, so that connections can end.
@@ -216,7 +215,8 @@ impl Sidecar {
         });
         serve(Door::Address(api, None), self.router(), stop).await;
         // All end with the same signal; whether they ended well changes nothing any more.
-        for other in [Some(fetching), Some(leaving), counting].into_iter().flatten() {
+        for other in [Some(fetching), Some(keeping), Some(leaving), counting].into_iter().flatten()
+        {
             let _ = other.await;
         }
     }
@@ -332,7 +332,7 @@ fn unknown_is_no_refusal(judge: Judge) -> Judge {
                     let why = "what is known of revocations is too old, and the authority is away";
                     Refused::Fault(Fault::Store(why.into()))
                 }
-                other => other,
+                known @ (Refused::Rejected(_) | Refused::Fault(_)) => known,
             })
         })
     })

@@ -31,7 +31,7 @@ async fn what_was_heard_and_taken_is_passed_on_in_its_order_and_that_it_broke_of
         to.lock().unwrap().push(match relay {
             Relay::Snapshot(bytes) => ("snapshot", bytes.to_vec()),
             Relay::Frames(bytes) => ("frames", bytes.to_vec()),
-            _ => ("lost", Vec::new()),
+            Relay::Lost | _ => ("lost", Vec::new()),
         });
     });
     let verifier = builder.connect().await.unwrap();
