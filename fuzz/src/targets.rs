@@ -1,6 +1,7 @@
 //! One function per parser: it feeds the bytes in and checks what must hold of whatever comes out.
 
 use std::sync::OnceLock;
+use symbolon_wire::ext_authz::{ASKED_HEADERS_MAX, CheckRequest};
 use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims,
@@ -12,7 +13,7 @@ use symbolon_wire::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
@@ -24,6 +25,7 @@ pub const TARGETS: [Target; 11] = [
     ("names", names),
     ("feed_frames", feed_frames),
     ("snapshot", snapshot),
+    ("ext_authz", ext_authz),
 ];
 
 /// Tokens against keys of every algorithm: no more than one of them accepts.
@@ -172,6 +174,17 @@ pub fn snapshot(data: &[u8]) {
         assert!(snapshot.checkpoint.snapshot.is_some());
         assert_eq!(snapshot.entries().count(), snapshot.len());
         assert!(snapshot.entries().all(|entry| entry.is_ok()), "we signed no other");
+    }
+}
+
+/// Envoy's questions: what is accepted is in the bytes, and no more headers than are read.
+pub fn ext_authz(data: &[u8]) {
+    match CheckRequest::parse(data) {
+        Ok(asked) => {
+            assert!(asked.headers.len() <= ASKED_HEADERS_MAX);
+            assert!(asked.path.len() + asked.method.len() <= data.len(), "nothing is made up");
+        }
+        Err(why) => assert!(why.to_string().len() < 300, "an error does not repeat the text"),
     }
 }
 

@@ -257,11 +257,14 @@ impl Fixed {
 }
 
 impl Needs {
-    /// Whether these scopes (separated by one space) and roles are enough.
-    pub fn are_met<'a>(&self, scope: &str, roles: impl Iterator<Item = &'a str> + Clone) -> bool {
-        let has_scope = |needed: &Arc<str>| scope.split(' ').any(|own| *own == **needed);
-        let has_role = |needed: &Arc<str>| roles.clone().any(|own| *own == **needed);
-        self.scopes.iter().all(has_scope) && self.roles.iter().all(has_role)
+    /// Whether somebody who has these scopes and roles, exactly so named, has enough.
+    pub fn are_met(
+        &self,
+        has_scope: impl Fn(&str) -> bool,
+        has_role: impl Fn(&str) -> bool,
+    ) -> bool {
+        self.scopes.iter().all(|needed| has_scope(needed))
+            && self.roles.iter().all(|needed| has_role(needed))
     }
 }
 

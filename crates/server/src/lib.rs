@@ -16,5 +16,6 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod sidecar;
+pub mod standing;
 pub mod task;
 pub mod tls;

@@ -300,7 +300,7 @@ fn once_instant(claim: &mut Option<Timestamp>, seconds: u64) -> bool {
 }
 
 fn once_names<'a>(claim: &mut Names<'a>, list: &'a str) -> bool {
-    let first = claim.iter().next().is_none();
+    let first = claim.is_nothing();
     *claim = Names::plain(list);
     first
 }

@@ -124,6 +124,11 @@ impl<'a> Names<'a> {
         Self(Inner::Plain(text))
     }
 
+    /// Whether nothing was read into it: a list that is plain has at least one string.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.0, Inner::Plain("[]"))
+    }
+
     /// The strings, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let (plain, read): (&str, &[_]) = match &self.0 {

@@ -24,7 +24,7 @@ pub(crate) fn each_plain_member<'a>(
     mut take: impl FnMut(&'a str, Plain<'a>, &'a str) -> bool,
 ) -> bool {
     let mut scan = Scan { text, at: 0 };
-    if !scan.eat(b'{') {
+    if !has_no_escapes(text.as_bytes()) || !scan.eat(b'{') {
         return false;
     }
     loop {
@@ -38,6 +38,7 @@ pub(crate) fn each_plain_member<'a>(
     }
 }
 
+/// A text without backslashes and control characters, and how far it was read.
 struct Scan<'a> {
     text: &'a str,
     at: usize,
@@ -78,20 +79,27 @@ impl<'a> Scan<'a> {
             return None;
         }
         let from = self.at;
-        self.at += plain_len(self.rest());
+        self.at += quote_at(self.rest());
         let text = self.text.get(from..self.at)?;
         self.eat(b'"').then_some(text)
     }
 
     /// Digits, as JSON writes them, of a number that no `u64` is too small for.
     fn number(&mut self) -> Option<u64> {
-        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let digits = &self.rest()[..digits];
-        if digits.is_empty() || digits.len() > 19 || (digits.len() > 1 && digits[0] == b'0') {
+        let (digits, mut sum, mut count) = (self.rest(), 0, 0);
+        for byte in digits {
+            let digit = byte.wrapping_sub(b'0');
+            if 9 < digit || count == 19 {
+                break;
+            }
+            (sum, count) = (sum * 10 + u64::from(digit), count + 1);
+        }
+        if count == 0 || (1 < count && digits[0] == b'0') {
             return None;
         }
-        self.at += digits.len();
-        Some(digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+        // A twentieth digit is nothing that may follow a number.
+        self.at += count;
+        Some(sum)
     }
 
     fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
@@ -117,27 +125,26 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// How many bytes come before the first that a plain string does not have: a quote, a backslash, or a control
-/// character. Eight at a time.
-fn plain_len(bytes: &[u8]) -> usize {
+/// Whether there is neither a backslash nor a control character anywhere. All bytes are looked at, which a compiler
+/// makes faster than stopping at the first.
+fn has_no_escapes(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |found, byte| found | (*byte == b'\\') | (*byte < 0x20))
+}
+
+/// How many bytes come before the first quote. Eight at a time.
+fn quote_at(bytes: &[u8]) -> usize {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let (words, _) = bytes.as_chunks::<8>();
+    let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // A byte below 0x20 borrows from its highest bit, unless that was set before.
-        let control = word.wrapping_sub(0x20 * LOW) & !word & HIGH;
-        let stops =
-            zero(word ^ (u64::from(b'"') * LOW)) | zero(word ^ (u64::from(b'\\') * LOW)) | control;
-        if stops != 0 {
+        let word = u64::from_le_bytes(*word) ^ (u64::from(b'"') * LOW);
+        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
+        if zeros != 0 {
             // The lowest is right; one above it may be a borrow's.
-            return at * 8 + stops.trailing_zeros() as usize / 8;
+            return at * 8 + zeros.trailing_zeros() as usize / 8;
         }
     }
-    let done = words.len() * 8;
-    let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
-    done + bytes[done..].iter().position(stops).unwrap_or(bytes.len() - done)
+    words.len() * 8 + rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len())
 }
 
 #[cfg(test)]
@@ -210,11 +217,19 @@ mod tests {
     proptest! {
         #[test]
         fn a_plain_string_ends_where_it_ends_byte_by_byte(bytes in prop::collection::vec(
-            prop_oneof![8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(0x20), 1 => Just(0x1f)], 0..40,
+            prop_oneof![8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'!'), 1 => Just(b'#')], 0..40,
         )) {
-            let stops = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
-            let expected = bytes.iter().position(stops).unwrap_or(bytes.len());
-            prop_assert_eq!(plain_len(&bytes), expected);
+            let expected = bytes.iter().position(|byte| *byte == b'"').unwrap_or(bytes.len());
+            prop_assert_eq!(quote_at(&bytes), expected);
+        }
+
+        #[test]
+        fn one_escape_anywhere_is_found(mut bytes in prop::collection::vec(0x20_u8.., 1..200), at in any::<prop::sample::Index>(), escape in prop_oneof![0_u8..0x20, Just(b'\\')]) {
+            let clean = !bytes.contains(&b'\\');
+            prop_assert_eq!(has_no_escapes(&bytes), clean);
+            let at = at.index(bytes.len());
+            bytes[at] = escape;
+            prop_assert!(!has_no_escapes(&bytes));
         }
     }
 }

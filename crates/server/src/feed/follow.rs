@@ -3,6 +3,7 @@
 use super::{Feed, Next, Place, Refused};
 use crate::app::Live;
 use crate::clock::monotonic;
+use crate::standing::Standing;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame as BodyFrame;
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ pub struct Follower {
     place: Place,
     moved: watch::Receiver<u64>,
     ended: bool,
+    standing: Standing,
     _counted: OwnedSemaphorePermit,
 }
 
@@ -34,10 +36,14 @@ impl Follower {
     ///
     /// # Errors
     /// There is nothing to follow, or not for this one.
-    pub fn after(feed: &Arc<Feed>, cursor: Option<Cursor>) -> Result<Self, Refused> {
+    pub fn after(
+        feed: &Arc<Feed>,
+        cursor: Option<Cursor>,
+        standing: Standing,
+    ) -> Result<Self, Refused> {
         let (place, counted) = feed.enter(cursor)?;
         let (feed, moved) = (Arc::clone(feed), feed.moved.subscribe());
-        Ok(Self { feed, place, moved, ended: false, _counted: counted })
+        Ok(Self { feed, place, moved, ended: false, standing, _counted: counted })
     }
 
     /// What it is sent.
@@ -46,7 +52,8 @@ impl Follower {
     }
 
     async fn next(mut self) -> Option<(Bytes, Self)> {
-        if self.ended {
+        // Asked at each frame, of which there is one a second.
+        if self.ended || !self.standing.holds().await {
             return None;
         }
         loop {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Fault, Timestamp};
 use symbolon_verify::feed::{Follower, Gap, Want};
-use symbolon_verify::{Claims, Now, Policy, Presented, SetupError, Verifier};
+use symbolon_verify::{Now, Policy, Presented, SetupError, Verified, Verifier};
 use symbolon_wire::feed::Cursor;
 use symbolon_wire::{KeySet, Malformed};
 use tokio::task::spawn_blocking;
@@ -37,28 +37,29 @@ struct Known {
     by_audience: BTreeMap<Arc<str>, Verifier>,
 }
 
+impl Known {
+    fn is_of(&self, app: &App) -> bool {
+        Arc::ptr_eq(&self.config, &app.config) && Arc::ptr_eq(&self.keys, &app.keys)
+    }
+}
+
 impl Own {
-    /// Lets `read` see the claims of a token that is good for an audience now; `None`: the store must be asked.
-    pub fn look<R>(
+    /// What a token says that is good for an audience now; `None`: the store must be asked.
+    pub fn look(
         &self,
         app: &App,
         (token, audience): (&str, &str),
         at: Timestamp,
-        read: impl FnOnce(&Claims<'_>) -> R,
-    ) -> Option<R> {
+    ) -> Option<Verified> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let same = Arc::ptr_eq(&known.config, &app.config) && Arc::ptr_eq(&known.keys, &app.keys);
-        let verifier = known.by_audience.get(audience).filter(|_| same)?;
+        let verifier = known.by_audience.get(audience).filter(|_| known.is_of(app))?;
         // Before the token is looked at: what is applied later can only take away.
         if self.applied.load(Ordering::Acquire) <= app.store.head() {
             return None;
         }
         let now = Now { wall: at, monotonic: monotonic() };
-        let checked =
-            verifier.check(&Presented::bearer(token), &Policy::offline(), now, |claims| {
-                app.client(claims.client_id).map(|_| read(claims))
-            });
-        checked.ok().flatten()
+        let verified = verifier.verify(&Presented::bearer(token), &Policy::offline(), now).ok()?;
+        app.client(verified.claims().client_id).is_some().then_some(verified)
     }
 
     fn know(&self, known: Known) {
@@ -67,9 +68,7 @@ impl Own {
 
     fn knows(&self, app: &App) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().is_some_and(|known| {
-            Arc::ptr_eq(&known.config, &app.config) && Arc::ptr_eq(&known.keys, &app.keys)
-        })
+        known.as_ref().is_some_and(|known| known.is_of(app))
     }
 
     fn applied(&self, position: Option<(u32, u64)>) {

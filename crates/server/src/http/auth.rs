@@ -24,6 +24,14 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// The API key, if it shows one.
+    pub const fn key(&self) -> Option<&ApiKeyRecord> {
+        match self {
+            Self::Key(record) => Some(record),
+            Self::Operator(_) => None,
+        }
+    }
+
     /// Who acted, for the history.
     pub fn actor(&self) -> Actor {
         match self {

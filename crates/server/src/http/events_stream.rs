@@ -8,6 +8,7 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::clock::monotonic;
 use crate::feed::unfolded;
+use crate::standing::Standing;
 use axum::body::Bytes;
 use axum::response::Response;
 use std::fmt::Write;
@@ -27,6 +28,7 @@ const PART_MAX: usize = 100;
 struct Watching {
     app: Arc<App>,
     caller: Caller,
+    standing: Standing,
     wanted: Wanted,
     after: u64,
     moved: watch::Receiver<u64>,
@@ -48,7 +50,8 @@ pub(super) fn stream(
     let (moved, counted) = app.feed.watch().map_err(refused)?;
     let after = after.unwrap_or_else(|| head(&app));
     let sent_at = monotonic();
-    let from = Watching { app, caller, wanted, after, moved, sent_at, _counted: counted };
+    let standing = Standing::of(&app.store, caller.key());
+    let from = Watching { app, caller, standing, wanted, after, moved, sent_at, _counted: counted };
     Ok(events(unfolded(from, |watching| Box::pin(watching.next()))))
 }
 
@@ -57,9 +60,10 @@ fn head(app: &App) -> u64 {
 }
 
 impl Watching {
-    /// What is sent next; `None`: the process stops, or the store cannot be read, and who comes back goes on.
+    /// What is sent next; `None`: the process stops, the caller may not read it any more, or the store cannot be read, and who comes back goes on.
     async fn next(mut self) -> Option<(Bytes, Self)> {
-        while !self.app.feed.is_closing() {
+        // The feed moves each second, whether or not anything happened.
+        while !self.app.feed.is_closing() && self.standing.holds().await {
             self.moved.borrow_and_update();
             let (frames, is_all) = self.part().await?;
             if frames.is_empty() && is_all {

@@ -1,6 +1,6 @@
 //! `GET /v1/feed`, `/v1/feed/poll` and `/v1/feed/snapshot`: what verifiers are told (docs/DESIGN.md §4.4).
 
-use super::auth;
+use super::auth::{self, Caller};
 use super::edge::{Context, no_store};
 use super::problem::Problem;
 use super::query::Query;
@@ -8,6 +8,7 @@ use crate::api_keys::ApiScope;
 use crate::app::{App, Live};
 use crate::config::parse_duration;
 use crate::feed::{Follower, Poll, Refused};
+use crate::standing::Standing;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -34,9 +35,10 @@ pub async fn stream(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    allowed(&app, (&context, &headers)).await?;
+    let caller = allowed(&app, (&context, &headers)).await?;
     let asked = Asked::stream(&uri, &headers)?;
-    let follower = Follower::after(&app.feed, asked.after).map_err(refused)?;
+    let standing = Standing::of(&app.store, caller.key());
+    let follower = Follower::after(&app.feed, asked.after, standing).map_err(refused)?;
     Ok(events(follower.into_body()))
 }
 
@@ -80,9 +82,10 @@ pub async fn snapshot(
 }
 
 /// Who may ask. A key that is limited to named clients may not: the feed is about everybody.
-async fn allowed(app: &App, (context, headers): (&Context, &HeaderMap)) -> Result<(), Problem> {
+async fn allowed(app: &App, (context, headers): (&Context, &HeaderMap)) -> Result<Caller, Problem> {
     let caller = auth::caller(app, context, headers, ApiScope::RevocationsRead).await?;
-    caller.subject_wide("follow the feed")
+    caller.subject_wide("follow the feed")?;
+    Ok(caller)
 }
 
 /// What somebody asks of the feed.

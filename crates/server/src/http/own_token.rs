@@ -32,6 +32,8 @@ impl OwnToken {
     /// Reads a text; `None` if we did not sign it, or not for those who could have shown it.
     pub fn read(app: &App, text: &str) -> Option<Self> {
         let payload = app.keys.verify(text)?;
+        // What else we sign, a checkpoint of the feed say, is no access token (RFC 8725 §3.11).
+        payload.typ()?;
         let claims = ParsedClaims::of(&payload).ok()?;
         if *claims.iss != *app.config.issuer {
             return None;

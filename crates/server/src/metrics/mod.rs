@@ -7,11 +7,13 @@ pub use gauges::Scrape;
 
 use windows::Windows;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
 use symbolon_core::{ClientId, Denial, Outcome, Reason, Timestamp};
 
 /// A client and a stable word: both bounded by the configuration and the code.
@@ -30,8 +32,18 @@ struct What {
 /// What became of a check, and by which rule; both bounded by the configuration and the code.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct RuleAnd {
-    rule: String,
+    rule: RuleName,
     what: &'static str,
+}
+
+/// A rule's name, shared with the configuration; none: no rule decided.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct RuleName(Option<Arc<str>>);
+
+impl EncodeLabelValue for RuleName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.0.as_deref().unwrap_or_default().encode(encoder)
+    }
 }
 
 /// The counters of this process.
@@ -124,8 +136,8 @@ impl Metrics {
     }
 
     /// A gateway asked about a request, and this rule, if any, decided.
-    pub fn checked(&self, rule: Option<&str>, what: &'static str) {
-        let rule = rule.unwrap_or_default().to_owned();
+    pub fn checked(&self, rule: Option<&Arc<str>>, what: &'static str) {
+        let rule = RuleName(rule.map(Arc::clone));
         self.checks.get_or_create(&RuleAnd { rule, what }).inc();
     }
 

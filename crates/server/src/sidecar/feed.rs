@@ -6,6 +6,7 @@ use crate::http::body::json_bytes;
 use crate::http::edge::no_store;
 use crate::http::feed::{Asked, events, refused};
 use crate::http::problem::Problem;
+use crate::standing::Standing;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
@@ -24,7 +25,8 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     sidecar.caller(&headers).await?;
     let asked = Asked::stream(&uri, &headers)?;
-    let follower = Follower::after(&sidecar.inner.relay.feed, asked.after).map_err(refused)?;
+    let follower = Follower::after(&sidecar.inner.relay.feed, asked.after, Standing::elsewhere())
+        .map_err(refused)?;
     Ok(events(follower.into_body()))
 }
 

@@ -22,7 +22,7 @@ use crate::config::{self, Audience, Shared};
 use crate::http::edge::{Edge, edge};
 use crate::http::failures::Failures;
 use crate::http::gateway::verifier::{self, Verifiers};
-use crate::http::gateway::{self, Gateway, Judge, Refused};
+use crate::http::gateway::{self, Admitted, Gateway, Judge, Judges, Judging, Refused};
 use crate::http::problem::Problem;
 use crate::http::{Door, Stop, health as authority_health, serve};
 use crate::metrics::Metrics;
@@ -146,7 +146,7 @@ impl Sidecar {
             first,
             verifiers,
             max_staleness: *max_staleness,
-            judge: unknown_is_no_refusal(judged),
+            judge: Arc::new(Unknowing(judged)),
             metrics: Arc::default(),
             introspections: Introspections::default(),
             relay,
@@ -321,13 +321,18 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
     Ok((first, verifiers))
 }
 
-/// A token that nobody knows anything against is not sent to sign in again while the authority is away: that is a
-/// 503.
-fn unknown_is_no_refusal(judge: Judge) -> Judge {
-    Arc::new(move |token, audience| {
-        let judging = judge(token, audience);
+/// A judge that does not send to sign in again, while the authority is away, whom nobody knows anything against: that
+/// is a 503.
+struct Unknowing(Judge);
+
+impl Judges for Unknowing {
+    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+        self.0.at_once(token, audience)
+    }
+
+    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
         Box::pin(async move {
-            judging.await.map_err(|refused| match refused {
+            self.0.judge(token, audience).await.map_err(|refused| match refused {
                 Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
                     let why = "what is known of revocations is too old, and the authority is away";
                     Refused::Fault(Fault::Store(why.into()))
@@ -335,7 +340,7 @@ fn unknown_is_no_refusal(judge: Judge) -> Judge {
                 known @ (Refused::Rejected(_) | Refused::Fault(_)) => known,
             })
         })
-    })
+    }
 }
 
 impl FromRef<Sidecar> for Gateway {

@@ -1,6 +1,6 @@
 //! API keys: what each may do, and that nothing else opens `/v1`.
 
-use crate::common::{Ask, Configuration, SERVICE_SECRET, Server, Tokens, run, until};
+use crate::common::{Ask, Configuration, Follower, SERVICE_SECRET, Server, Tokens, run, until};
 use serde_json::{Value, json};
 
 async fn server() -> Server {
@@ -136,9 +136,7 @@ async fn a_revoked_key_opens_nothing_any_more() {
     let listed = run(&["apikey", "list", "--json", "--config", &configuration]);
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert!(!listed.to_string().contains(&key), "a list never shows a key");
-    let named = |key: &&Value| key["name"] == "of-a-test";
-    let id = listed["items"].as_array().unwrap().iter().find(named).unwrap()["id"].clone();
-    let output = run(&["apikey", "revoke", id.as_str().unwrap(), "--config", &configuration]);
+    let output = run(&["apikey", "revoke", &listed_id(&configuration), "--config", &configuration]);
     assert!(output.status.success(), "{output:?}");
     let refused = || async {
         let answer = server.ask(Ask::get("/v1/sessions").key(&key)).await;
@@ -146,4 +144,32 @@ async fn a_revoked_key_opens_nothing_any_more() {
     };
     until("the server knows that the key was revoked", refused).await;
     server.ask_as_back_end(Ask::get("/v1/sessions")).await.expect(200);
+}
+
+#[tokio::test]
+async fn who_reads_a_stream_with_a_key_that_is_revoked_is_sent_away() {
+    let server = server().await;
+    let key = server.new_api_key("events:read,revocations:read", None).await;
+    let feed = Follower::asking(&server, Ask::get("/v1/feed").key(&key)).await;
+    let history = Ask::get("/v1/events").with("accept", "text/event-stream").key(&key);
+    let history = Follower::asking(&server, history).await;
+    let stays = Ask::get("/v1/feed").key(server.api_key());
+    let mut stays = Follower::asking(&server, stays).await;
+    let configuration = server.home.beside("symbolon.toml").display().to_string();
+    let id = listed_id(&configuration);
+    let output = run(&["apikey", "revoke", &id, "--config", &configuration]);
+    assert!(output.status.success(), "{output:?}");
+    // Each ends by itself, or this waits until the test is given up.
+    feed.rest().await;
+    history.rest().await;
+    assert!(stays.next().await.is_some(), "others read on");
+}
+
+/// The id of the key that [`Server::new_api_key`] made.
+fn listed_id(configuration: &str) -> String {
+    let listed = run(&["apikey", "list", "--json", "--config", configuration]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let named = |key: &&Value| key["name"] == "of-a-test";
+    let found = listed["items"].as_array().unwrap().iter().find(named).unwrap();
+    found["id"].as_str().unwrap().to_owned()
 }

@@ -4,34 +4,35 @@ use super::described::Unknown;
 use super::{Admitted, Refused};
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
+use axum::body::Body;
 use axum::http::header::{HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::borrow::Cow;
 use std::sync::Arc;
 use symbolon_core::target::Ambiguous;
 use symbolon_verify::Rejected;
-use symbolon_wire::SecretText;
 
 /// The headers that tell an upstream who asks. A proxy removes whatever its clients send under these names.
-pub(super) static IDENTITY: [HeaderName; 6] = [
-    HeaderName::from_static("x-symbolon-subject"),
-    HeaderName::from_static("x-symbolon-session"),
-    HeaderName::from_static("x-symbolon-client"),
-    HeaderName::from_static("x-symbolon-scope"),
-    HeaderName::from_static("x-symbolon-roles"),
-    HeaderName::from_static("x-symbolon-token"),
-];
+pub(super) static IDENTITY: [HeaderName; 6] = [SUBJECT, SESSION, CLIENT, SCOPE, ROLES, TOKEN];
+
+const SUBJECT: HeaderName = HeaderName::from_static("x-symbolon-subject");
+const SESSION: HeaderName = HeaderName::from_static("x-symbolon-session");
+const CLIENT: HeaderName = HeaderName::from_static("x-symbolon-client");
+const SCOPE: HeaderName = HeaderName::from_static("x-symbolon-scope");
+const ROLES: HeaderName = HeaderName::from_static("x-symbolon-roles");
+const TOKEN: HeaderName = HeaderName::from_static("x-symbolon-token");
 
 /// All but visible ASCII, and the percent sign itself: else `a b` and `a%20b` were one name.
 const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// What became of a check.
-pub(super) enum Outcome {
+pub(super) enum Outcome<'h> {
     /// Everybody passes.
     Public,
     /// This one passes, with the token that was shown.
-    Admitted(Admitted, SecretText),
+    Admitted(Admitted, &'h str),
     /// No rule decides about it.
     Undecided(Undecided),
     /// What it shows is not enough.
@@ -51,18 +52,18 @@ pub(super) enum Undecided {
 }
 
 /// What a proxy is told.
-pub(super) struct Answer {
+pub(super) struct Answer<'h> {
     /// The rule that decided.
     pub(super) rule: Option<Arc<str>>,
     /// Where a page without a right token is sent.
     pub(super) login: Option<Arc<str>>,
     /// What became of the check.
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Outcome<'h>,
 }
 
-impl Answer {
+impl<'h> Answer<'h> {
     /// One by no rule, with nowhere to send anybody.
-    pub(super) const fn new(outcome: Outcome) -> Self {
+    pub(super) const fn new(outcome: Outcome<'h>) -> Self {
         Self { rule: None, login: None, outcome }
     }
 
@@ -83,7 +84,11 @@ impl Answer {
     /// The answer over HTTP.
     pub(super) fn to_response(&self) -> Response {
         let mut response = match self.identity() {
-            Some(identity) => (StatusCode::OK, identity).into_response(),
+            Some(identity) => {
+                let mut response = Response::new(Body::empty());
+                *response.headers_mut() = identity;
+                response
+            }
             None => self.refusal(),
         };
         no_store(response.headers_mut());
@@ -151,34 +156,76 @@ fn ambiguous(why: &str) -> Problem {
 }
 
 /// Who asks, for the upstream; what is empty is left out.
-fn identity(admitted: &Admitted, token: &SecretText) -> HeaderMap {
-    let list =
-        |words: &mut dyn Iterator<Item = &str>| words.map(encoded).collect::<Vec<_>>().join(" ");
-    let values = [
-        encoded(&admitted.subject),
-        admitted.session.as_deref().map(encoded).unwrap_or_default(),
-        encoded(&admitted.client),
-        list(&mut admitted.scope.split(' ')),
-        list(&mut admitted.roles()),
-        token.expose().to_owned(),
-    ];
-    let mut headers = HeaderMap::with_capacity(IDENTITY.len());
-    for (name, value) in IDENTITY.iter().zip(values) {
-        if let (Ok(mut value), false) = (HeaderValue::from_str(&value), value.is_empty()) {
-            value.set_sensitive(name.as_str() == "x-symbolon-token");
-            headers.insert(name.clone(), value);
+fn identity(admitted: &Admitted, token: &str) -> HeaderMap {
+    // Room for what every answer is given after this.
+    let mut identity = Identity(HeaderMap::with_capacity(2 * IDENTITY.len()));
+    match admitted {
+        Admitted::Verified(verified) => {
+            let claims = verified.claims();
+            identity.texts([claims.sub, claims.client_id]);
+            identity.session(claims.session_id().as_deref());
+            identity.lists(claims.scopes(), claims.roles());
+        }
+        Admitted::Read(read) => {
+            identity.texts([&read.subject, &read.client]);
+            identity.session(read.session.as_deref());
+            let scopes = read.scope.split(' ').filter(|name| !name.is_empty());
+            identity.lists(scopes, read.roles.iter().map(String::as_str));
         }
     }
-    headers
+    identity.put(&TOKEN, token);
+    identity.0
+}
+
+/// The headers as they are written.
+struct Identity(HeaderMap);
+
+impl Identity {
+    fn texts(&mut self, [subject, client]: [&str; 2]) {
+        self.put(&SUBJECT, &encoded(subject));
+        self.put(&CLIENT, &encoded(client));
+    }
+
+    fn session(&mut self, session: Option<&str>) {
+        // A session's name is made of visible ASCII alone.
+        self.put(&SESSION, session.unwrap_or_default());
+    }
+
+    fn lists<'a>(
+        &mut self,
+        scopes: impl Iterator<Item = &'a str>,
+        roles: impl Iterator<Item = &'a str>,
+    ) {
+        self.put(&SCOPE, &list(scopes));
+        self.put(&ROLES, &list(roles));
+    }
+
+    fn put(&mut self, name: &HeaderName, text: &str) {
+        if let (Ok(mut value), false) = (HeaderValue::from_str(text), text.is_empty()) {
+            value.set_sensitive(*name == TOKEN);
+            self.0.insert(name, value);
+        }
+    }
+}
+
+/// Names separated by one space.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.fold(String::new(), |mut all, name| {
+        let space = if all.is_empty() { "" } else { " " };
+        all.push_str(space);
+        all.extend(utf8_percent_encode(name, NOT_VISIBLE));
+        all
+    })
 }
 
 /// A text as it stands in a header: visible ASCII, everything else percent-encoded.
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NOT_VISIBLE).to_string()
+fn encoded(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, NOT_VISIBLE).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Read;
     use super::*;
 
     #[test]
@@ -193,14 +240,9 @@ mod tests {
     #[test]
     fn what_is_empty_is_left_out_and_lists_are_separated_by_one_space() {
         let roles = ["clerk".to_owned(), "vice president".to_owned()].into();
-        let admitted = Admitted {
-            subject: "client:x".into(),
-            session: None,
-            client: "x".into(),
-            scope: String::new(),
-            roles,
-        };
-        let headers = identity(&admitted, &SecretText::new("a.b.c".into()));
+        let (subject, client) = ("client:x".into(), "x".into());
+        let admitted = Admitted::Read(Read { subject, client, roles, ..Read::default() });
+        let headers = identity(&admitted, "a.b.c");
         assert_eq!(headers["x-symbolon-roles"], "clerk vice%20president");
         assert!(headers["x-symbolon-token"].is_sensitive());
         assert!(!headers.contains_key("x-symbolon-session"));

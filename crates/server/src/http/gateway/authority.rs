@@ -1,21 +1,28 @@
 //! What a token is worth, by the authority itself: a mirror of its own while that knows all that was committed,
 //! else its keys and the session as the store has it now.
 
-use super::verifier::admitted as admitted_by;
-use super::{Admitted, Refused};
+use super::{Admitted, Judges, Judging, Read, Refused};
 use crate::app::App;
 use crate::http::own_token::OwnToken;
 use serde_json::{Map, Value};
 use symbolon_core::Verdict;
 use symbolon_verify::{Distrust, Rejected};
 
-/// Judges a token for an audience: exact at the instant of the answer.
-pub(super) async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
-    let at = app.now()?;
-    if let Some(known) = app.feed.own.look(app, (text, audience), at, admitted_by) {
-        app.metrics.answered_from_memory();
-        return Ok(known);
+/// Exact at the instant of the answer.
+impl Judges for App {
+    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+        let known = self.feed.own.look(self, (token, audience), self.now().ok()?)?;
+        self.metrics.answered_from_memory();
+        Some(Admitted::Verified(known))
     }
+
+    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
+        Box::pin(judge(self, token, audience))
+    }
+}
+
+async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
+    let at = app.now()?;
     let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
     if !token.audience.iter().any(|own| own == audience) {
         return Err(Rejected::Untrusted(Distrust::Audience).into());
@@ -38,11 +45,11 @@ pub(super) async fn judge(app: &App, text: &str, audience: &str) -> Result<Admit
 fn admitted(claims: &Map<String, Value>) -> Admitted {
     let text = |name| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
-    Admitted {
+    Admitted::Read(Read {
         subject: text("sub").unwrap_or_default(),
         session: text("sid"),
         client: text("client_id").unwrap_or_default(),
         scope: text("scope").unwrap_or_default(),
         roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
-    }
+    })
 }

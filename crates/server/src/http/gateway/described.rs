@@ -13,11 +13,11 @@ const METHODS: [HeaderName; 2] =
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// A request, as a proxy describes it.
-pub(super) struct Described {
+pub(super) struct Described<'h> {
     /// The method, as it was sent.
-    pub(super) method: String,
+    pub(super) method: &'h str,
     /// The target, as it was sent.
-    pub(super) target: String,
+    pub(super) target: &'h str,
 }
 
 /// Why it is not known which request is meant.
@@ -51,14 +51,14 @@ impl Unknown {
     }
 }
 
-impl Described {
+impl<'h> Described<'h> {
     /// What was asked, by the headers of a proxy that is believed, or by the path behind [`BASE`].
     ///
     /// Whatever is told twice must be told alike: some proxies pass on what their own clients wrote.
     pub(super) fn by(
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        method: &'h Method,
+        uri: &'h Uri,
+        headers: &'h HeaderMap,
         trusted: bool,
     ) -> Result<Self, Unknown> {
         let told = |names| if trusted { only(headers, names) } else { Ok(None) };
@@ -68,13 +68,12 @@ impl Described {
         match (own, target) {
             (Some(own), target) => {
                 match agreed(own, target) && agreed(method.as_str(), told_method) {
-                    true => Ok(Self { method: method.to_string(), target: own.to_owned() }),
+                    true => Ok(Self { method: method.as_str(), target: own }),
                     false => Err(Unknown::Contradiction),
                 }
             }
             (None, Some(target)) => {
-                let method = told_method.ok_or(Unknown::Method)?.to_owned();
-                Ok(Self { method, target: target.to_owned() })
+                Ok(Self { method: told_method.ok_or(Unknown::Method)?, target })
             }
             (None, None) => Err(Unknown::Target),
         }
@@ -115,8 +114,9 @@ mod tests {
         for (name, value) in lines {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let described = Described::by(&Method::POST, &uri.parse().unwrap(), &headers, trusted);
-        described.map(|described| (described.method, described.target))
+        let uri = uri.parse().unwrap();
+        let described = Described::by(&Method::POST, &uri, &headers, trusted)?;
+        Ok((described.method.to_owned(), described.target.to_owned()))
     }
 
     fn told(method: &str, target: &str) -> Result<(String, String), Unknown> {
@@ -166,7 +166,7 @@ mod tests {
             for (name, value) in lines {
                 headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
-            Described { method: method.into(), target: "/".into() }.is_page(&headers)
+            Described { method, target: "/" }.is_page(&headers)
         };
         let html = ("accept", "text/html,*/*;q=0.8");
         assert!(is_page("GET", &[("sec-fetch-mode", "navigate")]));

@@ -36,7 +36,7 @@ pub async fn post(
 ) -> Response {
     let Some(asked) = read(body).await else { return refused() };
     let headers = http_headers(&asked);
-    let described = Described { method: asked.method, target: asked.path };
+    let described = Described { method: &asked.method, target: &asked.path };
     let answer = gateway.answer(&described, &headers).await;
     answered(&message(&answer, &context).await)
 }
@@ -62,7 +62,7 @@ fn http_headers(asked: &CheckRequest) -> HeaderMap {
     headers
 }
 
-async fn message(answer: &Answer, context: &Context) -> Vec<u8> {
+async fn message(answer: &Answer<'_>, context: &Context) -> Vec<u8> {
     match answer.identity() {
         Some(identity) => {
             let headers = texts(&identity);

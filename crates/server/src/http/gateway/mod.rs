@@ -15,10 +15,9 @@ use crate::app::Live;
 use crate::config;
 use crate::metrics::Metrics;
 use answer::{Answer, Outcome, Undecided};
-use axum::Extension;
-use axum::extract::{FromRef, State};
+use axum::extract::{FromRef, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use described::Described;
 use std::pin::Pin;
@@ -26,18 +25,34 @@ use std::sync::Arc;
 use symbolon_core::Fault;
 use symbolon_core::gateway::{Asks, Needs, Rule, Unruled};
 use symbolon_core::target::{Ambiguous, Target, is_method};
-use symbolon_verify::{Presented, Rejected};
-use symbolon_wire::SecretText;
+use symbolon_verify::{Presented, Rejected, Verified};
 
 /// Who says what a token is worth to an audience.
-pub type Judge = Arc<dyn Fn(SecretText, Arc<str>) -> Judging + Send + Sync>;
+pub trait Judges: Send + Sync {
+    /// Lets a token in that is known to be good without waiting; `None`: [`Self::judge`] must tell.
+    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted>;
+
+    /// Says what it is worth.
+    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a>;
+}
+
+/// Whoever does, for all who ask.
+pub type Judge = Arc<dyn Judges>;
 
 /// A judge at work.
-pub type Judging = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + Send>>;
+pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + Send + 'a>>;
 
 /// What a good token says, for the upstream.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Admitted {
+pub enum Admitted {
+    /// As a verifier keeps it.
+    Verified(Verified),
+    /// As the authority read it.
+    Read(Read),
+}
+
+/// What the authority read of a good token.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Read {
     /// `sub`.
     pub subject: String,
     /// `sid`; a client's own token has none.
@@ -86,36 +101,29 @@ impl FromRef<Live> for Gateway {
     fn from_ref(live: &Live) -> Self {
         let app = live.now();
         let (settings, metrics) = (Arc::clone(&app.config.gateway), Arc::clone(&app.metrics));
-        let judge: Judge = Arc::new(move |token, audience| {
-            let app = Arc::clone(&app);
-            Box::pin(async move { authority::judge(&app, token.expose(), &audience).await })
-        });
-        Self { settings, judge, metrics }
+        Self { settings, judge: app, metrics }
     }
 }
 
 /// Answers a proxy: 200 with who it is, or what to send back instead.
-pub async fn check(
-    State(gateway): State<Gateway>,
-    Extension(peer): Extension<Peer>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let trusted = match peer {
-        Peer::Address(address) => gateway.settings.trusts(address),
-        Peer::Operator(_) => false,
+pub async fn check(State(gateway): State<Gateway>, request: Request) -> Response {
+    let trusted = match request.extensions().get::<Peer>() {
+        Some(Peer::Address(address)) => gateway.settings.trusts(*address),
+        Some(Peer::Operator(_)) | None => false,
     };
-    let answer = match Described::by(&method, &uri, &headers, trusted) {
-        Ok(described) => gateway.answer(&described, &headers).await,
-        Err(unknown) => gateway.count(Answer::new(Outcome::Undecided(Undecided::Unknown(unknown)))),
-    };
-    answer.to_response()
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    match Described::by(method, uri, headers, trusted) {
+        Ok(described) => gateway.answer(&described, headers).await.to_response(),
+        Err(unknown) => {
+            let unknown = Answer::new(Outcome::Undecided(Undecided::Unknown(unknown)));
+            gateway.count(unknown).to_response()
+        }
+    }
 }
 
 impl Gateway {
     /// Decides about a request, and counts that.
-    async fn answer(&self, described: &Described, headers: &HeaderMap) -> Answer {
+    async fn answer<'h>(&self, described: &Described<'_>, headers: &'h HeaderMap) -> Answer<'h> {
         let mut answer = match self.rule(described) {
             Ok(rule) => {
                 let outcome = match &rule.asks {
@@ -130,18 +138,18 @@ impl Gateway {
         self.count(answer)
     }
 
-    fn count(&self, answer: Answer) -> Answer {
-        self.metrics.checked(answer.rule.as_deref(), answer.what());
+    fn count<'h>(&self, answer: Answer<'h>) -> Answer<'h> {
+        self.metrics.checked(answer.rule.as_ref(), answer.what());
         answer
     }
 
     /// The rule that decides about a request.
-    fn rule(&self, described: &Described) -> Result<&Rule, Undecided> {
-        let method = &described.method;
+    fn rule(&self, described: &Described<'_>) -> Result<&Rule, Undecided> {
+        let method = described.method;
         if !is_method(method) {
             return Err(Undecided::Ambiguous(Ambiguous::Method));
         }
-        let target = Target::parse(&described.target).map_err(Undecided::Ambiguous)?;
+        let target = Target::parse(described.target).map_err(Undecided::Ambiguous)?;
         self.settings.rules.decide(method, &target).map_err(|unruled| match unruled {
             Unruled::NoRule => Undecided::NoRule,
             Unruled::OtherCase(_) => Undecided::OtherCase,
@@ -149,16 +157,17 @@ impl Gateway {
     }
 
     /// Whether what a request shows is enough.
-    async fn ask(&self, needs: &Needs, headers: &HeaderMap) -> Outcome {
+    async fn ask<'h>(&self, needs: &Needs, headers: &'h HeaderMap) -> Outcome<'h> {
         let token = match presented(headers) {
             Ok(presented) => presented.token,
             Err(rejected) => return Outcome::Refused(rejected.into()),
         };
-        let judging = (self.judge)(SecretText::new(token.to_owned()), Arc::clone(&needs.audience));
-        match judging.await {
-            Ok(admitted) if needs.are_met(&admitted.scope, admitted.roles()) => {
-                Outcome::Admitted(admitted, SecretText::new(token.to_owned()))
-            }
+        let judged = match self.judge.at_once(token, &needs.audience) {
+            Some(known) => Ok(known),
+            None => self.judge.judge(token, &needs.audience).await,
+        };
+        match judged {
+            Ok(admitted) if admitted.meets(needs) => Outcome::Admitted(admitted, token),
             Ok(_) => {
                 let needed = needs.scopes.join(" ").into();
                 Outcome::Refused(Rejected::InsufficientScope { needed }.into())
@@ -169,8 +178,17 @@ impl Gateway {
 }
 
 impl Admitted {
-    fn roles(&self) -> impl Iterator<Item = &str> + Clone {
-        self.roles.iter().map(String::as_str)
+    fn meets(&self, needs: &Needs) -> bool {
+        match self {
+            Self::Verified(verified) => {
+                let claims = verified.claims();
+                needs.are_met(|scope| claims.has_scope(scope), |role| claims.has_role(role))
+            }
+            Self::Read(read) => needs.are_met(
+                |needed| read.scope.split(' ').any(|own| own == needed),
+                |needed| read.roles.iter().any(|own| own == needed),
+            ),
+        }
     }
 }
 
