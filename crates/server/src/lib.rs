@@ -15,6 +15,7 @@ pub mod http;
 pub mod keys;
 pub mod log;
 pub mod metrics;
+pub mod sidecar;
 pub mod standing;
 pub mod task;
 pub mod tls;

@@ -23,11 +23,14 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
 }
 
-/// The unit, with the program that was built here.
-fn unit() -> (TempDir, PathBuf) {
+/// The authority's and the sidecar's.
+const UNITS: [&str; 2] = ["symbolon.service", "symbolon-sidecar.service"];
+
+/// A unit, with the program that was built here.
+fn unit(name: &str) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("symbolon.service");
-    let text = read("packaging/symbolon.service");
+    let path = folder.path().join(name);
+    let text = read(&format!("packaging/{name}"));
     assert!(text.contains(INSTALLED));
     fs::write(&path, text.replace(INSTALLED, env!("CARGO_BIN_EXE_symbolon"))).unwrap();
     (folder, path)
@@ -43,42 +46,54 @@ fn said(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// The value of a setting that stands in the unit once.
-fn setting(name: &str) -> String {
-    let unit = read("packaging/symbolon.service");
+/// The value of a setting that stands in a unit once.
+fn setting(unit: &str, name: &str) -> String {
+    let unit = read(&format!("packaging/{unit}"));
     let values: Vec<_> = unit.lines().filter_map(|line| line.strip_prefix(name)).collect();
     let [value] = *values else { panic!("{name} stands there {} times", values.len()) };
     value.to_owned()
 }
 
 #[test]
-fn systemd_knows_every_line_of_the_unit() {
-    let (_folder, unit) = unit();
-    let verified = systemd_analyze(&["verify"], &unit);
-    // It passes over a line that it does not know, and says so.
-    assert_eq!(said(&verified), "");
-    assert!(verified.status.success());
+fn systemd_knows_every_line_of_the_units() {
+    for name in UNITS {
+        let (_folder, unit) = unit(name);
+        let verified = systemd_analyze(&["verify"], &unit);
+        // It passes over a line that it does not know, and says so.
+        assert_eq!(said(&verified), "", "{name}");
+        assert!(verified.status.success(), "{name}");
+    }
 }
 
 #[test]
-fn the_unit_may_do_little_more_than_serve() {
-    let (_folder, unit) = unit();
+fn the_units_may_do_little_more_than_serve() {
     let threshold = format!("--threshold={EXPOSURE_MAX}");
-    let measured = systemd_analyze(&["security", "--offline=yes", "--no-pager", &threshold], &unit);
-    assert!(measured.status.success(), "{}", said(&measured));
-    assert!(said(&measured).contains("Overall exposure level"));
+    for name in UNITS {
+        let (_folder, unit) = unit(name);
+        let measured =
+            systemd_analyze(&["security", "--offline=yes", "--no-pager", &threshold], &unit);
+        assert!(measured.status.success(), "{name}: {}", said(&measured));
+        assert!(said(&measured).contains("Overall exposure level"), "{name}");
+    }
 }
 
 #[test]
-fn the_unit_waits_longer_for_the_end_than_requests_get() {
-    let seconds: u64 = setting("TimeoutStopSec=").parse().unwrap();
-    assert!(DRAIN_TIME_MAX.as_secs() < seconds);
+fn the_units_wait_longer_for_the_end_than_requests_get() {
+    for name in UNITS {
+        let seconds: u64 = setting(name, "TimeoutStopSec=").parse().unwrap();
+        assert!(DRAIN_TIME_MAX.as_secs() < seconds, "{name}");
+    }
 }
 
 #[test]
-fn the_guide_installs_this_unit_in_both_languages() {
-    for page in ["docs/guide/running.md", "docs/guide/zh-CN/running.md"] {
-        assert!(read(page).contains("packaging/symbolon.service"), "{page}");
+fn the_guide_installs_these_units_in_both_languages() {
+    for (page, unit) in [
+        ("docs/guide/running.md", UNITS[0]),
+        ("docs/guide/zh-CN/running.md", UNITS[0]),
+        ("docs/guide/sidecar.md", UNITS[1]),
+        ("docs/guide/zh-CN/sidecar.md", UNITS[1]),
+    ] {
+        assert!(read(page).contains(&format!("packaging/{unit}")), "{page}");
         assert!(!read(page).contains("\n[Service]"), "{page} has a unit of its own");
     }
 }

@@ -172,6 +172,8 @@ impl Builder {
 pub enum SetupError {
     /// The issuer cannot be one; a whole sentence's predicate.
     Issuer(&'static str),
+    /// The URL to go through cannot be one; a whole sentence's predicate.
+    Through(&'static str),
     /// There is no audience.
     Audience,
     /// The API key has bytes that no header may carry.
@@ -190,6 +192,7 @@ impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Issuer(why) => write!(f, "the issuer {why}"),
+            Self::Through(why) => write!(f, "the URL to go through {why}"),
             Self::Audience => f.write_str("an audience is required: whom are the tokens for?"),
             Self::ApiKey => f.write_str("the API key cannot be sent in a header"),
             Self::NoApiKey => {

@@ -174,7 +174,7 @@ mod verifier;
 pub use builder::{Builder, SetupError};
 pub use claims::{Claims, Verified};
 #[cfg(feature = "net")]
-pub use net::{ConnectError, FetchError};
+pub use net::{ConnectError, FetchError, Relay};
 pub use now::Now;
 pub use policy::{LEEWAY_MAX, Policy, Staleness};
 pub use presented::Presented;

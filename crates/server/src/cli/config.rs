@@ -65,8 +65,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
 /// It is refused, or could not be read.
 pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
     let loaded = Config::load(args.file.as_deref(), &args.set);
-    if let Err(LoadError::Refused(problems)) = &loaded {
-        problems.iter().for_each(|problem| out::note(problem.to_string()));
+    if let Err(why) = &loaded {
+        say(why);
     }
     let nowhere = args.file.is_none() && !Path::new(DEFAULT_FILE).exists();
     loaded.map_err(|why| match nowhere {
@@ -76,6 +76,18 @@ pub fn load(args: &ConfigArgs) -> Result<Config, Failure> {
         )),
         false => failure(&why),
     })
+}
+
+/// What ends a command whose configuration cannot be used; every mistake in it is said, one a line.
+pub fn refusal(error: &LoadError) -> Failure {
+    say(error);
+    failure(error)
+}
+
+fn say(error: &LoadError) {
+    if let LoadError::Refused(problems) = error {
+        problems.iter().for_each(|problem| out::note(problem.to_string()));
+    }
 }
 
 fn failure(error: &LoadError) -> Failure {

@@ -28,6 +28,7 @@ pub mod restore;
 pub mod serve;
 pub mod sessions;
 pub mod show;
+pub mod sidecar;
 pub mod stopwatch;
 pub mod subjects;
 pub mod verifiers;
@@ -52,6 +53,8 @@ enum Command {
     Dev(DevArgs),
     /// Start the authority
     Serve(ServeArgs),
+    /// Answer from memory beside your services: gateway checks, introspection, the feed
+    Sidecar(sidecar::SidecarArgs),
     /// Write, check and describe configurations
     #[command(subcommand)]
     Config(config::Command),
@@ -118,6 +121,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Dev(args) => dev::run(args).await,
         Command::Serve(args) => serve::run(args).await,
+        Command::Sidecar(args) => sidecar::run(args).await,
         Command::Config(command) => config::run(command),
         Command::Apikey(command) => apikey::run(command).await,
         Command::Sessions(command) => sessions::run(command).await,
@@ -147,7 +151,9 @@ async fn run(command: Command) -> Result<(), Failure> {
 /// leaves the rest of the machine to the server.
 fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = match command {
-        Command::Dev(_) | Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Dev(_) | Command::Serve(_) | Command::Sidecar(_) => {
+            tokio::runtime::Builder::new_multi_thread()
+        }
         Command::Config(_)
         | Command::Apikey(_)
         | Command::Sessions(_)

@@ -4,8 +4,8 @@ use crate::config::check::Members;
 use crate::config::place::{Place, Problems};
 use crate::config::url::{StoreUrl, issuer};
 use crate::config::{
-    Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, client, environment,
-    gateway,
+    Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, Shared, client,
+    environment, gateway,
 };
 use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
@@ -51,6 +51,15 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
         log: log_format(root),
         log_level: log_level(root),
     })
+}
+
+/// Builds what a sidecar reads of a configuration.
+pub(crate) fn shared(root: &Members, base: &Path, problems: &mut Problems) -> Shared {
+    let issuer = read(root, "issuer", problems, issuer);
+    let audiences = audiences(root, issuer.as_deref(), base, problems);
+    let gateway = gateway::gateway(root.table("gateway"), &audiences, problems).into();
+    let (log, log_level) = (log_format(root), log_level(root));
+    Shared { issuer, audiences, gateway, log, log_level }
 }
 
 /// Reads a text that was given; what is wrong with it becomes a problem.

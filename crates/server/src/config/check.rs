@@ -109,11 +109,17 @@ pub(crate) fn member_path(above: &str, name: &str) -> String {
 
 /// Checks a whole configuration.
 pub(crate) fn check(tree: Table, place: Place, problems: &mut Problems) -> Members {
-    Check { problems }.table(tree, SETTINGS, place, String::new())
+    Check { problems, whole: true }.table(tree, SETTINGS, place, String::new())
+}
+
+/// The same for whoever needs a part of it: what must stand at the top may be left out.
+pub(crate) fn check_part(tree: Table, place: Place, problems: &mut Problems) -> Members {
+    Check { problems, whole: false }.table(tree, SETTINGS, place, String::new())
 }
 
 struct Check<'p> {
     problems: &'p mut Problems,
+    whole: bool,
 }
 
 impl Check<'_> {
@@ -141,7 +147,9 @@ impl Check<'_> {
                 None => members.sound = false,
             }
         }
-        for setting in settings.iter().filter(|setting| matches!(setting.kind, Kind::Required)) {
+        let whole = self.whole || !members.path.is_empty();
+        let required = settings.iter().filter(|setting| matches!(setting.kind, Kind::Required));
+        for setting in required.filter(|_| whole) {
             self.require(setting, &mut members, &tried);
         }
         members

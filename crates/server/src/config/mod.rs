@@ -18,6 +18,7 @@ mod overlay;
 mod place;
 mod schema;
 mod settings;
+mod shared;
 mod tree;
 mod url;
 
@@ -27,6 +28,7 @@ pub use network::Network;
 pub use place::{Place, Problem};
 pub use schema::schema;
 pub use settings::setting_paths;
+pub use shared::Shared;
 pub use url::{StoreUrl, is_loopback};
 
 use crate::tls::TlsFiles;
@@ -101,6 +103,14 @@ pub struct Audience {
     pub typ: Type,
     /// The file of the secret that it shares with us: if, and only if, `alg` is HS256.
     pub secret: Option<PathBuf>,
+}
+
+impl Audience {
+    /// One of which nothing but the name is said.
+    pub fn by_default(name: &str) -> Self {
+        let (alg, typ) = (Algorithm::EdDsa, Type::AccessTokenJwt);
+        Self { name: name.into(), alg, typ, secret: None }
+    }
 }
 
 /// A signing key that somebody brings.

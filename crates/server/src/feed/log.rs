@@ -121,6 +121,18 @@ impl Log {
         self.beat = Some(Beat { number, position: self.head.position, frame });
     }
 
+    /// Adds a checkpoint at the head that somebody else signed: the first one at the end of a block is the one that must
+    /// follow it.
+    pub(super) fn vouch(&mut self, frame: Bytes) {
+        let head = self.head;
+        match self.sent.back_mut().filter(|last| last.cursor == head && head.is_boundary()) {
+            Some(last) if last.boundary.is_none() => {
+                last.boundary = Some((frame, Timestamp::default()));
+            }
+            Some(_) | None => self.beat(frame),
+        }
+    }
+
     /// Adds a hint, which stands nowhere in the order.
     pub fn hint(&mut self, frame: Bytes) {
         self.hinted += 1;
@@ -188,6 +200,29 @@ impl Log {
             }
         }
         Some(part)
+    }
+
+    /// What comes next up to a checkpoint that is there, with that checkpoint: the frames of [`Self::part`] for whoever
+    /// cannot sign one. `or_none`: also a checkpoint alone, if it stands where the reader does.
+    pub(super) fn vouched_part(&self, place: &Place, or_none: bool) -> Option<Vec<Bytes>> {
+        if place.round != self.round || place.position < self.base.position {
+            return None;
+        }
+        let (mut frames, mut position) = (Vec::new(), place.position);
+        loop {
+            let beat = self.beat.as_ref().filter(|beat| beat.position == position);
+            if let Some(beat) = beat.filter(|_| or_none || place.position < position) {
+                frames.push(beat.frame.clone());
+                return Some(frames);
+            }
+            let sent = self.sent(position.saturating_add(1))?;
+            position = sent.cursor.position;
+            frames.push(sent.frame.clone());
+            if let Some((boundary, _)) = &sent.boundary {
+                frames.push(boundary.clone());
+                return Some(frames);
+            }
+        }
     }
 
     /// Whether something comes next that one waits for: a revocation.
@@ -363,6 +398,41 @@ mod tests {
         let rest = log.part(&log.place(Some(first.cursor)).unwrap()).unwrap();
         assert_eq!((rest.frames.len(), rest.cursor), (7, log.head()));
         assert_eq!(rest.read_at, Timestamp::from_seconds(9_999));
+    }
+
+    #[test]
+    fn what_is_passed_on_ends_with_a_checkpoint_that_somebody_signed_or_waits_for_one() {
+        let mut log = log(2);
+        let texts = |frames: Option<Vec<Bytes>>| {
+            let text = |frame: Bytes| String::from_utf8(frame.to_vec()).unwrap();
+            frames.map(|frames| frames.into_iter().map(text).collect::<Vec<_>>())
+        };
+        let begin = log.place(Some(start())).unwrap();
+        assert_eq!(texts(log.vouched_part(&begin, true)), None, "nobody has vouched for them");
+        log.vouch("c2".into());
+        filled(&mut log, 1);
+        let part = texts(log.vouched_part(&begin, false)).unwrap();
+        assert_eq!(part, ["r1", "r2", "c2"], "the third is not vouched for");
+        log.vouch("c3".into());
+        let head = log.place(None).unwrap();
+        assert_eq!(texts(log.vouched_part(&head, false)), None, "there is nothing new");
+        assert_eq!(texts(log.vouched_part(&head, true)).unwrap(), ["c3"]);
+    }
+
+    #[test]
+    fn the_first_checkpoint_at_the_end_of_a_block_is_the_one_that_must_follow_it() {
+        let mut log = Log::new(1, start(), true);
+        for _ in 0..BLOCK {
+            let next = Sent { boundary: None, ..sent(&log.head()) };
+            log.push(next);
+        }
+        log.vouch("b".into());
+        log.vouch("later".into());
+        filled(&mut log, 1);
+        let mut place = log.place(Some(log.sent(BLOCK - 1).unwrap().cursor)).unwrap();
+        assert_eq!(read(&log, &mut place), ["r1024", "b", "later", "r1025"]);
+        let begin = log.place(Some(start())).unwrap();
+        assert_eq!(log.vouched_part(&begin, false).unwrap().len(), 1025);
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn failed(app: &App, context: &Context, basic: bool) -> OAuthError {
 }
 
 /// RFC 6749 §2.3.1: both halves are form-encoded inside the base64.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = BASE64.decode(scheme(headers, "basic")?.as_bytes()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
     let (id, secret) = text.split_once(':')?;

@@ -4,9 +4,11 @@ use super::forwarded::client_address;
 use super::oauth_error::OAuthError;
 use super::problem::Problem;
 use super::serve::Peer;
-use crate::app::App;
+use crate::app::Live;
+use crate::config::Gateway;
+use crate::metrics::Metrics;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
@@ -41,16 +43,35 @@ impl Context {
     }
 }
 
+/// What a process gives this layer.
+#[derive(Clone)]
+pub struct Edge {
+    /// What the requests of this process are named after.
+    pub name: Arc<str>,
+    /// Whom to believe about who asks.
+    pub gateway: Arc<Gateway>,
+    /// Where requests without an answer are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl FromRef<Live> for Edge {
+    fn from_ref(live: &Live) -> Self {
+        let app = live.now();
+        let (name, gateway) = (Arc::clone(&app.name), Arc::clone(&app.config.gateway));
+        Self { name, gateway, metrics: Arc::clone(&app.metrics) }
+    }
+}
+
 /// Names the request, runs it, and writes its refusal if it has one.
-pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn edge(State(own): State<Edge>, mut request: Request, next: Next) -> Response {
     let (address, operator) = match request.extensions().get::<Peer>() {
         Some(Peer::Address(address)) => {
-            (client_address(&app.config.gateway, *address, request.headers()), None)
+            (client_address(&own.gateway, *address, request.headers()), None)
         }
         Some(Peer::Operator(uid)) => (IpAddr::V4(Ipv4Addr::LOCALHOST), Some(*uid)),
         None => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), None),
     };
-    let context = Context { request_id: request_id(&app), address, operator };
+    let context = Context { request_id: request_id(&own), address, operator };
     let oauth = request.uri().path().starts_with("/oauth2/");
     request.extensions_mut().insert(context.clone());
     let refuse = |problem: Problem| match oauth {
@@ -65,7 +86,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         refuse(Problem::member("Host", "must be there once (RFC 9112 §3.2)"))
     };
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        app.metrics.unanswered();
+        own.metrics.unanswered();
     }
     if one_way {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -140,10 +161,10 @@ fn log(context: &Context, status: StatusCode, code: &str) {
 }
 
 /// A process's own prefix and a count: unique, and cheap enough for every request.
-fn request_id(app: &App) -> Arc<str> {
+fn request_id(own: &Edge) -> Arc<str> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{}-{count:x}", app.name).into()
+    format!("{}-{count:x}", own.name).into()
 }
 
 /// Says that an answer holds a token, or a secret about one, and must not be kept (RFC 6749 §5.1).

@@ -35,16 +35,10 @@ pub async fn stream(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (caller, query) = asked(&app, (&context, &headers), &uri, &["after"]).await?;
-    // Whoever comes back repeats the URL that it began with: where it stood is newer.
-    let stood = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map(cursor));
-    let after = match stood {
-        Some(Ok(Some(cursor))) => Some(cursor),
-        Some(Ok(None) | Err(_)) => return Err(Problem::member("Last-Event-ID", NO_CURSOR)),
-        None => query.parse("after", "a cursor of this feed", cursor)?,
-    };
+    let caller = allowed(&app, (&context, &headers)).await?;
+    let asked = Asked::stream(&uri, &headers)?;
     let standing = Standing::of(&app.store, caller.key());
-    let follower = Follower::after(&app.feed, after, standing).map_err(refused)?;
+    let follower = Follower::after(&app.feed, asked.after, standing).map_err(refused)?;
     Ok(events(follower.into_body()))
 }
 
@@ -59,18 +53,9 @@ pub async fn poll(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let app = live.now();
-    let known = ["after", "wait", "nonce"];
-    let (_, query) = asked(&app, (&context, &headers), &uri, &known).await?;
-    let after = query.parse("after", "a cursor of this feed", cursor)?;
+    allowed(&app, (&context, &headers)).await?;
+    let Asked { after, wait, nonce } = Asked::poll(&uri)?;
     let after = after.ok_or_else(|| Problem::member("after", "is missing"))?;
-    let wait = query.parse("wait", "a duration up to 30s, such as `20s`", |text| {
-        parse_duration(text).ok().filter(|wait| *wait <= POLL_WAIT_MAX)
-    })?;
-    let nonce = query.parse("nonce", "1 to 64 visible characters of ASCII", |text| {
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        (plain && text.len() <= NONCE_CHARS_MAX).then(|| text.to_owned())
-    })?;
-    let wait = wait.unwrap_or_default();
     app.feed.caught_up(&app.store).await.map_err(refused)?;
     let poll = Poll::after(&live, after, nonce, wait).map_err(refused)?;
     let body = if wait.is_zero() { Body::from(poll.now()?) } else { poll.into_body() };
@@ -87,7 +72,8 @@ pub async fn snapshot(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    asked(&app, (&context, &headers), &uri, &[]).await?;
+    allowed(&app, (&context, &headers)).await?;
+    Asked::nothing(&uri)?;
     app.feed.caught_up(&app.store).await.map_err(refused)?;
     let bytes = app.feed.snapshot(&app).await?.map_err(refused)?;
     let mut response = ([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response();
@@ -95,16 +81,65 @@ pub async fn snapshot(
     Ok(response)
 }
 
-/// Who may ask, and what for. A key that is limited to named clients may not: the feed is about everybody.
-pub(super) async fn asked(
-    app: &App,
-    (context, headers): (&Context, &HeaderMap),
-    uri: &Uri,
-    known: &[&str],
-) -> Result<(Caller, Query), Problem> {
+/// Who may ask. A key that is limited to named clients may not: the feed is about everybody.
+async fn allowed(app: &App, (context, headers): (&Context, &HeaderMap)) -> Result<Caller, Problem> {
     let caller = auth::caller(app, context, headers, ApiScope::RevocationsRead).await?;
     caller.subject_wide("follow the feed")?;
-    Ok((caller, Query::read(uri, known)?))
+    Ok(caller)
+}
+
+/// What somebody asks of the feed.
+#[derive(Default)]
+pub(crate) struct Asked {
+    /// After which place; none: from now on.
+    pub(crate) after: Option<Cursor>,
+    /// How long to wait until there is something.
+    pub(crate) wait: Duration,
+    /// What the checkpoint must repeat.
+    pub(crate) nonce: Option<String>,
+}
+
+impl Asked {
+    /// Reads a question for the stream.
+    ///
+    /// # Errors
+    /// An unknown parameter, or a cursor that is none.
+    pub(crate) fn stream(uri: &Uri, headers: &HeaderMap) -> Result<Self, Problem> {
+        let query = Query::read(uri, &["after"])?;
+        // Whoever comes back repeats the URL that it began with: where it stood is newer.
+        let stood = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map(cursor));
+        let after = match stood {
+            Some(Ok(Some(cursor))) => Some(cursor),
+            Some(Ok(None) | Err(_)) => return Err(Problem::member("Last-Event-ID", NO_CURSOR)),
+            None => query.parse("after", "a cursor of this feed", cursor)?,
+        };
+        Ok(Self { after, ..Self::default() })
+    }
+
+    /// Reads a question for the next part.
+    ///
+    /// # Errors
+    /// An unknown parameter, or one that is not what it must be.
+    pub(crate) fn poll(uri: &Uri) -> Result<Self, Problem> {
+        let query = Query::read(uri, &["after", "wait", "nonce"])?;
+        let after = query.parse("after", "a cursor of this feed", cursor)?;
+        let wait = query.parse("wait", "a duration up to 30s, such as `20s`", |text| {
+            parse_duration(text).ok().filter(|wait| *wait <= POLL_WAIT_MAX)
+        })?;
+        let nonce = query.parse("nonce", "1 to 64 visible characters of ASCII", |text| {
+            let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+            (plain && text.len() <= NONCE_CHARS_MAX).then(|| text.to_owned())
+        })?;
+        Ok(Self { after, wait: wait.unwrap_or_default(), nonce })
+    }
+
+    /// Reads the query of a call that takes none.
+    ///
+    /// # Errors
+    /// There is a parameter.
+    pub(crate) fn nothing(uri: &Uri) -> Result<(), Problem> {
+        Query::read(uri, &[]).map(drop)
+    }
 }
 
 const NO_CURSOR: &str = "must be a cursor of this feed";
@@ -114,7 +149,7 @@ fn cursor(text: &str) -> Option<Cursor> {
 }
 
 /// Server-sent events, past proxies that would hold them back.
-pub(super) fn events(body: Body) -> Response {
+pub(crate) fn events(body: Body) -> Response {
     let mut response = ([(CONTENT_TYPE, "text/event-stream")], body).into_response();
     no_store(response.headers_mut());
     let no = HeaderValue::from_static("no");
@@ -123,7 +158,7 @@ pub(super) fn events(body: Body) -> Response {
 }
 
 /// Why the feed is not given.
-pub(super) fn refused(refused: Refused) -> Problem {
+pub(crate) fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::Gone => {
             let detail = "The cursor is too old, or not one of this feed: of another store epoch, or \

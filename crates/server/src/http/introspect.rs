@@ -74,7 +74,8 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
     }
 }
 
-fn active(mut claims: Map<String, Value>) -> Value {
+/// What is said of a token that is in force: all that it says itself.
+pub(crate) fn active(mut claims: Map<String, Value>) -> Value {
     claims.insert("active".into(), Value::Bool(true));
     claims.insert("token_type".into(), Value::String("Bearer".into()));
     Value::Object(claims)

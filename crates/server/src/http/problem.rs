@@ -6,7 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use symbolon_core::{Denial, Fault, Reason};
+use symbolon_core::{Denial, Duration, Fault, Reason};
 use symbolon_wire::Malformed;
 
 /// A refusal or failure, before the request's id is known to it; [`super::edge`] writes it out.
@@ -19,7 +19,14 @@ pub struct Problem {
     member: Option<String>,
     reason: Option<Reason>,
     retry_after: Option<u64>,
-    matched: Option<u64>,
+    figure: Option<Figure>,
+}
+
+/// A number that belongs to a problem: one at most, since all of them travel with every result.
+#[derive(Clone, Copy, Debug)]
+enum Figure {
+    Matched(u64),
+    AgeMs(u64),
 }
 
 #[derive(Serialize)]
@@ -37,6 +44,8 @@ struct Body9457<'a> {
     retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     matched: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
 }
 
 impl Problem {
@@ -48,8 +57,8 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        let (member, reason, retry_after, matched) = (None, None, None, None);
-        Self { status, code, title, detail, member, reason, retry_after, matched }
+        let (member, reason, retry_after, figure) = (None, None, None, None);
+        Self { status, code, title, detail, member, reason, retry_after, figure }
     }
 
     /// The request is wrong in one member.
@@ -97,7 +106,13 @@ impl Problem {
 
     /// The same with how many things it would have hit.
     pub fn matching(self, matched: u64) -> Self {
-        Self { matched: Some(matched), ..self }
+        Self { figure: Some(Figure::Matched(matched)), ..self }
+    }
+
+    /// The same with how old is what it goes by.
+    pub fn aged(self, age: Option<Duration>) -> Self {
+        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Self { figure: age.map(|age| Figure::AgeMs(millis(age))), ..self }
     }
 
     /// What a status without a body of its own is told: no such path, wrong method, too large.
@@ -123,8 +138,18 @@ impl Problem {
         (self.status, self.detail, self.retry_after)
     }
 
+    /// What happened, for whoever reads it.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The answer, under the id of its request.
     pub(super) fn render(&self, request_id: &str, headers: &mut HeaderMap) -> (StatusCode, Body) {
+        let (matched, age_ms) = match self.figure {
+            Some(Figure::Matched(matched)) => (Some(matched), None),
+            Some(Figure::AgeMs(age)) => (None, Some(age)),
+            None => (None, None),
+        };
         let body = Body9457 {
             r#type: format!("urn:symbolon:{}", self.code),
             title: self.title,
@@ -134,7 +159,8 @@ impl Problem {
             reason: self.reason.map(Reason::as_str),
             request_id,
             retry_after: self.retry_after,
-            matched: self.matched,
+            matched,
+            age_ms,
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

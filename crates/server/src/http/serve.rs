@@ -51,6 +51,16 @@ pub enum Peer {
     Operator(u32),
 }
 
+impl Peer {
+    /// Whether it is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Address(address) => address.to_canonical().is_loopback(),
+            Self::Operator(_) => true,
+        }
+    }
+}
+
 /// Where connections come in.
 pub enum Door {
     /// An address, over TLS if there is an acceptor.

@@ -193,9 +193,14 @@ impl Metrics {
 
     /// Everything as text: what was counted, and what is measured for this answer alone.
     pub fn render(&self, scrape: &Scrape<'_>) -> String {
+        self.render_with(&scrape.registry(&self.windows))
+    }
+
+    /// The same with what another process than the authority measures.
+    pub fn render_with(&self, measured: &Registry) -> String {
         let mut text = String::new();
         let written = encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode_registry(&mut text, &scrape.registry(&self.windows)))
+            .and_then(|()| encode_registry(&mut text, measured))
             .and_then(|()| encode_eof(&mut text));
         // Writing to a String cannot fail; an empty answer would show if it ever did.
         if written.is_err() {

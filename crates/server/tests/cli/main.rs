@@ -25,6 +25,8 @@ mod manual;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod theft;
 #[cfg(test)]
 mod usage;

@@ -6,9 +6,10 @@ use std::path::Path;
 #[test]
 fn help_names_the_commands_that_are_there() {
     let help = symbolon(Path::new("."), &["--help"]).ok().out;
-    for command in
-        ["dev", "serve", "config", "apikey", "sessions", "backup", "restore", "bench", "demo"]
-    {
+    for command in [
+        "dev", "serve", "sidecar", "config", "apikey", "sessions", "backup", "restore", "bench",
+        "demo",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
     for (group, commands) in [
@@ -74,6 +75,11 @@ fn a_wrong_flag_ends_with_2() {
         &["sessions", "list", "--limit", "201"],
         &["bench", "refresh", "--url", "http://x", "--client-id", "web", "--sessions", "1"],
         &["demo", "race", "--url", "x"],
+        &["sidecar", "--api-key", "k", "--audience", "a"],
+        &["sidecar", "--authority", "x", "--api-key", "k", "--audience", "a"],
+        &["sidecar", "--authority", "http://127.0.0.1:1", "--max-staleness", "0s"],
+        &["sidecar", "--authority", "http://127.0.0.1:1", "--max-staleness", "25h"],
+        &["sidecar", "--authority", "http://127.0.0.1:1", "--metrics-listen", "no"],
     ] {
         let ran = symbolon(Path::new("."), arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);

@@ -73,6 +73,8 @@ mod revocations;
 #[cfg(test)]
 mod services;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod smuggling;
 #[cfg(test)]
 mod stopping;

@@ -71,12 +71,13 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// Where a page is walked: a `symbolon dev`, and free addresses for a `serve` that the page starts.
+/// Where a page is walked: a `symbolon dev`, and free addresses for a `serve` or a `sidecar` that the page starts.
 struct Here {
     dev: Child,
     told: serde_json::Value,
     listen: SocketAddr,
     metrics: SocketAddr,
+    sidecar: [SocketAddr; 2],
 }
 
 impl Here {
@@ -89,8 +90,9 @@ impl Here {
             .unwrap();
         let mut line = String::new();
         BufReader::new(dev.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let [listen, metrics] = free_addresses();
-        Self { dev, told: serde_json::from_str(&line).unwrap(), listen, metrics }
+        let [listen, metrics, api, figures] = free_addresses();
+        let told = serde_json::from_str(&line).unwrap();
+        Self { dev, told, listen, metrics, sidecar: [api, figures] }
     }
 
     fn text(&self, member: &str) -> &str {
@@ -134,6 +136,8 @@ impl Here {
             .replace("http://127.0.0.1:8622", self.text("second_demo_api"))
             .replace("127.0.0.1:8620", &self.listen.to_string())
             .replace("127.0.0.1:8629", &self.metrics.to_string())
+            .replace("127.0.0.1:8630", &self.sidecar[0].to_string())
+            .replace("127.0.0.1:8631", &self.sidecar[1].to_string())
     }
 }
 
@@ -144,9 +148,9 @@ impl Drop for Here {
     }
 }
 
-/// Two addresses where nobody listens, held at once so that they differ.
-fn free_addresses() -> [SocketAddr; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+/// Addresses where nobody listens, held at once so that they differ.
+fn free_addresses() -> [SocketAddr; 4] {
+    let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap())
 }
 

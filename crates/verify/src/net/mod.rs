@@ -8,6 +8,7 @@ mod http;
 mod questions;
 mod url;
 
+pub use self::feed::Relay;
 pub use self::http::FetchError;
 
 use self::activity::Reporter;
@@ -37,6 +38,7 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// What a builder knows about the network.
 pub(crate) struct Settings {
     api_key: Option<Box<str>>,
+    through: Option<Box<str>>,
     pace: Pace,
     feed: Options,
     report_activity: bool,
@@ -46,7 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         let (interval, max_age) = (Duration::from_secs(30), Duration::from_secs(5 * 60));
         let (pace, feed) = (Pace { interval, max_age }, Options::default());
-        Self { api_key: None, pace, feed, report_activity: false }
+        Self { api_key: None, through: None, pace, feed, report_activity: false }
     }
 }
 
@@ -58,6 +60,17 @@ impl Builder {
     #[must_use]
     pub fn introspection(mut self, api_key: &str) -> Self {
         self.net.api_key = Some(api_key.into());
+        self
+    }
+
+    /// Where the issuer is reached, if not at its own name: a sidecar on this machine, or the address of an
+    /// authority behind its balancer. Keys, feed and questions go there; tokens are still the issuer's.
+    ///
+    /// Security: the API key goes there too, so it must be https, or http on the loopback. Whoever answers there
+    /// can withhold the feed, which makes it old, and has the last word about the keys: use it for what you run.
+    #[must_use]
+    pub fn through(mut self, url: &str) -> Self {
+        self.net.through = Some(url.into());
         self
     }
 
@@ -136,10 +149,13 @@ impl Builder {
         let mut expected = self.expected()?;
         expected.activity = self.net.report_activity.then(|| Arc::new(Activity::new()));
         let expected = Arc::new(expected);
-        let issuer = Issuer::parse(&self.issuer)?;
+        let issuer = match &self.net.through {
+            Some(url) => Issuer::through(&self.issuer, url)?,
+            None => Issuer::parse(&self.issuer)?,
+        };
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| SetupError::Runtime)?;
         let http = Arc::new(Http::new()?);
-        let Settings { api_key, pace, feed: options, report_activity } = self.net;
+        let Settings { api_key, pace, feed: options, report_activity, .. } = self.net;
         let asks_with = api_key.as_deref().or(options.api_key.as_deref());
         let authorization_of_questions = asks_with.map(authorization).transpose()?;
         let reports_with = match (report_activity, &authorization_of_questions) {

@@ -8,6 +8,8 @@ use http::uri::{PathAndQuery, Scheme};
 #[derive(Clone)]
 pub(crate) struct Issuer {
     name: Box<str>,
+    /// Where it is reached: at its name, or at a relay.
+    base: Box<str>,
     uri: Uri,
 }
 
@@ -22,9 +24,23 @@ impl Issuer {
             return Err(SetupError::Issuer("must be a URL with a host and without a user"));
         }
         match is_safe(&uri) {
-            true => Ok(Self { name: name.into(), uri }),
+            true => Ok(Self { name: name.into(), base: name.into(), uri }),
             false => Err(SetupError::Issuer("must be https, or http on this machine itself")),
         }
+    }
+
+    /// An issuer that is reached at another URL, whatever its name is.
+    pub(crate) fn through(name: &str, url: &str) -> Result<Self, SetupError> {
+        let relay = Self::parse(url).map_err(|wrong| match wrong {
+            SetupError::Issuer(why) | SetupError::Through(why) => SetupError::Through(why),
+            SetupError::Audience
+            | SetupError::ApiKey
+            | SetupError::NoApiKey
+            | SetupError::Instance
+            | SetupError::Runtime
+            | SetupError::Tls => wrong,
+        })?;
+        Ok(Self { name: name.into(), ..relay })
     }
 
     /// The name, byte for byte as it was given.
@@ -43,12 +59,21 @@ impl Issuer {
 
     /// A place of the issuer's own, by path and query: below its name.
     pub(crate) fn at(&self, path: &str) -> Uri {
-        let name = self.name.trim_end_matches('/');
-        format!("{name}{path}").parse().unwrap_or_else(|_| self.uri.clone())
+        let base = self.base.trim_end_matches('/');
+        format!("{base}{path}").parse().unwrap_or_else(|_| self.uri.clone())
+    }
+
+    /// The place that the issuer gives as one below its own name, where it is reached.
+    fn own(&self, text: &str) -> Option<Uri> {
+        let path = text.strip_prefix(self.name.trim_end_matches('/'))?;
+        path.starts_with('/').then(|| self.at(path))
     }
 
     /// Reads where keys are: anywhere that is as safe as the issuer itself.
     pub(crate) fn keys_at(&self, text: &str) -> Option<Uri> {
+        if let Some(own) = self.own(text) {
+            return Some(own);
+        }
         let uri: Uri = text.parse().ok()?;
         let downgrade =
             self.uri.scheme() == Some(&Scheme::HTTPS) && uri.scheme() != Some(&Scheme::HTTPS);
@@ -57,6 +82,9 @@ impl Issuer {
 
     /// Reads where to ask: at the issuer's own host, since an API key travels there.
     pub(crate) fn questions_at(&self, text: &str) -> Option<Uri> {
+        if let Some(own) = self.own(text) {
+            return Some(own);
+        }
         let uri: Uri = text.parse().ok()?;
         (uri.scheme() == self.uri.scheme() && uri.authority() == self.uri.authority())
             .then_some(uri)
@@ -142,5 +170,22 @@ mod tests {
         {
             assert!(issuer.questions_at(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_the_issuers_own_is_asked_for_at_the_relay() {
+        let issuer = Issuer::through("https://a.example/b", "http://127.0.0.1:8630").unwrap();
+        let at = |found: Option<Uri>| found.map(|uri| uri.to_string());
+        assert_eq!(issuer.name(), "https://a.example/b");
+        let metadata = "http://127.0.0.1:8630/.well-known/oauth-authorization-server";
+        assert_eq!(issuer.metadata().to_string(), metadata);
+        let keys = issuer.keys_at("https://a.example/b/jwks");
+        assert_eq!(at(keys).as_deref(), Some("http://127.0.0.1:8630/jwks"));
+        let questions = issuer.questions_at("https://a.example/b/introspect");
+        assert_eq!(at(questions).as_deref(), Some("http://127.0.0.1:8630/introspect"));
+        assert_eq!(at(issuer.questions_at("https://a.example/bc/x")), None);
+        assert_eq!(at(issuer.questions_at("https://a.example/x")), None);
+        let wrong = Issuer::through("https://a.example", "http://relay.example");
+        assert!(matches!(wrong, Err(SetupError::Through(_))), "an API key travels there");
     }
 }

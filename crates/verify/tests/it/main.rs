@@ -17,6 +17,8 @@ mod live;
 mod mirror;
 mod model;
 mod offline;
+#[cfg(feature = "net")]
+mod relay;
 mod script;
 #[cfg(feature = "net")]
 mod sender;

@@ -177,14 +177,24 @@ impl FrameReader {
     /// # Errors
     /// Bytes that are no frame, or a frame that is too long. The stream is of no use any more.
     pub fn next_frame(&mut self) -> Option<Result<Frame, Malformed>> {
+        self.next_with_text().map(|next| next.map(|(frame, _)| frame))
+    }
+
+    /// The same with the bytes that it was read from, its empty line included: for whoever passes them on, also those
+    /// of a later version.
+    ///
+    /// # Errors
+    /// As [`FrameReader::next_frame`]'s.
+    pub fn next_with_text(&mut self) -> Option<Result<(Frame, &[u8]), Malformed>> {
         let rest = &self.buffer[self.taken..];
         let Some(end) = rest.windows(2).position(|pair| pair == b"\n\n") else {
             let long = FRAME_BYTES_MAX < rest.len();
             return long.then(|| Err(Malformed::new("frame", "is longer than 16 KiB")));
         };
-        let text = &rest[..end];
+        let begin = self.taken;
         self.taken += end + 2;
-        Some(read(text))
+        let text = &self.buffer[begin..begin + end];
+        Some(read(text).map(|frame| (frame, &self.buffer[begin..begin + end + 2])))
     }
 }
 
@@ -258,6 +268,17 @@ mod tests {
             reader.push(&bytes);
             while let Some(Ok(_)) = reader.next_frame() {}
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_not_known_can_be_passed_on_byte_by_byte() {
+        let text = b"event: later\r\nid: 7\ndata: {\"a\": 1}\n\n";
+        let mut reader = FrameReader::default();
+        reader.push(b"event: report\ndata: {}\n\n");
+        reader.push(text);
+        assert_eq!(reader.next_frame(), Some(Ok(Frame::Report)));
+        assert_eq!(reader.next_with_text(), Some(Ok((Frame::Other, &text[..]))));
+        assert_eq!(reader.next_with_text(), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod feed;
 mod raw;
 mod secrets;
 mod server;
+mod sidecar;
 mod tampering;
 mod tokens;
 
@@ -19,6 +20,7 @@ pub(crate) use feed::{Follower, Mirror};
 pub(crate) use raw::{exchange, exchange_bytes};
 pub(crate) use secrets::Secrets;
 pub(crate) use server::{Home, Server, readable_by_others, run};
+pub(crate) use sidecar::Sidecar;
 pub(crate) use tampering::{Tampering, tampered};
 pub(crate) use tokens::{Claims, Tokens};
 

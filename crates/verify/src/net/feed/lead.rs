@@ -2,7 +2,7 @@
 
 use super::backoff::{Backoff, WAIT_MAX};
 use super::random::jitter;
-use super::{FetchError, Progress, Shared};
+use super::{FetchError, Progress, Relay, Shared};
 use crate::feed::Want;
 use crate::status::Mode;
 use http_body_util::BodyExt;
@@ -117,18 +117,19 @@ impl Shared {
         let at = shared.at("/v1/feed/snapshot");
         let body = shared.http.download(&at, &shared.authorization, SNAPSHOT_BYTES_MAX).await;
         let bytes = match body {
-            Ok(bytes) => bytes,
+            Ok(bytes) => Arc::new(bytes),
             Err(why) => return Left::Failed(why),
         };
-        let taker = Arc::clone(shared);
+        let (taker, whole) = (Arc::clone(shared), Arc::clone(&bytes));
         // A million entries take a while: not on a thread that others need.
-        let take = move || taker.follower().on_snapshot(&bytes, (taker.options.clock)());
+        let take = move || taker.follower().on_snapshot(&whole, (taker.options.clock)());
         shared.takes_snapshot.store(true, Ordering::Release);
         let taken = tokio::task::spawn_blocking(take).await;
         shared.takes_snapshot.store(false, Ordering::Release);
         shared.note();
         match taken {
             Ok(Ok(())) => {
+                shared.pass_on(Relay::Snapshot(bytes));
                 shared.time.notify_one();
                 Left::Onward
             }
@@ -168,6 +169,7 @@ impl Shared {
         };
         self.lately().mode = Mode::Off;
         self.follower().on_end();
+        self.pass_on(Relay::Lost);
         left
     }
 
@@ -209,6 +211,7 @@ impl Shared {
 
     fn failed(&self, why: FetchError) {
         self.lately().mode = Mode::Off;
+        self.pass_on(Relay::Lost);
         let issuer = self.issuer.name();
         match &why {
             FetchError::Status(401 | 403) => {

@@ -7,6 +7,7 @@ mod options;
 mod random;
 
 pub(super) use lead::rest;
+pub use options::Relay;
 pub(crate) use options::{Clock, Options};
 pub(super) use random::jitter;
 
@@ -209,6 +210,7 @@ impl Shared {
         let heard = self.follower().on_bytes(bytes, (self.options.clock)());
         self.note();
         let heard = heard?;
+        self.pass_on(Relay::Frames(bytes));
         let now = Instant::now();
         let mut lately = self.lately();
         if heard.report {
@@ -224,6 +226,12 @@ impl Shared {
         }
         self.look_ready();
         Ok(heard)
+    }
+
+    fn pass_on(&self, heard: Relay<'_>) {
+        if let Some(to) = &self.options.pass_on {
+            to(heard);
+        }
     }
 
     fn look_ready(&self) {

@@ -6,6 +6,22 @@ use std::sync::Arc;
 /// Where the time comes from.
 pub(crate) type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 
+/// Where what was heard is passed on to.
+pub(super) type PassOn = Arc<dyn Fn(Relay<'_>) + Send + Sync>;
+
+/// What a verifier heard of the feed and took, for whoever passes it on ([`Builder::relay`]).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Relay<'a> {
+    /// A snapshot, whole. What comes next goes on from its cursor.
+    Snapshot(Arc<Vec<u8>>),
+    /// What came next, cut anywhere. After [`Relay::Lost`] it begins at the last checkpoint again, so that some of it
+    /// may have been there before.
+    Frames(&'a [u8]),
+    /// The authority is not heard any more; what was cut off comes again.
+    Lost,
+}
+
 /// What a builder knows about the feed.
 pub(crate) struct Options {
     pub(crate) api_key: Option<Box<str>>,
@@ -13,6 +29,7 @@ pub(crate) struct Options {
     pub(super) instance: Option<String>,
     pub(super) offline_routes: u32,
     pub(crate) clock: Clock,
+    pub(super) pass_on: Option<PassOn>,
 }
 
 impl Default for Options {
@@ -23,6 +40,7 @@ impl Default for Options {
             instance: None,
             offline_routes: 0,
             clock: Arc::new(Now::read),
+            pass_on: None,
         }
     }
 }
@@ -69,6 +87,17 @@ impl Builder {
     #[must_use]
     pub const fn offline_routes(mut self, count: u32) -> Self {
         self.net.feed.offline_routes = count;
+        self
+    }
+
+    /// Passes on what is heard of the feed, once it was verified and applied here: for a process that serves the feed to
+    /// others.
+    ///
+    /// Security: none for this verifier. Whoever is served must verify for itself. `to` is called by the task that
+    /// follows the feed and holds it up for as long as it takes.
+    #[must_use]
+    pub fn relay(mut self, to: impl Fn(Relay<'_>) + Send + Sync + 'static) -> Self {
+        self.net.feed.pass_on = Some(Arc::new(to));
         self
     }
 

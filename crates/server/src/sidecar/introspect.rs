@@ -1,0 +1,154 @@
+//! `POST /oauth2/introspect`: whether an access token is in force now (RFC 7662), from memory.
+//!
+//! What the authority would answer for a token of these audiences. A refresh token is never active. Nothing is said,
+//! neither yes nor no, by knowledge that is older than it may be.
+
+use super::Sidecar;
+use crate::http::auth::{basic, bearer};
+use crate::http::body::Form;
+use crate::http::edge::{Context, no_store};
+use crate::http::introspect::active;
+use crate::http::oauth_error::OAuthError;
+use crate::http::serve::Peer;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Map, Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use symbolon_verify::{Now, Policy, Presented, Rejected, Verifier};
+use symbolon_wire::UnverifiedAccessToken;
+
+/// What every API key begins with.
+const API_KEY: &str = "sym_ak_";
+
+/// What was answered, counted.
+#[derive(Default)]
+pub(super) struct Introspections {
+    active: AtomicU64,
+    inactive: AtomicU64,
+    unknown: AtomicU64,
+}
+
+impl Introspections {
+    /// The counts, by what was answered.
+    pub(super) fn read(&self) -> [(&'static str, u64); 3] {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (active, inactive) = (read(&self.active), read(&self.inactive));
+        [("active", active), ("inactive", inactive), ("unknown", read(&self.unknown))]
+    }
+
+    fn count(&self, answer: Result<&Option<Map<String, Value>>, &OAuthError>) {
+        let count = match answer {
+            Ok(Some(_)) => &self.active,
+            Ok(None) => &self.inactive,
+            Err(_) => &self.unknown,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Answers a resource server. Inactive is `{"active":false}` and nothing else, whatever the cause.
+///
+/// # Errors
+/// The caller may not; what is known is too old, which is never "inactive".
+pub(super) async fn post(
+    State(sidecar): State<Sidecar>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, OAuthError> {
+    let form = sidecar.authenticated((&context, peer), &headers, body).await?;
+    let answer = sidecar.introspect(form.require("token")?).await;
+    sidecar.inner.introspections.count(answer.as_ref());
+    let answer = answer?.map_or_else(|| json!({"active": false}), active);
+    let mut response = Json(answer).into_response();
+    no_store(response.headers_mut());
+    Ok(response)
+}
+
+impl Sidecar {
+    /// A name and a secret of the file, in any way that RFC 6749 §2.3.1 knows; an API key that the authority takes,
+    /// for verifiers behind; where there is no file, whoever asks from this machine.
+    async fn authenticated(
+        &self,
+        (context, peer): (&Context, Peer),
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Form, OAuthError> {
+        let own = &self.inner;
+        if bearer(headers).is_some_and(|shown| shown.starts_with(API_KEY)) {
+            own.callers.check(&own.upstream, headers).await?;
+            return Form::read(headers, body).await;
+        }
+        let form = Form::read(headers, body).await?;
+        let may = match &own.secrets {
+            Some(secrets) => {
+                let by_header = basic(headers);
+                let in_form = form.get("client_id").zip(form.get("client_secret"));
+                let shown = bearer(headers).is_some_and(|secret| secrets.is_anybodys(secret));
+                let right = |name: &str, secret: &str| secrets.is_right(name, secret);
+                match by_header {
+                    Some((name, secret)) => right(&name, &secret),
+                    None => shown || in_form.is_some_and(|(name, secret)| right(name, secret)),
+                }
+            }
+            // Neither a neighbour, nor one whom a proxy on this machine brings here.
+            None => peer.is_loopback() && context.address.to_canonical().is_loopback(),
+        };
+        match may {
+            true => Ok(form),
+            false => Err(self.stranger(context, headers)),
+        }
+    }
+
+    fn stranger(&self, context: &Context, headers: &HeaderMap) -> OAuthError {
+        self.inner.metrics.failed_credential();
+        match self.inner.failures.note(context.address, Now::read().wall) {
+            Some(seconds) => OAuthError::too_many_failures(seconds),
+            None => {
+                let basic = headers.contains_key(AUTHORIZATION) || self.inner.secrets.is_some();
+                OAuthError::invalid_client("Nobody of that name and secret may ask here.", basic)
+            }
+        }
+    }
+
+    /// The claims of a token that is in force; `None`: it is not.
+    async fn introspect(&self, text: &str) -> Result<Option<Map<String, Value>>, OAuthError> {
+        self.fresh()?;
+        let Some(verifier) = self.verifier_of(text) else { return Ok(None) };
+        let policy = Policy::strict(self.inner.max_staleness);
+        match verifier.admit(&Presented::bearer(text), &policy).await {
+            Ok(_) => Ok(claims(text)),
+            Err(Rejected::Unverifiable(_) | Rejected::Ask) => {
+                // It grew too old meanwhile, or a newer key could not be fetched.
+                self.fresh()?;
+                Err(super::upstream::NoAnswer::Unreachable.into())
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The verifier of an audience that a token says it is for.
+    fn verifier_of(&self, text: &str) -> Option<&Verifier> {
+        let token = UnverifiedAccessToken::read(text).ok()?;
+        let claims = token.claims().ok()?;
+        claims.aud.iter().find_map(|name| self.inner.verifiers.get(name))
+    }
+}
+
+/// All that a token says, which was verified.
+fn claims(text: &str) -> Option<Map<String, Value>> {
+    let payload = BASE64URL_NOPAD.decode(text.split('.').nth(1)?.as_bytes()).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+impl From<super::upstream::NoAnswer> for OAuthError {
+    fn from(why: super::upstream::NoAnswer) -> Self {
+        crate::http::problem::Problem::from(why).into()
+    }
+}
