@@ -51,6 +51,9 @@ pub struct SidecarArgs {
     /// Who may introspect: lines of name:secret [default: whoever asks from this machine]
     #[arg(long, value_name = "FILE")]
     introspection_secret_file: Option<PathBuf>,
+    /// Tell the authority once a minute which sessions are used, so that those whose token cannot change stay alive
+    #[arg(long)]
+    report_activity: bool,
     /// The name under which it reports what it applied [default: drawn at each start]
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -125,6 +128,7 @@ fn settings(args: &SidecarArgs, shared: Shared) -> Result<Settings, Failure> {
         instance: args.instance.clone(),
         shared,
         max_staleness: args.max_staleness,
+        report_activity: args.report_activity,
         secrets,
     })
 }

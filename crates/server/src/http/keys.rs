@@ -113,9 +113,10 @@ pub async fn rotate(
     let wishes: BTreeMap<_, _> =
         request.algorithms(&app)?.into_iter().map(|alg| (alg, wish)).collect();
     live.turn_keys(None, wishes).await.map_err(refused)?;
-    let before = kids(&app, why.at);
-    let app = live.now();
-    if kids(&app, why.at) != before {
+    // Both as they are now: a key that signs from now on did not when this request came.
+    let (before, app) = (app, live.now());
+    let at = app.now()?;
+    if kids(&app, at) != kids(&before, at) {
         let turned = Change::KeysTurned { at_once: request.now };
         let line = |now: Cutoffs| {
             let event = turned.clone().event(&why.bump(now.epoch));

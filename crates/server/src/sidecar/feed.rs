@@ -72,7 +72,7 @@ pub(super) async fn snapshot(
     Ok(response)
 }
 
-/// `POST /v1/feed/applied` and `/v1/feed/ended`: passed up as the caller's own.
+/// `POST /v1/feed/applied`, `/v1/feed/ended` and `/v1/activity`: passed up as the caller's own.
 ///
 /// # Errors
 /// What the authority refuses; it cannot be asked.

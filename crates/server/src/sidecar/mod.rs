@@ -62,6 +62,8 @@ pub struct Settings {
     pub shared: Shared,
     /// How old what it knows may be. Inclusive.
     pub max_staleness: Duration,
+    /// Whether the authority is told which sessions are used.
+    pub report_activity: bool,
     /// Who may introspect; without any, whoever asks from this machine.
     pub secrets: Option<Secrets>,
 }
@@ -233,6 +235,7 @@ impl Sidecar {
             .route("/v1/feed/snapshot", get(feed::snapshot))
             .route("/v1/feed/applied", post(feed::pass_up))
             .route("/v1/feed/ended", post(feed::pass_up))
+            .route("/v1/activity", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -309,6 +312,7 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
     let mut leading = builder(leader)
         .through(&settings.authority)
         .feed(&settings.api_key)
+        .report_activity(settings.report_activity)
         .relay(move |heard| relay.hear(heard));
     if let Some(name) = &settings.instance {
         leading = leading.instance(name);
