@@ -50,6 +50,7 @@ impl Freshness {
     }
 
     /// What time it is at the authority, or a little later; none before it was asked.
+    #[cfg(feature = "net")]
     pub(super) fn authority(&self, monotonic: Duration) -> Option<Timestamp> {
         let known = self.known.load(Ordering::Acquire) & CLOCK != 0;
         let steady = monotonic.as_micros() as u64;

@@ -146,6 +146,7 @@ impl Mirror {
     }
 
     /// What time it is at the authority, as far as it was asked.
+    #[cfg(feature = "net")]
     pub(crate) fn authority_time(&self, monotonic: Duration) -> Option<Timestamp> {
         self.freshness.authority(monotonic)
     }
