@@ -185,8 +185,8 @@ async fn verifiers_behind_hear_and_report_through_the_sidecar_each_under_its_own
         for verifier in &verifiers {
             assert_eq!(verify(verifier, &tokens.access), Ok(()), "round {round}");
         }
-        // The demo API of `dev` is the fourth.
-        kick_everywhere(&server, &tokens.sid, 4).await;
+        // With the sidecar's own and the two demo APIs of `dev`.
+        kick_everywhere(&server, &tokens.sid, 5).await;
         for verifier in &verifiers {
             let ended = Some(Reason::Kicked);
             assert_eq!(verify(verifier, &tokens.access), Err(Rejected::Revoked { ended }));
