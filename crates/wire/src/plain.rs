@@ -23,8 +23,9 @@ pub(crate) fn each_plain_member<'a>(
     text: &'a str,
     mut take: impl FnMut(&'a str, Plain<'a>, &'a str) -> bool,
 ) -> bool {
-    let mut scan = Scan { text, at: 0 };
-    if !has_no_escapes(text.as_bytes()) || !scan.eat(b'{') {
+    let Some(quotes) = Quotes::of(text.as_bytes()) else { return false };
+    let mut scan = Scan { text, at: 0, quotes };
+    if !scan.eat(b'{') {
         return false;
     }
     loop {
@@ -42,6 +43,7 @@ pub(crate) fn each_plain_member<'a>(
 struct Scan<'a> {
     text: &'a str,
     at: usize,
+    quotes: Quotes,
 }
 
 impl<'a> Scan<'a> {
@@ -75,13 +77,12 @@ impl<'a> Scan<'a> {
 
     /// A string without escapes, which ends at the next quote.
     fn string(&mut self) -> Option<&'a str> {
-        if !self.eat(b'"') {
+        let (opening, closing) = (self.quotes.next()?, self.quotes.next()?);
+        if opening != self.at {
             return None;
         }
-        let from = self.at;
-        self.at += quote_at(self.rest());
-        let text = self.text.get(from..self.at)?;
-        self.eat(b'"').then_some(text)
+        self.at = closing + 1;
+        self.text.get(opening + 1..closing)
     }
 
     /// Digits, as JSON writes them, of a number that no `u64` is too small for.
@@ -125,26 +126,75 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether there is neither a backslash nor a control character anywhere. All bytes are looked at, which a compiler
-/// makes faster than stopping at the first.
-fn has_no_escapes(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |found, byte| found | (*byte == b'\\') | (*byte < 0x20))
+/// The longest text that is read here, in bytes. Inclusive: longer claims are rare.
+const BYTES_MAX: usize = 2048;
+
+/// Where the quotes of a text are, found for the whole text before it is read: looking for the end of each string
+/// by itself would have the processor guess wrongly at most of them.
+struct Quotes {
+    /// A bit for each byte, the first byte lowest.
+    words: [u64; BYTES_MAX / 64],
+    at: usize,
+    /// What is left of the word at `at`.
+    left: u64,
 }
 
-/// How many bytes come before the first quote. Eight at a time.
-fn quote_at(bytes: &[u8]) -> usize {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word) ^ (u64::from(b'"') * LOW);
-        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
-        if zeros != 0 {
-            // The lowest is right; one above it may be a borrow's.
-            return at * 8 + zeros.trailing_zeros() as usize / 8;
+impl Quotes {
+    /// `None`: the text is too long, or has a backslash or a control character.
+    fn of(text: &[u8]) -> Option<Self> {
+        if BYTES_MAX < text.len() {
+            return None;
         }
+        let (mut words, mut escapes) = ([0; BYTES_MAX / 64], 0);
+        for (word, part) in words.iter_mut().zip(text.chunks(64)) {
+            for (place, eight) in part.chunks(8).enumerate() {
+                let eight = u64::from_le_bytes(eight_of(eight));
+                escapes |= zeros(eight ^ each(b'\\')) | controls(eight);
+                *word |= gathered(zeros(eight ^ each(b'"'))) << (8 * place);
+            }
+        }
+        (escapes == 0).then_some(Self { words, at: 0, left: words[0] })
     }
-    words.len() * 8 + rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len())
+
+    /// The next one.
+    fn next(&mut self) -> Option<usize> {
+        while self.left == 0 {
+            self.at += 1;
+            self.left = *self.words.get(self.at)?;
+        }
+        let found = self.at * 64 + self.left.trailing_zeros() as usize;
+        self.left &= self.left - 1;
+        Some(found)
+    }
+}
+
+/// The bytes, and spaces behind them.
+fn eight_of(bytes: &[u8]) -> [u8; 8] {
+    bytes.try_into().unwrap_or_else(|_| {
+        let mut eight = [b' '; 8];
+        eight[..bytes.len()].copy_from_slice(bytes);
+        eight
+    })
+}
+
+/// The same byte eight times.
+const fn each(byte: u8) -> u64 {
+    byte as u64 * 0x0101_0101_0101_0101
+}
+
+/// The highest bit of every byte that is zero, exactly.
+const fn zeros(eight: u64) -> u64 {
+    !((((eight & each(0x7f)) + each(0x7f)) | eight) | each(0x7f))
+}
+
+/// The highest bit of every byte below a space, exactly.
+const fn controls(eight: u64) -> u64 {
+    zeros(eight & each(0xe0))
+}
+
+/// The highest bits of eight bytes, side by side.
+const fn gathered(highest: u64) -> u64 {
+    (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]
@@ -216,20 +266,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plain_string_ends_where_it_ends_byte_by_byte(bytes in prop::collection::vec(
-            prop_oneof![8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'!'), 1 => Just(b'#')], 0..40,
-        )) {
-            let expected = bytes.iter().position(|byte| *byte == b'"').unwrap_or(bytes.len());
-            prop_assert_eq!(quote_at(&bytes), expected);
-        }
-
-        #[test]
-        fn one_escape_anywhere_is_found(mut bytes in prop::collection::vec(0x20_u8.., 1..200), at in any::<prop::sample::Index>(), escape in prop_oneof![0_u8..0x20, Just(b'\\')]) {
-            let clean = !bytes.contains(&b'\\');
-            prop_assert_eq!(has_no_escapes(&bytes), clean);
+        fn quotes_are_found_where_they_are_and_one_escape_anywhere_ends_it(
+            mut bytes in prop::collection::vec(prop_oneof![
+                8 => 0x20_u8..=255, 2 => Just(b'"'), 1 => Just(b'!'), 1 => Just(b'#'), 1 => Just(0xa2)
+            ], 1..300),
+            at in any::<prop::sample::Index>(),
+            escape in prop_oneof![0_u8..0x20, Just(b'\\')],
+        ) {
+            bytes.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'x');
+            let expected: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at] == b'"').collect();
+            let mut quotes = Quotes::of(&bytes).unwrap();
+            prop_assert_eq!(std::iter::from_fn(|| quotes.next()).collect::<Vec<_>>(), expected);
             let at = at.index(bytes.len());
             bytes[at] = escape;
-            prop_assert!(!has_no_escapes(&bytes));
+            prop_assert!(Quotes::of(&bytes).is_none());
         }
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_left_to_the_general_reader() {
+        let of = |length: usize| format!("{{\"a\":\"{}\"}}", "b".repeat(length - 8));
+        assert!(all(&of(BYTES_MAX)).is_some());
+        assert!(all(&of(BYTES_MAX + 1)).is_none());
     }
 }

@@ -113,7 +113,7 @@ impl Bench {
             .for_each(|some| mirror.apply(&some.iter().map(entry).collect::<Vec<_>>()));
         mirror.vouch(Timestamp::from_seconds(AT), now().monotonic);
         let keys = || KeySet::from_keys(vec![key.verifying_key()]).ok();
-        let warm = mirror.verifier(builder().cache(2 * tokens.len()), keys()?).ok()?;
+        let warm = mirror.verifier(builder().cache(8 * tokens.len()), keys()?).ok()?;
         let cold = mirror.verifier(builder().cache(0), keys()?).ok()?;
         Some(Self { key: key.verifying_key(), tokens, ended, living, mirror, warm, cold })
     }
