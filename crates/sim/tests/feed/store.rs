@@ -69,6 +69,10 @@ impl Store {
         let acknowledged = std::mem::take(&mut self.ended);
         let epoch = StoreEpoch(self.epoch.0 + 1);
         *self = Self { epoch, ..copy.clone() };
+        // What was lost since the copy was made, and comes back with it, is in force from now on.
+        for (number, when) in &mut self.ended {
+            *when = if acknowledged.contains_key(number) { *when } else { at };
+        }
         for (number, when) in acknowledged {
             if !self.ended.contains_key(&number) {
                 self.end(number, at);
