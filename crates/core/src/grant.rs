@@ -104,8 +104,8 @@ impl Grant {
     }
 }
 
-/// Rounded up; at least 1.
-pub(crate) fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
+/// Seconds until then, rounded up; at least 1.
+pub fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
     u64::try_from(end.since(at).as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 

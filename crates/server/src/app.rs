@@ -208,15 +208,24 @@ impl App {
         own: &[Arc<str>],
         resource: Option<&str>,
     ) -> Option<Recipients> {
-        let of_person = client.preset.has_refresh_tokens();
+        let of_person = client.preset.has_sessions();
         match resource {
             Some(name) if of_person && name == &*self.config.issuer => Some(self.to_issuer()),
-            resource => self.recipients_of(audience::narrow(own, &client.audience, resource)?),
+            resource => {
+                let names = audience::narrow(own, &client.audience, resource)?;
+                self.recipients_of(names, of_person && !client.preset.has_refresh_tokens())
+            }
         }
     }
 
-    fn recipients_of(&self, names: Arc<[Arc<str>]>) -> Option<Recipients> {
+    /// `beside`: the issuer is among them, since whoever has the one token for everything can ask for no other.
+    fn recipients_of(&self, names: Arc<[Arc<str>]>, beside: bool) -> Option<Recipients> {
         let audience = self.config.audience(names.first()?)?;
+        // Whoever shares a secret with us could make tokens that open the owner's devices.
+        let names = match beside && !audience.alg.is_symmetric() {
+            true => names.iter().chain([&self.config.issuer]).cloned().collect(),
+            false => names,
+        };
         let signer = match audience.alg.is_symmetric() {
             true => Signer::Shared(Arc::clone(&audience.name)),
             false => Signer::Own(audience.alg),

@@ -19,6 +19,7 @@ mod drawn;
 pub mod ext_authz;
 pub mod extra_claims;
 pub mod feed;
+pub mod handle;
 pub mod import_line;
 pub mod imported_token;
 mod json;
@@ -46,6 +47,7 @@ pub use api_key::{
 pub use claims::{Audience, ParsedClaims};
 pub use digest::{parse_thumbprint, sha256};
 pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
+pub use handle::{HandleKeys, HandleKind};
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
 pub use json::Names;

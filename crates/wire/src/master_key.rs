@@ -3,6 +3,7 @@
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
 use crate::feed::TargetKey;
+use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
@@ -48,6 +49,11 @@ impl MasterKey {
     /// The MAC keys of refresh tokens: `current` mints, none below `oldest` is accepted.
     pub fn refresh_token_keys(&self, oldest: u16, current: u16) -> RefreshTokenKeys {
         RefreshTokenKeys::new(self.purpose("refresh token keys"), oldest, current)
+    }
+
+    /// The keys of handles.
+    pub fn handle_keys(&self) -> HandleKeys {
+        HandleKeys::new(&self.purpose("handles"))
     }
 
     /// The keys under which tokens of other systems are known.
@@ -225,6 +231,7 @@ mod tests {
         let key = MasterKey::parse(GOOD).ok().unwrap();
         let labels = [
             "refresh token keys",
+            "handles",
             "imported tokens",
             "jti",
             "shard",

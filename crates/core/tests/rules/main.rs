@@ -22,6 +22,8 @@ mod gateway;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod handles;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod person;

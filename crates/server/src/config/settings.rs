@@ -96,7 +96,8 @@ const fn count(class: DeviceClass) -> Setting {
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The words of `preset` that exist now.
-pub(crate) const PRESETS: &[&str] = &["dual-token", "service"];
+pub(crate) const PRESETS: &[&str] =
+    &["dual-token", "gateway-session", "sliding-session", "opaque-session", "service"];
 
 /// Every setting there is.
 pub(crate) const SETTINGS: &[Setting] = &[
@@ -206,12 +207,7 @@ const AUDIENCE: &[Setting] = &[
 
 const CLIENT: &[Setting] = &[
     setting("client_id", Kind::Required, "", "The client's name."),
-    setting(
-        "preset",
-        Kind::Word(PRESETS, &["gateway-session", "sliding-session", "opaque-session"]),
-        "dual-token",
-        "How its sessions are renewed.",
-    ),
+    setting("preset", Kind::Word(PRESETS, &[]), "dual-token", "How its sessions are renewed."),
     setting(
         "secret_hash",
         Kind::Text,
@@ -247,7 +243,7 @@ const ACCESS_TOKEN: &[Setting] = &[
         "5min",
         "How long an access token lives.",
     ),
-    setting("format", Kind::Word(&["jwt"], &["jwe", "opaque"]), "jwt", "What an access token is."),
+    setting("format", Kind::Word(&["jwt", "opaque"], &["jwe"]), "jwt", "What an access token is."),
 ];
 
 const REFRESH: &[Setting] = &[

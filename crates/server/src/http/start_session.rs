@@ -77,7 +77,7 @@ fn client<'a>(
         let detail = "The API key is limited to other clients.";
         return Err(Problem::forbidden("key-limited", detail));
     }
-    match client.preset.has_refresh_tokens() {
+    match client.preset.has_sessions() {
         true => Ok(client),
         false => {
             Err(Problem::member("client_id", "has the preset `service`, which has no sessions"))

@@ -9,7 +9,7 @@ use super::ending;
 use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
-use crate::config::{Client, Preset};
+use crate::config::Client;
 use crate::keys::{Recipients, Signer};
 use axum::Extension;
 use axum::body::Body;
@@ -54,8 +54,9 @@ async fn answer(
         "client_credentials" => return client_credentials::answer(app, client, &form).await,
         _ => return Err(OAuthError::unsupported_grant_type()),
     }
-    if client.preset == Preset::Service {
-        return Err(OAuthError::unauthorized_client("The preset `service` has no refresh tokens."));
+    if !client.preset.has_refresh_tokens() {
+        let why = format!("The preset `{}` has no refresh tokens.", client.preset.as_str());
+        return Err(OAuthError::unauthorized_client(why));
     }
     let text = form.require("refresh_token")?;
     let token = app.refresh_token(text).await?.ok_or_else(OAuthError::invalid_grant)?;

@@ -2,29 +2,48 @@
 
 use super::edge::no_store;
 use crate::app::App;
-use crate::config::Client;
+use crate::config::{Client, Format};
 use crate::keys::Recipients;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use symbolon_core::grant::seconds_left;
 use symbolon_core::person::Gone;
 use symbolon_core::{Fault, Grant, Reason, SessionId, Timestamp};
-use symbolon_wire::{ISSUED_BYTES_WARN, IssueError, Issued, session_id_text};
+use symbolon_wire::{HandleKind, ISSUED_BYTES_WARN, IssueError, Issued, session_id_text};
 
 /// What a client is given. Has no `Debug`: it is made of tokens.
 #[derive(Serialize)]
 pub struct TokenAnswer {
     session_id: String,
-    access_token: String,
-    token_type: &'static str,
-    expires_in: u64,
-    refresh_token: String,
-    refresh_expires_in: u64,
+    #[serde(flatten)]
+    handed: Handed,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     displaced: Option<Vec<EndedSession>>,
+}
+
+/// The tokens themselves, as the client's preset wants them (DESIGN.md §4.8).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Handed {
+    /// An access token, and what renews it if anything does.
+    Tokens {
+        access_token: String,
+        token_type: &'static str,
+        expires_in: u64,
+        #[serde(flatten)]
+        refresh: Option<RefreshPart>,
+    },
+}
+
+/// What renews an access token.
+#[derive(Serialize)]
+struct RefreshPart {
+    refresh_token: String,
+    refresh_expires_in: u64,
 }
 
 /// A session that an act ended.
@@ -107,6 +126,45 @@ impl Writing<'_> {
     }
 }
 
+impl Writing<'_> {
+    fn jwt(
+        &self,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Handed, Unwritten> {
+        let (access, grant) = &self.access_token(grant, recipients, scope)?;
+        let access_token = access.token.expose().to_owned();
+        if ISSUED_BYTES_WARN < access_token.len() {
+            let (jti, bytes) = (access.jti.to_text(), access_token.len());
+            tracing::warn!(
+                jti,
+                bytes,
+                "an access token is large; some proxies refuse such headers"
+            );
+        }
+        let renewing = || RefreshPart {
+            refresh_token: self.app.keys.refresh_token(grant).expose().to_owned(),
+            refresh_expires_in: grant.refresh_expires_in(self.at),
+        };
+        let refresh = self.client.preset.has_refresh_tokens().then(renewing);
+        let expires_in = grant.expires_in(self.at);
+        Ok(Handed::Tokens { access_token, token_type: "Bearer", expires_in, refresh })
+    }
+
+    /// It lasts as long as its session may, and is never another.
+    fn opaque(&self, grant: &Grant) -> Handed {
+        let handle = self.app.keys.handle(HandleKind::AccessToken, grant);
+        let end = grant.session.absolute_expires_at(&self.client.policy);
+        Handed::Tokens {
+            access_token: handle.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: seconds_left(end, self.at),
+            refresh: None,
+        }
+    }
+}
+
 impl TokenAnswer {
     /// Signs and writes the tokens of a grant.
     ///
@@ -118,27 +176,12 @@ impl TokenAnswer {
         recipients: &Recipients,
         scope: &str,
     ) -> Result<Self, Unwritten> {
-        let (app, at) = (writing.app, writing.at);
-        let (access, grant) = &writing.access_token(grant, recipients, scope)?;
-        let access_token = access.token.expose().to_owned();
-        if ISSUED_BYTES_WARN < access_token.len() {
-            let (jti, bytes) = (access.jti.to_text(), access_token.len());
-            tracing::warn!(
-                jti,
-                bytes,
-                "an access token is large; some proxies refuse such headers"
-            );
-        }
-        Ok(Self {
-            session_id: session_id_text(grant.session.sid),
-            access_token,
-            token_type: "Bearer",
-            expires_in: grant.expires_in(at),
-            refresh_token: app.keys.refresh_token(grant).expose().to_owned(),
-            refresh_expires_in: grant.refresh_expires_in(at),
-            scope: scope.to_owned(),
-            displaced: None,
-        })
+        let session_id = session_id_text(grant.session.sid);
+        let handed = match writing.client.preset.format() {
+            Format::Opaque => writing.opaque(grant),
+            Format::Jwt => writing.jwt(grant, recipients, scope)?,
+        };
+        Ok(Self { session_id, handed, scope: scope.to_owned(), displaced: None })
     }
 
     /// The same, naming the sessions that left for this one.

@@ -22,10 +22,10 @@ use symbolon_core::{
 use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, ImportedTokens,
-    IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims, Payload,
-    RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json,
-    verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, HandleKeys, HandleKind,
+    ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims,
+    Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type, key_id_text,
+    key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -80,6 +80,8 @@ pub struct KeyView {
 pub struct Keys {
     /// Mints and opens refresh tokens.
     pub refresh_tokens: RefreshTokenKeys,
+    /// The keys of handles.
+    pub handles: HandleKeys,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -155,6 +157,7 @@ impl Keys {
         let states = ring.states(at);
         Ok(Self {
             refresh_tokens: master.refresh_token_keys(0, 0),
+            handles: master.handle_keys(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
@@ -315,6 +318,11 @@ impl Keys {
         let session = &grant.session;
         let epoch = session.rotation.epoch;
         self.refresh_tokens.mint(epoch, session.sid, session.generation, session.salt)
+    }
+
+    /// The handle of that kind of a grant's session.
+    pub fn handle(&self, kind: HandleKind, grant: &Grant) -> SecretText {
+        self.handles.mint(kind, grant.session.sid, grant.session.salt)
     }
 
     /// The access token of a grant.

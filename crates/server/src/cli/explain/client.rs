@@ -75,6 +75,15 @@ fn explain(client: &Client, preset: Preset) -> Vec<Line> {
                 Preset::DualToken => {
                     "a short JWT that services verify alone, and a refresh token that rotates"
                 }
+                Preset::GatewaySession => {
+                    "a cookie that never changes; the gateway turns it into short JWTs for upstreams"
+                }
+                Preset::SlidingSession => {
+                    "one long JWT that never changes and that services verify alone; the server slides its session"
+                }
+                Preset::OpaqueSession => {
+                    "one opaque token that never changes and that the authority is asked about; the server slides its session"
+                }
                 Preset::Service => {
                     "a short JWT for the client's own credentials; no person, no refresh token"
                 }
@@ -82,7 +91,7 @@ fn explain(client: &Client, preset: Preset) -> Vec<Line> {
         ),
         access_token(client.policy.access_ttl),
     ];
-    if preset.has_refresh_tokens() {
+    if preset.has_sessions() {
         lines.extend(sessions(client));
     }
     lines.push(line(
@@ -176,6 +185,5 @@ fn line(setting: &'static str, value: &str, means: &str) -> Line {
 
 fn preset(word: &str) -> Result<Preset, String> {
     let words: Vec<_> = Preset::ALL.iter().map(|preset| preset.as_str()).collect();
-    let found = Preset::ALL.into_iter().find(|preset| preset.as_str() == word);
-    found.ok_or_else(|| format!("is none of {}", words.join(", ")))
+    Preset::parse(word).ok_or_else(|| format!("is none of {}", words.join(", ")))
 }
