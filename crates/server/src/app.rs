@@ -6,6 +6,8 @@ use crate::feed::Feed;
 use crate::http::failures::Failures;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
 use crate::metrics::Metrics;
+use crate::people::People;
+use crate::presence::Presence;
 use crate::tls::Certificate;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
@@ -42,6 +44,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The feed of revocations.
     pub feed: Arc<Feed>,
+    /// Who watches their own sessions.
+    pub people: Arc<People>,
+    /// Who is online.
+    pub presence: Arc<Presence>,
     /// Who failed to authenticate lately.
     pub failures: Arc<Failures>,
     random: Arc<SystemRandom>,
@@ -116,6 +122,8 @@ impl App {
             policies: Arc::new(config.policies()),
             metrics: Arc::default(),
             feed: Arc::default(),
+            people: Arc::default(),
+            presence: Arc::default(),
             failures: Arc::default(),
             random: Arc::new(random),
             config: Arc::new(config),

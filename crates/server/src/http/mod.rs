@@ -33,6 +33,7 @@ pub mod metadata;
 pub mod oauth_error;
 pub mod openapi;
 pub mod own_token;
+pub mod presence;
 pub mod problem;
 pub mod query;
 pub mod revocation_batch;
@@ -85,6 +86,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/feed/applied", post(feed_applied::post))
         .route("/v1/feed/ended", post(feed_ended::post))
         .route("/v1/activity", post(activity::post))
+        .route("/v1/presence", get(presence::get))
         .route("/v1/verifiers", get(verifiers::get))
         .route("/v1/clock", post(clock::post))
         .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))

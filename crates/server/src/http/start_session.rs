@@ -10,6 +10,7 @@ use super::tokens::{TokenAnswer, Unwritten, Writing};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use crate::config::Client;
+use crate::presence::Online;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -150,6 +151,9 @@ impl Starting<'_> {
         };
         let done = self.app.store.step_subject(&start.subject, shard, decide).await?;
         let (tokens, sid, outcome, displaced) = done.reply?;
+        let (subject, client) = (start.subject.clone(), start.client.clone());
+        let online = Online { subject, client, class: start.device.class, at: self.at };
+        self.app.presence.note(sid, online);
         self.app.metrics.granted(&self.client.id, outcome, None, self.at);
         (0..displaced).for_each(|_| self.app.metrics.ended(&self.client.id, Reason::Displaced));
         Ok(created(tokens, sid))

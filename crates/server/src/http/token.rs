@@ -11,6 +11,7 @@ use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
 use crate::config::Client;
 use crate::keys::{Recipients, Signer};
+use crate::presence::Online;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -87,6 +88,7 @@ struct Request<'a> {
 struct Outcomes {
     answer: Result<TokenAnswer, OAuthError>,
     granted: Option<(Outcome, Option<Reason>)>,
+    online: Option<Online>,
     denied: Option<Denial>,
     ended: Option<Reason>,
 }
@@ -119,8 +121,11 @@ impl Request<'_> {
             Err(denial) => return Ok(decision.map(|_| Outcomes::denied(denial, ended))),
         };
         let granted = Some((grant.outcome, grant.alert));
+        let online = Some(Online::of(&grant.session, at));
         match self.write(grant, recipients, at) {
-            Ok(tokens) => Ok(decision.map(|_| Outcomes { granted, ..Outcomes::of(Ok(tokens)) })),
+            Ok(tokens) => {
+                Ok(decision.map(|_| Outcomes { granted, online, ..Outcomes::of(Ok(tokens)) }))
+            }
             Err(refused) => Ok(Decision::unchanged(Outcomes::of(Err(refused)))),
         }
     }
@@ -140,6 +145,9 @@ impl Request<'_> {
 
     fn count(&self, outcomes: &Outcomes, at: Timestamp) {
         let (metrics, client) = (&self.app.metrics, &self.client.id);
+        if let Some(online) = &outcomes.online {
+            self.app.presence.note(self.token.sid(), online.clone());
+        }
         if let Some((outcome, alert)) = outcomes.granted {
             metrics.granted(client, outcome, alert, at);
             self.alert(outcome, alert);
@@ -169,7 +177,7 @@ impl Request<'_> {
 
 impl Outcomes {
     fn of(answer: Result<TokenAnswer, OAuthError>) -> Self {
-        Self { answer, granted: None, denied: None, ended: None }
+        Self { answer, granted: None, online: None, denied: None, ended: None }
     }
 
     fn denied(denial: Denial, ended: Option<Reason>) -> Self {

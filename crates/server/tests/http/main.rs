@@ -88,3 +88,5 @@ mod switches;
 mod tls;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod watching;

@@ -1,6 +1,7 @@
 //! `/v1/me`: a person's own devices, for whoever holds an access token for the authority itself.
 
 pub mod events;
+pub mod events_stream;
 pub mod sessions;
 pub mod sign_out;
 

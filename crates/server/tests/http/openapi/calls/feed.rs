@@ -65,6 +65,18 @@ pub(super) fn all() -> Vec<Call> {
             .key(ApiScope::RevocationsRead)
             .json("Activity")
             .answers(200, "How many counted.", "ActivityTold"),
+        Call::new("get", "/v1/presence", "Sessions", "listPresence", "Who is online")
+            .about(
+                "Which sessions this process saw in use lately, by sign-ins, renewals and what verifiers \
+                 report. Nothing is written for it.",
+            )
+            .key(ApiScope::SessionsRead)
+            .query("window", duration(), "How far back: 5min if left out, 60min at most.")
+            .query("subject", schema("SubjectId"), "Of this subject.")
+            .query("client_id", schema("ClientId"), "Through this client.")
+            .query("device_class", schema("DeviceClass"), "On devices of this class.")
+            .paged(json!({"type": "string"}))
+            .answers(200, "A page of those who are.", "Presence"),
         Call::new("get", "/v1/verifiers", "Feed", "listVerifiers", "List the verifiers")
             .about("Who reported, by name, and how far each has come.")
             .key(ApiScope::Admin)

@@ -1,11 +1,12 @@
 //! Bodies of verifiers' calls, and about them.
 
-use super::{answer, count, described, list, request, schema, text, truth};
+use super::{NEXT, answer, count, described, list, request, schema, text, truth};
 use serde_json::{Value, json};
 use symbolon::feed::VERIFIERS_MAX;
 use symbolon::http::activity::USES_MAX;
 use symbolon::http::feed_applied::INSTANCE_CHARS_MAX;
 use symbolon::http::feed_ended::SIDS_MAX;
+use symbolon::http::query::LIMIT_MAX;
 
 /// `/v1/feed`, `/v1/verifiers`, and `verifiers` in answers.
 pub(in super::super) fn all() -> Value {
@@ -44,6 +45,24 @@ pub(in super::super) fn all() -> Value {
             "accepted": count("Uses of sessions that live, whether their idle end moved or not."),
             "ignored": count("Uses of sessions that are over, unknown, or of clients that the key is not \
                 for; and those dated ahead of the authority's clock."),
+        })),
+        "Presence": answer(
+            &["since", "complete", "subjects", "sessions", "by_device_class", "items"],
+            json!({
+                "since": described("Time", "Seen since then."),
+                "complete": truth("Whether all that were seen are counted."),
+                "subjects": count("How many people, all pages together."),
+                "sessions": count("How many sessions."),
+                "by_device_class": {"type": "object", "additionalProperties": {"type": "integer"},
+                    "description": "How many sessions on devices of each class."},
+                "items": list(schema("Present"), LIMIT_MAX, "By subject."),
+                "next": text(NEXT),
+            }),
+        ),
+        "Present": answer(&["subject", "device_classes", "last_seen_at"], json!({
+            "subject": schema("SubjectId"),
+            "device_classes": {"type": "array", "items": schema("DeviceClass")},
+            "last_seen_at": schema("Time"),
         })),
         "Verifiers": answer(&["items"], json!({
             "items": list(schema("Verifier"), VERIFIERS_MAX, "By name."),
