@@ -113,18 +113,20 @@ impl Loaded {
     /// The newest tokens of this session.
     ///
     /// The access token is that of the last rotation, to the byte, unless its key may no longer sign or
-    /// under a quarter of its life is left: then it is dated afresh, beside the same refresh token.
+    /// under a quarter of its life is left and another would live longer: then it is dated afresh, beside the
+    /// same refresh token.
     pub(crate) fn grant(&self, terms: &Terms<'_>, outcome: Outcome, at: Timestamp) -> Grant {
         let (session, last) = (&self.session, &self.session.rotation);
         let dated = last.at.floor_second();
-        let fresh_enough = last.access_ttl / 4 <= dated.after(last.access_ttl).since(at);
+        let absolute = session.absolute_expires_at(terms.policy);
+        let ends = dated.after(last.access_ttl);
+        let fresh_enough = last.access_ttl / 4 <= ends.since(at) || absolute <= ends;
         let may_sign =
             terms.keys_usable.contains(&last.key) && !self.cutoffs.keys.contains_key(&last.key);
         let (issued_at, key) = match may_sign && fresh_enough {
             true => (dated, last.key),
             false => (at.floor_second(), terms.key),
         };
-        let absolute = session.absolute_expires_at(terms.policy);
         Grant {
             session: session.clone(),
             scope: scope::within(&session.scope, &terms.policy.scope),
