@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use symbolon_core::binding::Proof;
 use symbolon_core::lasting::{Lasting, Worth};
 use symbolon_core::{
-    Act, ClientId, Decision, Denial, Fault, Grant, Handle, Loaded, Reason, SessionId, Shown,
-    Timestamp, Ver, Verdict,
+    Act, ClientId, Decision, Denial, Fault, Grant, Handle, Loaded, SessionId, Shown, Timestamp,
+    Ver, Verdict,
 };
 use symbolon_wire::{HandleKind, Jti, ParsedClaims};
 
@@ -88,6 +88,10 @@ impl OwnToken {
     pub async fn held(self, app: &App, at: Timestamp) -> Result<Option<Held>, Fault> {
         match self {
             Self::Handle(handle) => of_handle(app, &handle, at).await,
+            Self::Signed(signed) if signed.expires_at <= at => {
+                let says = Err(Unheld::Expired);
+                Ok(Some(Held { audience: signed.audience, session: None, says }))
+            }
             Self::Signed(signed) => match signed.holder {
                 Holder::Session(sid) => signed.of_session(app, sid, at).await,
                 Holder::Client(ref id) => Ok(signed.of_client(app, id)),
@@ -120,10 +124,6 @@ impl Signed {
         sid: SessionId,
         at: Timestamp,
     ) -> Result<Option<Held>, Fault> {
-        if self.expires_at <= at {
-            let says = Err(Unheld::Expired);
-            return Ok(Some(Held { audience: self.audience, session: None, says }));
-        }
         let decide = |client: &Client, loaded| self.judged(app, client, loaded, at);
         let Some((worth, session)) = decided(app, sid, decide).await? else { return Ok(None) };
         let audience = self.audience.clone();
@@ -144,14 +144,13 @@ impl Signed {
         at: Timestamp,
     ) -> Result<Decision<Result<Worth, Verdict>>, Fault> {
         let Self { jti, ver, .. } = *self;
-        if !client.preset.tokens_last() {
+        let lasts = client.preset.tokens_last();
+        let to = lasts.then(|| app.recipients(client, &loaded.session.audience, None)).flatten();
+        let Some(recipients) = to else {
             return Ok(Decision::unchanged(match loaded.judge(&jti, &ver, &client.policy, at) {
                 Verdict::Live => Ok(Worth::AsItSays),
                 verdict @ (Verdict::Stale(_) | Verdict::Revoked(_)) => Err(verdict),
             }));
-        }
-        let Some(recipients) = app.recipients(client, &loaded.session.audience, None) else {
-            return Ok(Decision::unchanged(Err(Verdict::Stale(Reason::Admin))));
         };
         let terms = app.terms(client, &recipients.signer)?;
         Ok(loaded.by_lasting_token(&Lasting { jti, ver, terms }, at))

@@ -1,6 +1,7 @@
 //! The authority's keys: read from the store, or made on the first start, and sealed at rest.
 
 mod brought;
+mod described;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -339,21 +340,6 @@ impl Keys {
         let key = self.signing(grant.key)?;
         self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |claims| {
             claims.issue(key, recipients.typ, &self.jti, grant.session.generation)
-        })
-    }
-
-    /// The claims of a grant's access token as JSON, without a signature: for whoever holds a handle.
-    ///
-    /// # Errors
-    /// The claims of the session and of its subject cannot stand together.
-    pub fn describe(
-        &self,
-        issuer: &str,
-        grant: &Grant,
-        to: &[&str],
-    ) -> Result<Vec<u8>, IssueError> {
-        self.with_claims(issuer, (grant, &grant.scope), to, |claims| {
-            Ok(claims.describe(&self.jti, grant.session.generation).0)
         })
     }
 
