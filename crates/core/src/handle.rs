@@ -7,7 +7,7 @@ use crate::binding::{Match, Proof};
 use crate::client::ClientPolicy;
 use crate::denial::Denial;
 use crate::grant::{Grant, Outcome, Terms};
-use crate::id::{Salt, SessionId};
+use crate::id::{ClientId, Salt, SessionId};
 use crate::loaded::{Decision, Loaded};
 use crate::refresh::Answer;
 use crate::revocation::{Act, Reason};
@@ -116,6 +116,20 @@ impl Loaded {
         grant.expires_at = grant.issued_at.after(life).min(absolute);
         grant.key = terms.key;
         grant
+    }
+
+    /// Ends the session on its owner's word, as [`Loaded::sign_out`] does by a refresh token.
+    pub fn sign_out_by_handle(
+        self,
+        handle: &Handle,
+        client: &ClientId,
+        ending: (&Act, &ClientPolicy),
+        at: Timestamp,
+    ) -> Decision<bool> {
+        if self.session.salt != handle.salt || self.session.client != *client {
+            return Decision::unchanged(false);
+        }
+        self.end(Reason::SignedOut, ending.0, ending.1, at)
     }
 
     /// Whether a handle's session may be used at `at`, for whoever only wants to know; nothing changes, and it

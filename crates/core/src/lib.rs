@@ -17,7 +17,7 @@
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
-//! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
+//! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`lasting`] tokens that nobody can renew, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
 //! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
@@ -37,6 +37,7 @@ pub mod grant;
 pub mod handle;
 pub mod id;
 pub mod import;
+pub mod lasting;
 pub mod loaded;
 pub mod person;
 pub mod refresh;

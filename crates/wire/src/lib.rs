@@ -62,5 +62,7 @@ pub use secret::SecretText;
 pub use shard::{ShardKey, parse_session_id, session_id_text};
 pub use shared_secret::SharedSecret;
 pub use signing_key::{CryptoFailed, SigningKey};
-pub use unverified::{UnverifiedAccessToken, UnverifiedRefreshToken, unverified_api_key_id};
+pub use unverified::{
+    UnverifiedAccessToken, UnverifiedRefreshToken, unverified_api_key_id, unverified_handle,
+};
 pub use verifying_key::VerifyingKey;

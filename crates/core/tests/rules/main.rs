@@ -26,6 +26,8 @@ mod handles;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod lasting;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod refresh_table;

@@ -59,8 +59,6 @@ pub struct ConfigArgs {
 }
 
 fn preset(word: &str) -> Result<Preset, String> {
-    let known = Preset::ALL.into_iter().filter(|preset| preset.has_sessions());
-    let words: Vec<_> = known.clone().map(Preset::as_str).collect();
-    let found = known.into_iter().find(|preset| preset.as_str() == word);
-    found.ok_or_else(|| format!("is none of {}", words.join(", ")))
+    let words = Preset::ALL.map(Preset::as_str);
+    Preset::parse(word).ok_or_else(|| format!("is none of {}", words.join(", ")))
 }

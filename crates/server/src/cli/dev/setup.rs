@@ -107,10 +107,10 @@ fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str)
     let database = format!("sqlite:{}", directory.database().display());
     let store = args.store.clone().unwrap_or(database);
     let ttl = args.access_token_ttl.unwrap_or(ClientPolicy::default().access_ttl);
-    let web = web(args, ttl);
+    let origins = origins(&[api.port(), demo.port(), second_demo.port(), 5173, 3000]);
+    let web = web(args, ttl, &origins, secret_hash);
     let app = grace(args, ttl, Duration::from_secs(120));
     let (ttl, store) = (duration_text(ttl), quoted(&store));
-    let origins = origins(&[api.port(), demo.port(), second_demo.port(), 5173, 3000]);
     format!(
         r#"
 issuer = "{issuer}"
@@ -125,7 +125,6 @@ typ = "at+jwt"
 
 [[clients]]
 client_id = "web"
-origins = [{origins}]
 audience = ["demo-api"]
 scope = "orders:read"
 {web}
@@ -165,8 +164,8 @@ prefix = "/"
     )
 }
 
-/// The preset of `web`, and what the flags say of it.
-fn web(args: &DevArgs, ttl: Duration) -> String {
+/// The preset of `web`, and what the flags say of it. As a service it has the secret of client `service`.
+fn web(args: &DevArgs, ttl: Duration, origins: &str, secret_hash: &str) -> String {
     let preset = args.preset.unwrap_or(Preset::DualToken);
     let (name, life) = (preset.as_str(), duration_text(ttl));
     let lives = match preset.has_refresh_tokens() {
@@ -180,7 +179,11 @@ fn web(args: &DevArgs, ttl: Duration) -> String {
         }
         false => String::new(),
     };
-    format!("preset = \"{name}\"\n{lives}")
+    let known_by = match preset.has_sessions() {
+        true => format!("origins = [{origins}]"),
+        false => format!("secret_hash = \"{secret_hash}\""),
+    };
+    format!("preset = \"{name}\"\n{known_by}\n{lives}")
 }
 
 /// A window that was asked for is taken at its word; the usual one shrinks with a short token.

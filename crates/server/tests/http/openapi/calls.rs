@@ -245,8 +245,8 @@ fn oauth() -> Vec<Call> {
         ]),
         Call::new("post", "/oauth2/revoke", "OAuth", "signOut", "Sign out")
             .about(
-                "RFC 7009: the session of the refresh token ends. Text that is no token of this \
-                 client is answered 200 too, and changes nothing.",
+                "RFC 7009: the session of the refresh token, or of the opaque access token, ends. Text \
+                 that is no token of this client is answered 200 too, and changes nothing.",
             )
             .oauth()
             .security(client)
@@ -254,7 +254,8 @@ fn oauth() -> Vec<Call> {
             .answers_nothing(200, "The session is over, or there was none.")
             .refuses(&[(400, "unsupported_token_type"), (403, "unauthorized_client")]),
         Call::new("post", "/oauth2/introspect", "OAuth", "introspect", "Ask about an access token")
-            .about("RFC 7662: whether it is in force now. A refresh token is never active here.")
+            .about("RFC 7662: whether it is in force now. A refresh token is never active here. `exp` is how \
+                long the answer may be believed.")
             .oauth()
             .security(json!([{"api_key": ["revocations:read"]}, {"client_secret_basic": []}, {}]))
             .form("IntrospectRequest")

@@ -164,8 +164,7 @@ fn sessions() -> Value {
             "name": described("Name", "For people."),
         })),
         "StartedSession": answer(
-            &["session_id", "access_token", "token_type", "expires_in", "refresh_token",
-              "refresh_expires_in", "displaced"],
+            &["session_id", "access_token", "token_type", "expires_in", "displaced"],
             tokens(&[("displaced", json!({
                 "type": "array", "items": schema("EndedSession"),
                 "description": "The sessions that left for this one.",
@@ -234,10 +233,10 @@ fn session() -> Value {
 fn tokens(also: &[(&str, Value)]) -> Value {
     let mut members = json!({
         "session_id": schema("SessionId"),
-        "access_token": text("A signed JWT (RFC 9068), 4 KiB at most."),
+        "access_token": text("A signed JWT (RFC 9068), 4 KiB at most; or opaque, by the client's preset."),
         "token_type": {"const": "Bearer"},
         "expires_in": count("Seconds until the access token ends."),
-        "refresh_token": text("Renews the session; replaced by every renewal."),
+        "refresh_token": text("Renews the session; replaced by every renewal. Only by the preset `dual-token`."),
         "refresh_expires_in": count("Seconds until the session ends if it is not used."),
         "scope": described("Scope", "Left out when there is none."),
     });
@@ -382,7 +381,7 @@ fn oauth() -> Value {
             "scope": described("Scope", "Left out when there is none."),
         })),
         "RevokeRequest": form(&["token"], json!({
-            "token": text("The refresh token, of any generation."),
+            "token": text("The refresh token, of any generation; or the opaque access token."),
             "client_id": client_id,
             "client_secret": client_secret,
         })),

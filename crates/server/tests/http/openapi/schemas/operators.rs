@@ -102,7 +102,7 @@ pub(super) fn clients() -> Value {
     let refresh = json!({
         "idle": duration("Ends if unused for so long."),
         "absolute": duration("Ends in any case after so long."),
-        "grace": duration("How long a used refresh token still earns its successor."),
+        "grace": duration("How long a used refresh token still earns its successor, where there are any."),
         "replay": schema("Replay"),
     });
     let replay = json!({"mode": schema("Replay"), "until": described("Time", "Exclusive.")});
@@ -111,9 +111,9 @@ pub(super) fn clients() -> Value {
         "ClientPage": page("Client", described("ClientId", NEXT)),
         "ClientAccessToken": answer(&["ttl", "format"], json!({
             "ttl": duration("How long an access token holds."),
-            "format": {"const": "jwt"},
+            "format": {"type": "string", "enum": ["jwt", "opaque"]},
         })),
-        "ClientRefresh": answer(&["idle", "absolute", "grace", "replay"], refresh),
+        "ClientRefresh": answer(&["idle", "absolute"], refresh),
         "ClientDevices": answer(&["per_subject", "per_class", "overflow"], json!({
             "per_subject": count("Sessions of a subject at once."),
             "per_class": per_class(),
