@@ -3,8 +3,8 @@
 use crate::client::ClientPolicy;
 use crate::epoch::{Cutoffs, Ver};
 use crate::id::{KeyId, StoreEpoch};
-use crate::loaded::Loaded;
-use crate::revocation::Reason;
+use crate::loaded::{Loaded, Verdict};
+use crate::revocation::{Effect, Reason};
 use crate::scope;
 use crate::session::{Rotation, Session};
 use crate::time::{CLOCK_DRIFT_MAX, Duration, Timestamp};
@@ -78,6 +78,15 @@ impl Grant {
     /// was revoked by name.
     pub fn is_revoked(&self, jti: &[u8; 16]) -> bool {
         self.cutoffs.tokens.contains_key(jti) || self.cutoffs.keys.contains_key(&self.key)
+    }
+
+    /// What a verifier would have to say of a token of it by this name, if the name was revoked.
+    pub fn named(&self, jti: &[u8; 16]) -> Option<Verdict> {
+        let own = self.cutoffs.tokens.get(jti)?;
+        Some(match own.effect {
+            Effect::Revoked => Verdict::Revoked(own.reason),
+            Effect::Stale => Verdict::Stale(own.reason),
+        })
     }
 
     /// The same, with an access token that is dated `at` and signed by the key that signs now.

@@ -212,6 +212,14 @@ impl Preset {
         }
     }
 
+    /// Whether an access token lasts as long as its session, so that nobody renews it.
+    pub const fn tokens_last(self) -> bool {
+        match self {
+            Self::SlidingSession | Self::OpaqueSession => true,
+            Self::DualToken | Self::GatewaySession | Self::Service => false,
+        }
+    }
+
     /// What the access tokens are that it gives out.
     pub const fn format(self) -> Format {
         match self {

@@ -241,9 +241,14 @@ const ACCESS_TOKEN: &[Setting] = &[
         "ttl",
         Kind::Duration(SECOND, ACCESS_TTL_MAX),
         "5min",
-        "How long an access token lives.",
+        "How long an access token lives; 1d for `sliding-session`.",
     ),
-    setting("format", Kind::Word(&["jwt", "opaque"], &["jwe"]), "jwt", "What an access token is."),
+    setting(
+        "format",
+        Kind::Word(&["jwt", "opaque"], &["jwe"]),
+        "jwt",
+        "What an access token is; `opaque` for `opaque-session`.",
+    ),
 ];
 
 const REFRESH: &[Setting] = &[
@@ -251,13 +256,13 @@ const REFRESH: &[Setting] = &[
         "idle",
         Kind::Duration(SECOND, LIFE_MAX),
         "14d",
-        "A session unused for this long ends.",
+        "A session unused for this long ends; 2h for `sliding-session` and `opaque-session`.",
     ),
     setting(
         "absolute",
         Kind::Duration(SECOND, LIFE_MAX),
         "90d",
-        "A session this old ends, however much it is used.",
+        "A session this old ends, however much it is used; 1d for `sliding-session` and `opaque-session`.",
     ),
     setting(
         "grace",

@@ -103,8 +103,8 @@ impl OAuthError {
 
     /// The token is of a kind that cannot be revoked here (RFC 7009 §2.2.1).
     pub fn unsupported_token_type() -> Self {
-        let description =
-            "Send the refresh token: revoking it ends the session and its access tokens.";
+        let description = "Send the refresh token: revoking it ends the session and its access tokens. \
+             Without one, sign out at /v1/me.";
         Self::new(StatusCode::BAD_REQUEST, "unsupported_token_type", description)
     }
 

@@ -336,13 +336,40 @@ impl Keys {
         recipients: &Recipients,
         scope: &str,
     ) -> Result<Issued, IssueError> {
-        let session = &grant.session;
         let key = self.signing(grant.key)?;
+        self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |claims| {
+            claims.issue(key, recipients.typ, &self.jti, grant.session.generation)
+        })
+    }
+
+    /// The claims of a grant's access token as JSON, without a signature: for whoever holds a handle.
+    ///
+    /// # Errors
+    /// The claims of the session and of its subject cannot stand together.
+    pub fn describe(
+        &self,
+        issuer: &str,
+        grant: &Grant,
+        to: &[&str],
+    ) -> Result<Vec<u8>, IssueError> {
+        self.with_claims(issuer, (grant, &grant.scope), to, |claims| {
+            Ok(claims.describe(&self.jti, grant.session.generation).0)
+        })
+    }
+
+    fn with_claims<R>(
+        &self,
+        issuer: &str,
+        (grant, scope): (&Grant, &str),
+        to: &[&str],
+        write: impl FnOnce(&Claims<'_>) -> Result<R, IssueError>,
+    ) -> Result<R, IssueError> {
+        let session = &grant.session;
         let extra = added_claims(&session.claims, &grant.subject_claims)?;
         let claims = Claims {
             iss: issuer,
             sub: session.subject.as_str(),
-            aud: &texts(&recipients.names),
+            aud: to,
             client_id: session.client.as_str(),
             iat: grant.issued_at,
             exp: grant.expires_at,
@@ -357,7 +384,7 @@ impl Keys {
             jkt: None,
             extra: &extra,
         };
-        claims.issue(key, recipients.typ, &self.jti, session.generation)
+        write(&claims)
     }
 
     /// A client's own access token, named after what was drawn for it.

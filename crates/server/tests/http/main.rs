@@ -55,7 +55,11 @@ mod import;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod lasting;
+#[cfg(test)]
 mod live;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod me;
 #[cfg(test)]

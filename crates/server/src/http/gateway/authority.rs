@@ -3,7 +3,7 @@
 
 use super::{Admitted, Judges, Judging, Read, Refused};
 use crate::app::App;
-use crate::http::own_token::OwnToken;
+use crate::http::own_token::{OwnToken, Unheld};
 use serde_json::{Map, Value};
 use symbolon_core::Verdict;
 use symbolon_verify::{Distrust, Rejected};
@@ -24,21 +24,28 @@ impl Judges for App {
 async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
     let at = app.now()?;
     let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
-    if !token.audience.iter().any(|own| own == audience) {
+    let gone = Rejected::Revoked { ended: None };
+    let held = token.held(app, at).await?.ok_or(gone)?;
+    if !held.audience.iter().any(|own| own == audience) {
         return Err(Rejected::Untrusted(Distrust::Audience).into());
     }
-    if token.expires_at <= at {
-        return Err(Rejected::Expired.into());
-    }
-    if token.claims.contains_key("cnf") {
+    match held.says {
         // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-        return Err(Rejected::Binding.into());
+        Ok(claims) if claims.contains_key("cnf") => Err(Rejected::Binding.into()),
+        Ok(claims) => {
+            app.feed.own.used(app, held.session.as_ref(), at);
+            Ok(admitted(&claims))
+        }
+        Err(unheld) => Err(rejected(unheld).into()),
     }
-    match token.verdict(app, at).await? {
-        Some(Verdict::Live) => Ok(admitted(&token.claims)),
-        Some(Verdict::Stale(_)) => Err(Rejected::Stale.into()),
-        Some(Verdict::Revoked(reason)) => Err(Rejected::Revoked { ended: Some(reason) }.into()),
-        None => Err(Rejected::Revoked { ended: None }.into()),
+}
+
+const fn rejected(unheld: Unheld) -> Rejected {
+    match unheld {
+        Unheld::Expired => Rejected::Expired,
+        Unheld::By(Verdict::Stale(_)) => Rejected::Stale,
+        Unheld::By(Verdict::Revoked(reason)) => Rejected::Revoked { ended: Some(reason) },
+        Unheld::By(Verdict::Live) => Rejected::Revoked { ended: None },
     }
 }
 
