@@ -64,6 +64,10 @@ impl Policy {
 
     /// Accepts a genuine token until its `exp` unless it is known to be revoked, and asks nobody.
     ///
+    /// An opaque token says nothing itself, so that somebody must be asked at its first use, and again when the answer
+    /// has expired or a change is known; in between, this accepts the last answer until its `exp`. The same holds of a
+    /// token that is stale and that its client cannot replace.
+    ///
     /// Security: without a feed, or while it is silent, a kicked, banned or stolen session goes on until its token
     /// expires, five minutes by default. For jobs without a network and for routes where that does not matter.
     pub const fn offline() -> Self {

@@ -35,7 +35,8 @@ pub enum Rejected {
         /// The scopes that the route asks for, separated by one space.
         needed: Box<str>,
     },
-    /// It is genuine and suffices in itself, and the authority must be asked whether its session lives.
+    /// The authority must be asked: whether the session of a genuine token lives, or what a token stands for that
+    /// says nothing itself or cannot be replaced.
     ///
     /// Answer of a synchronous check alone; `Verifier::admit` asks. Whoever cannot ask refuses.
     Ask,
@@ -71,6 +72,9 @@ pub enum Unknown {
     Key,
     /// Whether the session lives: the authority could not be asked, or not in time.
     Session,
+    /// What an opaque token stands for: this verifier has nobody to ask. It needs the network half
+    /// (`Builder::connect`) and an API key (`Builder::feed` or `Builder::introspection`).
+    Opaque,
 }
 
 impl Rejected {
@@ -144,7 +148,7 @@ impl fmt::Display for Rejected {
             Self::Unverifiable(what) => what.fmt(f),
             Self::Binding => f.write_str("the token is bound to a key that was not proved"),
             Self::InsufficientScope { .. } => f.write_str("the token does not suffice here"),
-            Self::Ask => f.write_str("the authority must be asked whether the session lives"),
+            Self::Ask => f.write_str("the authority must be asked about the token"),
         }
     }
 }
@@ -171,6 +175,7 @@ impl fmt::Display for Unknown {
             Self::Keys => "the issuer's keys are not known yet",
             Self::Key => "the token's key is not known, and may be new",
             Self::Session => "the authority could not be asked whether the session lives",
+            Self::Opaque => "the token is opaque, and this verifier has nobody to ask about it",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The half that needs a network: keys by themselves, and questions to the authority.
 
 mod activity;
+mod ask;
 mod discovery;
 mod feed;
 mod fetcher;
@@ -15,7 +16,7 @@ use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
 use self::fetcher::{Fetched, Fetcher, Pace};
 use self::http::Http;
-use self::questions::{Answer, Questions};
+use self::questions::{About, Answer, Questions};
 use self::url::Issuer;
 use crate::activity::Activity;
 use crate::status::Status;
@@ -148,6 +149,7 @@ impl Builder {
     pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
         let mut expected = self.expected()?;
         expected.activity = self.net.report_activity.then(|| Arc::new(Activity::new()));
+        expected.asks = self.net.api_key.is_some() || self.net.feed.api_key.is_some();
         let expected = Arc::new(expected);
         let issuer = match &self.net.through {
             Some(url) => Issuer::through(&self.issuer, url)?,
@@ -218,10 +220,11 @@ fn authorization(api_key: &str) -> Result<HeaderValue, SetupError> {
 
 impl Verifier {
     /// Checks a token and asks about it what the verifier does not know by itself: a key that is newer than
-    /// its own, and whether the session lives.
+    /// its own, whether the session lives, and what a token stands for that is opaque, or stale and lasting.
     ///
     /// Without [`Builder::feed`] every request under a policy other than [`Policy::offline`] is asked about; with it
-    /// only those under [`Policy::bounded`] while the feed is late.
+    /// only those under [`Policy::bounded`] while the feed is late, and each token of the two kinds whenever nothing
+    /// that was told of it holds any more.
     ///
     /// # Errors
     /// Why the request is not let in. An authority that cannot be reached is [`Rejected::Unverifiable`].
@@ -239,17 +242,19 @@ impl Verifier {
         presented: &Presented<'_>,
         policy: &Policy,
     ) -> Result<Verified, Rejected> {
-        let (verified, standing) = match self.genuine(presented, policy) {
+        let looked = match self.genuine(presented, policy) {
             Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
                 self.newer_keys().await;
-                self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
+                self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))
             }
-            checked => checked.map_err(settled)?,
+            checked => checked.map_err(settled),
         };
-        match standing {
-            Err(Rejected::Ask) => self.ask(presented.token).await?,
-            told => told?,
-        }
+        let verified = match looked {
+            Ok((verified, Ok(()))) => verified,
+            Ok((signed, Err(Rejected::Ask))) => self.ask(presented, policy, Some(signed)).await?,
+            Err(Rejected::Ask) => self.ask(presented, policy, None).await?,
+            Ok((_, Err(rejected))) | Err(rejected) => return Err(rejected),
+        };
         policy.permits(&verified.claims())?;
         self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
@@ -300,18 +305,6 @@ impl Verifier {
         match self.net.as_ref().is_some_and(|net| net.looked_lately()) {
             true => settled(rejected),
             false => rejected,
-        }
-    }
-
-    async fn ask(&self, token: &str) -> Result<(), Rejected> {
-        let answer = match &self.net {
-            Some(net) => net.ask(token).await,
-            None => Answer::None,
-        };
-        match answer {
-            Answer::Active => Ok(()),
-            Answer::Inactive => Err(Rejected::Revoked { ended: None }),
-            Answer::None => Err(Rejected::Unverifiable(Unknown::Session)),
         }
     }
 }
@@ -378,10 +371,10 @@ impl Net {
         last.map_or(Err(FetchError::Unreachable), |(_, outcome)| outcome)
     }
 
-    async fn ask(&self, token: &str) -> Answer {
+    async fn ask(&self, about: About<'_>) -> Answer {
         let at: Option<Uri> = self.fetched.borrow().introspection.clone();
         match (&self.questions, at) {
-            (Some(questions), Some(at)) => questions.ask(&at, token).await,
+            (Some(questions), Some(at)) => questions.ask(&at, about).await,
             (None, _) => {
                 tracing::debug!("no API key to ask the authority with");
                 Answer::None

@@ -18,6 +18,8 @@ mod mirror;
 mod model;
 mod offline;
 #[cfg(feature = "net")]
+mod opaque;
+#[cfg(feature = "net")]
 mod relay;
 mod script;
 #[cfg(feature = "net")]
@@ -25,3 +27,4 @@ mod sender;
 #[cfg(feature = "net")]
 mod sessions;
 mod tokens;
+mod told;
