@@ -381,6 +381,11 @@ impl Config {
         self.audiences.iter().find(|audience| &*audience.name == name)
     }
 
+    /// Whether any client has sessions that live in a cookie.
+    pub fn has_gateway_sessions(&self) -> bool {
+        self.clients.values().any(|client| client.preset == Preset::GatewaySession)
+    }
+
     /// Gives every client this life of access tokens and this grace window, as `dev`'s flags ask.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! From a grant to the text of an answer: RFC 6749 §5.1.
 
+use super::cookies;
 use super::edge::no_store;
 use crate::app::App;
-use crate::config::{Client, Format};
+use crate::config::{Client, Format, Preset};
 use crate::keys::Recipients;
 use axum::Json;
 use axum::http::StatusCode;
@@ -37,6 +38,8 @@ enum Handed {
         #[serde(flatten)]
         refresh: Option<RefreshPart>,
     },
+    /// What the back end copies into its own answer, in place of tokens: none of them reaches a page.
+    Cookies { set_cookie: Vec<String> },
 }
 
 /// What renews an access token.
@@ -104,7 +107,10 @@ impl From<Fault> for Unwritten {
 impl Writing<'_> {
     /// The access token of a grant. If that very token, or the key that signed it, was revoked meanwhile,
     /// it is dated afresh under the key that signs now; if that does not help, a retry within a second will.
-    fn access_token(
+    ///
+    /// # Errors
+    /// It would be longer than 4 KiB, or it cannot be made now.
+    pub fn access_token(
         &self,
         grant: &Grant,
         recipients: &Recipients,
@@ -152,6 +158,18 @@ impl Writing<'_> {
         Ok(Handed::Tokens { access_token, token_type: "Bearer", expires_in, refresh })
     }
 
+    /// The token behind the cookie is made as well: one that would be too long is told now, and not at every check.
+    fn cookies(
+        &self,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Handed, Unwritten> {
+        self.access_token(grant, recipients, scope)?;
+        let set_cookie = cookies::of_session(self.app, self.client, grant, self.at);
+        Ok(Handed::Cookies { set_cookie })
+    }
+
     /// It lasts as long as its session may, and is never another.
     fn opaque(&self, grant: &Grant) -> Handed {
         let handle = self.app.keys.handle(HandleKind::AccessToken, grant);
@@ -177,7 +195,11 @@ impl TokenAnswer {
         scope: &str,
     ) -> Result<Self, Unwritten> {
         let session_id = session_id_text(grant.session.sid);
-        let handed = match writing.client.preset.format() {
+        let preset = writing.client.preset;
+        let handed = match preset.format() {
+            Format::Jwt if preset == Preset::GatewaySession => {
+                writing.cookies(grant, recipients, scope)?
+            }
             Format::Opaque => writing.opaque(grant),
             Format::Jwt => writing.jwt(grant, recipients, scope)?,
         };

@@ -164,12 +164,11 @@ fn sessions() -> Value {
             "name": described("Name", "For people."),
         })),
         "StartedSession": answer(
-            &["session_id", "access_token", "token_type", "expires_in", "refresh_token",
-              "refresh_expires_in", "displaced"],
+            &["session_id", "displaced"],
             tokens(&[("displaced", json!({
                 "type": "array", "items": schema("EndedSession"),
                 "description": "The sessions that left for this one.",
-            }))]),
+            })), ("set_cookie", set_cookie("In place of the tokens, where they live in cookies"))]),
         ),
         "Session": session(),
         "Device": answer(&["class", "id", "name"], json!({
@@ -183,7 +182,15 @@ fn sessions() -> Value {
             "ended": {"type": "array", "items": schema("EndedSession")},
             "position": count("Where the history stands."),
             "verifiers": described("Heard", "Only where `wait` was asked for."),
+            "set_cookie": set_cookie("Where the session lived in cookies, so that they go"),
         })),
+    })
+}
+
+fn set_cookie(when: &str) -> Value {
+    json!({
+        "type": "array", "items": {"type": "string"},
+        "description": format!("{when}: lines of `Set-Cookie` for the back end's own answer."),
     })
 }
 
