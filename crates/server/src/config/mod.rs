@@ -133,6 +133,8 @@ pub struct Client {
     pub secret_hashes: Vec<SecretHash>,
     /// Web origins whose pages may call, exactly as browsers send them.
     pub origins: Vec<Arc<str>>,
+    /// How its refresh tokens travel.
+    pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
     /// The rules that its sessions live under.
@@ -240,6 +242,31 @@ impl Preset {
                 ClientPolicy { idle: 2 * HOUR, absolute: 24 * HOUR, grace: Duration::ZERO, ..usual }
             }
         }
+    }
+}
+
+/// How refresh tokens travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Delivery {
+    /// In the body of answers and requests; the client keeps them.
+    #[default]
+    Body,
+    /// In a cookie that no script can read.
+    Cookie,
+}
+
+impl Delivery {
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Body, Self::Cookie].into_iter().find(|delivery| delivery.as_str() == word)
     }
 }
 

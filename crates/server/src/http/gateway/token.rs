@@ -11,9 +11,10 @@ use crate::http::auth;
 use crate::http::body::{Object, json_bytes, parse_json};
 use crate::http::edge::{Context, no_store};
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ use symbolon_verify::Rejected;
 /// The body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct CookieRequest {
     cookie: String,
     audience: String,
 }
@@ -61,11 +62,14 @@ pub enum Told {
 pub async fn post(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &context, &headers, ApiScope::RevocationsRead).await?;
-    let Object(Asked { cookie, audience }) = parse_json(&json_bytes(&headers, body).await?)?;
+    Query::read(&uri, &[])?;
+    let Object(CookieRequest { cookie, audience }) =
+        parse_json(&json_bytes(&headers, body).await?)?;
     let at = app.now()?;
     let found = session::behind(&app, &cookie, &audience).await;
     let told = match found {

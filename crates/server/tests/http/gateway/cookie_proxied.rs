@@ -43,7 +43,7 @@ async fn sixty_four_at_once(site: &Site, browser: &Browser) {
     let heads = site.upstream.received();
     let mut shown: Vec<_> =
         heads.iter().filter_map(|head| received(head, "X-Symbolon-Token")).collect();
-    assert_eq!((heads.len(), shown.len()), (64, 64));
+    assert_eq!((heads.len(), shown.len()), (64, 64), "{heads:#?}");
     shown.dedup();
     assert_eq!(shown.len(), 1, "one session, one token");
 }

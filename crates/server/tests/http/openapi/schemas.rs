@@ -244,7 +244,8 @@ fn tokens(also: &[(&str, Value)]) -> Value {
         "access_token": text("A signed JWT (RFC 9068), 4 KiB at most."),
         "token_type": {"const": "Bearer"},
         "expires_in": count("Seconds until the access token ends."),
-        "refresh_token": text("Renews the session; replaced by every renewal."),
+        "refresh_token": text("Renews the session; replaced by every renewal. Left out where it travels \
+            in a cookie."),
         "refresh_expires_in": count("Seconds until the session ends if it is not used."),
         "scope": described("Scope", "Left out when there is none."),
     });
@@ -370,15 +371,15 @@ fn oauth() -> Value {
     json!({
         "TokenRequest": form(&["grant_type"], json!({
             "grant_type": {"type": "string", "enum": ["refresh_token", "client_credentials"]},
-            "refresh_token": text("To renew: any generation that is still in its window."),
+            "refresh_token": text("To renew: any generation that is still in its window. Left out where it \
+                travels in a cookie."),
             "scope": described("Scope", "Narrows the answer's access token."),
             "resource": text("The audience of the answer's access token (RFC 8707), or the issuer."),
             "client_id": client_id,
             "client_secret": client_secret,
         })),
         "Tokens": answer(
-            &["session_id", "access_token", "token_type", "expires_in", "refresh_token",
-              "refresh_expires_in"],
+            &["session_id", "access_token", "token_type", "expires_in", "refresh_expires_in"],
             tokens(&[]),
         ),
         "TokenAnswer": {"anyOf": [schema("Tokens"), schema("ServiceTokens")]},
@@ -388,8 +389,8 @@ fn oauth() -> Value {
             "expires_in": count("Seconds until the access token ends."),
             "scope": described("Scope", "Left out when there is none."),
         })),
-        "RevokeRequest": form(&["token"], json!({
-            "token": text("The refresh token, of any generation."),
+        "RevokeRequest": form(&[], json!({
+            "token": text("The refresh token, of any generation. Left out where it travels in a cookie."),
             "client_id": client_id,
             "client_secret": client_secret,
         })),
