@@ -11,7 +11,7 @@ use crate::id::{ClientId, Salt, SessionId};
 use crate::loaded::{Decision, Loaded};
 use crate::refresh::Answer;
 use crate::revocation::{Act, Reason};
-use crate::session::Standing;
+use crate::session::{Session, Standing};
 use crate::time::{Duration, Timestamp};
 
 /// A genuine handle: holding the value is the proof that its tag was checked.
@@ -104,13 +104,8 @@ impl Loaded {
     /// ask until the next half begins, at whichever node, without a write.
     fn grant_of_now(&self, terms: &Terms<'_>, at: Timestamp) -> Grant {
         let mut grant = self.grant(terms, Outcome::Repeated, at);
-        // A shorter setting reaches sessions that exist; a longer one does not, since the events about them would
-        // not be kept for so long.
-        let life = self.session.rotation.access_ttl.min(terms.policy.access_ttl);
-        let half = (life.as_millis() / 2).max(1);
-        let halves = at.since(self.session.created_at).as_millis() / half;
-        let since = u64::try_from(halves * half).unwrap_or(u64::MAX);
-        let begun = self.session.created_at.after(Duration::from_millis(since));
+        let life = self.session.access_life(terms.policy);
+        let (begun, _) = self.session.half_life(terms.policy, at);
         grant.issued_at = begun.floor_second();
         let absolute = self.session.absolute_expires_at(terms.policy);
         grant.expires_at = grant.issued_at.after(life).min(absolute);
@@ -150,5 +145,33 @@ impl Loaded {
             Standing::Active => Ok(()),
             Standing::Ended(end) | Standing::Over(end) => Err(Denial::Ended(end.reason)),
         }
+    }
+}
+
+impl Session {
+    /// Until when whoever shows this session's handle earns what was earned at `at`, and moves nothing by that.
+    /// Exclusive. An event may make it end earlier.
+    pub fn same_until(&self, policy: &ClientPolicy, at: Timestamp) -> Timestamp {
+        let (_, over) = self.half_life(policy, self.not_before(at));
+        // At the very end of a step a use still moves nothing.
+        let slides = self.last_used_at.after(policy.activity_step() + Duration::from_millis(1));
+        over.min(slides)
+    }
+
+    /// How long its access tokens live. A shorter setting reaches sessions that exist; a longer one does not, since
+    /// the events about them would not be kept for so long.
+    fn access_life(&self, policy: &ClientPolicy) -> Duration {
+        self.rotation.access_ttl.min(policy.access_ttl)
+    }
+
+    /// The half of an access token's life that `at` lies in, counted from the sign-in: its beginning, and its end.
+    fn half_life(&self, policy: &ClientPolicy, at: Timestamp) -> (Timestamp, Timestamp) {
+        let half = (self.access_life(policy).as_millis() / 2).max(1);
+        let halves = at.since(self.created_at).as_millis() / half;
+        let nth = |count: u128| {
+            let since = u64::try_from(count * half).unwrap_or(u64::MAX);
+            self.created_at.after(Duration::from_millis(since))
+        };
+        (nth(halves), nth(halves + 1))
     }
 }

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::feed::Feed;
 use crate::http::failures::Failures;
+use crate::http::gateway::behind::Kept;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
 use crate::metrics::Metrics;
 use crate::people::People;
@@ -18,7 +19,7 @@ use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
-use symbolon_wire::{Algorithm, Type};
+use symbolon_wire::{Algorithm, Cookies, Type};
 use tokio::sync::Mutex;
 
 /// The authority of this process, as one request sees it from its beginning to its end.
@@ -50,6 +51,12 @@ pub struct App {
     pub presence: Arc<Presence>,
     /// Who failed to authenticate lately.
     pub failures: Arc<Failures>,
+    /// How cookies are called and set.
+    pub cookies: Cookies,
+    /// Whether any client has sessions that live in a cookie.
+    pub has_gateway_sessions: bool,
+    /// What stands behind such cookies, under this configuration.
+    pub kept: Arc<Kept>,
     random: Arc<SystemRandom>,
 }
 
@@ -125,6 +132,9 @@ impl App {
             people: Arc::default(),
             presence: Arc::default(),
             failures: Arc::default(),
+            cookies: Cookies { secure: config.issuer.starts_with("https://") },
+            has_gateway_sessions: config.has_gateway_sessions(),
+            kept: Arc::default(),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),
@@ -138,7 +148,15 @@ impl App {
     /// The same authority under another configuration.
     pub fn under(&self, config: Config) -> Self {
         let policies = Arc::new(config.policies());
-        Self { config: Arc::new(config), policies, ..self.clone() }
+        Self {
+            cookies: Cookies { secure: config.issuer.starts_with("https://") },
+            has_gateway_sessions: config.has_gateway_sessions(),
+            // What was made under other settings is made again.
+            kept: Arc::default(),
+            config: Arc::new(config),
+            policies,
+            ..self.clone()
+        }
     }
 
     /// The same authority by another clock.

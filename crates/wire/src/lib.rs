@@ -14,6 +14,8 @@ pub mod alg;
 pub mod api_key;
 mod base64url;
 pub mod claims;
+pub mod cookie;
+pub mod csrf;
 mod digest;
 mod drawn;
 pub mod ext_authz;
@@ -46,6 +48,8 @@ pub use api_key::{
     ApiKeyDigest, ApiKeyDigests, ApiKeyId, PresentedApiKey, SecretHash, client_secret,
 };
 pub use claims::{Audience, ParsedClaims};
+pub use cookie::{CookieKind, Cookies};
+pub use csrf::CsrfKey;
 pub use digest::{parse_thumbprint, sha256};
 pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use handle::{HandleKeys, HandleKind};

@@ -2,6 +2,7 @@
 
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
+use crate::csrf::CsrfKey;
 use crate::feed::TargetKey;
 use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
@@ -54,6 +55,11 @@ impl MasterKey {
     /// The keys of handles.
     pub fn handle_keys(&self) -> HandleKeys {
         HandleKeys::new(&self.purpose("handles"))
+    }
+
+    /// The key of the tokens that pages show beside their cookie.
+    pub fn csrf_key(&self) -> CsrfKey {
+        CsrfKey::new(&self.purpose("csrf"))
     }
 
     /// The keys under which tokens of other systems are known.

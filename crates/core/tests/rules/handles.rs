@@ -4,8 +4,8 @@ use crate::common::{DAY, Family, HOUR, KEY, LATER_KEY, ms, s, secs, start};
 use symbolon_core::binding::{Binding, KeyProof};
 use symbolon_core::refresh::Answer;
 use symbolon_core::{
-    Act, BindingMode, ClientPolicy, Denial, Digest, Grant, Handle, Reason, Salt, Shown, Start,
-    Terms, Timestamp,
+    Act, BindingMode, ClientPolicy, Denial, Digest, Duration, Grant, Handle, Reason, Salt, Shown,
+    Start, Terms, Timestamp,
 };
 
 /// Tokens of five minutes, a session that may idle for two hours and lives for a day.
@@ -148,4 +148,24 @@ fn whoever_only_wants_to_know_changes_nothing() {
     assert_eq!(knows(&family, s(2 * HOUR)), Err(Denial::Ended(Reason::Idle)));
     assert!(family.kick(Reason::Kicked, s(5)));
     assert_eq!(knows(&family, s(6)), Err(Denial::Ended(Reason::Kicked)));
+}
+
+#[test]
+fn what_was_earned_is_the_same_until_the_instant_that_is_told_and_nothing_is_written_before() {
+    let mut family = sliding();
+    let mut told = 0;
+    let mut at = s(0);
+    while at < s(4 * HOUR) {
+        let grant = shown(&mut family, at).unwrap();
+        let until = grant.session.same_until(&family.policy, at);
+        assert!(at < until, "it says something of the future");
+        let last = until.before(Duration::from_millis(1));
+        let handle = own_handle(&family);
+        let (again, written) = show(&mut family.clone(), &handle, last);
+        assert_eq!((again.unwrap().issued_at, written), (grant.issued_at, false));
+        let (next, written) = show(&mut family.clone(), &handle, until);
+        assert!(next.unwrap().issued_at != grant.issued_at || written, "and then it is not");
+        (told, at) = (told + 1, until);
+    }
+    assert!(4 * HOUR / 150 <= told, "{told}");
 }

@@ -12,6 +12,8 @@ mod common;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod csrf;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod ends;

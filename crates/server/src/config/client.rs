@@ -5,7 +5,7 @@ use crate::config::check::Members;
 use crate::config::duration::duration_text;
 use crate::config::place::{Place, Problems, nearest};
 use crate::config::url::web_origin;
-use crate::config::{Audience, Client, Preset};
+use crate::config::{Audience, Client, Delivery, Preset};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
@@ -15,6 +15,10 @@ use symbolon_wire::SecretHash;
 
 /// The longest that an access token may live that another can follow. Inclusive.
 const SHORT_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest grace window of a refresh token that travels in a cookie: an answer that comes late puts an older
+/// one back into the browser, and that must still be good. Inclusive.
+const COOKIE_GRACE_MIN: Duration = Duration::from_secs(60);
 
 /// Builds a client; `None` if it has no name to report further mistakes under.
 pub(crate) fn client(
@@ -30,6 +34,7 @@ pub(crate) fn client(
         preset: preset(row),
         secret_hashes: secret_hashes(row, problems),
         origins: origins(row, problems),
+        delivery: delivery(row),
         audience: audience(row, audiences, problems),
         policy: ClientPolicy {
             scope: read(row, "scope", problems, scope).unwrap_or_default(),
@@ -52,6 +57,10 @@ pub(crate) fn check_flags(client: &Client, problems: &mut Problems) {
 
 fn preset(row: &Members) -> Preset {
     row.text("preset").and_then(Preset::parse).unwrap_or(Preset::DualToken)
+}
+
+fn delivery(row: &Members) -> Delivery {
+    row.text("delivery").and_then(Delivery::parse).unwrap_or_default()
 }
 
 /// One, or two while a secret is being changed.
@@ -187,7 +196,10 @@ fn policy(row: &Members) -> ClientPolicy {
         access_ttl,
         idle: life("idle").unwrap_or(default.idle.min(absolute)),
         absolute: life("absolute").unwrap_or(absolute),
-        grace: life("grace").unwrap_or(default.grace),
+        grace: life("grace").unwrap_or(match delivery(row) {
+            Delivery::Body => default.grace,
+            Delivery::Cookie => COOKIE_GRACE_MIN,
+        }),
         replay: refresh
             .and_then(|refresh| refresh.text("replay"))
             .and_then(Replay::parse)
@@ -220,6 +232,7 @@ fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
 
 fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     check_format(row, client.preset, problems);
+    check_delivery(row, client, problems);
     if !client.preset.has_sessions() {
         return check_service(row, problems);
     }
@@ -257,6 +270,24 @@ fn check_format(row: &Members, preset: Preset, problems: &mut Problems) {
         }
     };
     problems.add(access_token.place_of("format"), access_token.path_of("format"), why);
+}
+
+/// A cookie is read where a page of the client asks, so that there must be a page, and a refresh token.
+fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
+    if !row.has("delivery") || !row.sound {
+        return;
+    }
+    let what = if client.preset == Preset::GatewaySession {
+        "is about refresh tokens, and preset \"gateway-session\" has none: its sessions live in a cookie anyway; \
+         leave it out"
+    } else if !client.preset.has_refresh_tokens() {
+        "is about refresh tokens, and this preset has none; leave it out, or use preset \"dual-token\""
+    } else if client.delivery == Delivery::Cookie && client.origins.is_empty() {
+        "\"cookie\" needs `origins`: the cookie is read where a page of one of them asks, and nowhere else"
+    } else {
+        return;
+    };
+    problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
 }
 
 fn check_service(row: &Members, problems: &mut Problems) {
@@ -322,6 +353,15 @@ fn check_lives(client: &Client, why: &Why<'_>, problems: &mut Problems) {
         Preset::DualToken => {}
         Preset::SlidingSession => return check_sliding(client, why, problems),
         Preset::GatewaySession | Preset::OpaqueSession | Preset::Service => return,
+    }
+    if client.delivery == Delivery::Cookie && grace < COOKIE_GRACE_MIN {
+        let what = format!(
+            "a grace window of {} is too short for a refresh token in a cookie: an answer that comes late puts \
+             an older token back into the browser; make it at least {}",
+            text(grace),
+            text(COOKIE_GRACE_MIN)
+        );
+        why.add(&["refresh.grace"], problems, what);
     }
     if ttl < grace * 2 {
         let what = format!(

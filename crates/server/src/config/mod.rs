@@ -133,6 +133,8 @@ pub struct Client {
     pub secret_hashes: Vec<SecretHash>,
     /// Web origins whose pages may call, exactly as browsers send them.
     pub origins: Vec<Arc<str>>,
+    /// How its refresh tokens travel.
+    pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
     /// The rules that its sessions live under.
@@ -248,6 +250,31 @@ impl Preset {
                 ClientPolicy { idle: 2 * HOUR, absolute: 24 * HOUR, grace: Duration::ZERO, ..usual }
             }
         }
+    }
+}
+
+/// How refresh tokens travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Delivery {
+    /// In the body of answers and requests; the client keeps them.
+    #[default]
+    Body,
+    /// In a cookie that no script can read.
+    Cookie,
+}
+
+impl Delivery {
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Body, Self::Cookie].into_iter().find(|delivery| delivery.as_str() == word)
     }
 }
 
@@ -387,6 +414,11 @@ impl Config {
     /// The audience of that name.
     pub fn audience(&self, name: &str) -> Option<&Audience> {
         self.audiences.iter().find(|audience| &*audience.name == name)
+    }
+
+    /// Whether any client has sessions that live in a cookie.
+    pub fn has_gateway_sessions(&self) -> bool {
+        self.clients.values().any(|client| client.preset == Preset::GatewaySession)
     }
 
     /// Gives every client this life of access tokens and this grace window, as `dev`'s flags ask.

@@ -232,7 +232,12 @@ const CLIENT: &[Setting] = &[
         "How many sessions a subject may have through it.",
     ),
     setting("binding", Kind::Later, "", "What a token's holder must also show."),
-    setting("delivery", Kind::Later, "", "How tokens reach a browser."),
+    setting(
+        "delivery",
+        Kind::Word(&["body", "cookie"], &[]),
+        "body",
+        "How its refresh tokens travel: in bodies, or in a cookie that no script can read.",
+    ),
     setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
 ];
 

@@ -18,6 +18,9 @@ pub struct ClientView {
     /// How many secrets hold now.
     secrets: usize,
     origins: Vec<Arc<str>>,
+    /// Where there are refresh tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
     audience: Vec<Arc<str>>,
     scope: Arc<str>,
     access_token: AccessTokenView,
@@ -73,6 +76,7 @@ impl ClientView {
             confidential: client.is_confidential(),
             secrets: client.secret_hashes.len(),
             origins: client.origins.clone(),
+            delivery: client.preset.has_refresh_tokens().then(|| client.delivery.as_str()),
             audience: client.audience.clone(),
             scope: Arc::clone(&client.policy.scope),
             access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },

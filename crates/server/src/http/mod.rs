@@ -9,6 +9,7 @@ pub mod client_credentials;
 pub mod client_view;
 pub mod clients;
 pub mod clock;
+pub mod cookies;
 pub mod cors;
 pub mod docs;
 pub mod edge;
@@ -87,6 +88,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/feed/ended", post(feed_ended::post))
         .route("/v1/activity", post(activity::post))
         .route("/v1/presence", get(presence::get))
+        .route("/v1/gateway/token", post(gateway::token::post))
         .route("/v1/verifiers", get(verifiers::get))
         .route("/v1/clock", post(clock::post))
         .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))

@@ -82,6 +82,19 @@ impl OAuthError {
         Self::new(StatusCode::FORBIDDEN, "unauthorized_client", description)
     }
 
+    /// The credential is a cookie, and nothing says that a page of the client asks.
+    pub fn no_origin() -> Self {
+        let description =
+            "A refresh token in a cookie is read only where `Origin` names a page of the client.";
+        Self::new(StatusCode::FORBIDDEN, "unauthorized_client", description)
+    }
+
+    /// There is no cookie with a refresh token: whoever asks is not signed in.
+    pub fn no_cookie() -> Self {
+        let description = "There is no cookie with a refresh token; sign in.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
+    }
+
     /// The grant type is not offered.
     pub fn unsupported_grant_type() -> Self {
         let description = "Only `refresh_token` and `client_credentials` are offered here.";

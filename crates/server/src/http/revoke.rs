@@ -3,12 +3,14 @@
 
 use super::auth;
 use super::body::Form;
+use super::cookies;
 use super::cors;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
 use super::own_token::OwnToken;
 use crate::app::App;
+use crate::config::{Client, Delivery};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -44,7 +46,28 @@ async fn answer(
     let form = Form::read(headers, body).await?;
     let client = auth::client(app, context, headers, &form)?;
     cors::check(client, headers)?;
-    let text = form.require("token")?;
+    let text = match client.delivery {
+        Delivery::Body => Some(form.require("token")?),
+        Delivery::Cookie => {
+            cors::require(client, headers)?;
+            form.get("token")
+                .map_or_else(|| cookies::refresh_token(app, headers), |text| Ok(Some(text)))?
+        }
+    };
+    let mut response = match text {
+        Some(text) => revoke(app, context, client, text).await?,
+        None => StatusCode::OK.into_response(),
+    };
+    cookies::put(&mut response, &cookies::cleared(app, client));
+    Ok(response)
+}
+
+async fn revoke(
+    app: &App,
+    context: &Context,
+    client: &Client,
+    text: &str,
+) -> Result<Response, OAuthError> {
     let at = app.now()?;
     let act = context.act(Actor::Client(client.id.clone()), None);
     let ending = (&act, &client.policy);

@@ -3,13 +3,14 @@
 use super::auth;
 use super::body::Form;
 use super::client_credentials;
+use super::cookies;
 use super::cors;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
-use crate::config::Client;
+use crate::config::{Client, Delivery};
 use crate::keys::{Recipients, Signer};
 use crate::presence::Online;
 use axum::Extension;
@@ -59,7 +60,14 @@ async fn answer(
         let why = format!("The preset `{}` has no refresh tokens.", client.preset.as_str());
         return Err(OAuthError::unauthorized_client(why));
     }
-    let text = form.require("refresh_token")?;
+    let text = match client.delivery {
+        Delivery::Body => form.require("refresh_token")?,
+        Delivery::Cookie => {
+            cors::require(client, headers)?;
+            let in_cookie = cookies::refresh_token(app, headers)?;
+            form.get("refresh_token").or(in_cookie).ok_or_else(OAuthError::no_cookie)?
+        }
+    };
     let token = app.refresh_token(text).await?.ok_or_else(OAuthError::invalid_grant)?;
     let request = Request {
         app,
@@ -140,7 +148,7 @@ impl Request<'_> {
         let scope = scope::narrow(&grant.scope, self.scope);
         let scope = scope.ok_or_else(OAuthError::invalid_scope)?;
         let writing = Writing { app: self.app, client: self.client, at };
-        Ok(TokenAnswer::new(&writing, grant, &recipients, &scope)?)
+        Ok(TokenAnswer::renewed(&writing, grant, &recipients, &scope)?)
     }
 
     fn count(&self, outcomes: &Outcomes, at: Timestamp) {

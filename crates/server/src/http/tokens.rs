@@ -1,8 +1,9 @@
 //! From a grant to the text of an answer: RFC 6749 §5.1.
 
+use super::cookies;
 use super::edge::no_store;
 use crate::app::App;
-use crate::config::{Client, Format};
+use crate::config::{Client, Delivery, Format, Preset};
 use crate::keys::Recipients;
 use axum::Json;
 use axum::http::StatusCode;
@@ -23,6 +24,9 @@ pub struct TokenAnswer {
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     displaced: Option<Vec<EndedSession>>,
+    /// What goes into the browser beside the body.
+    #[serde(skip)]
+    set_cookie: Option<String>,
 }
 
 /// The tokens themselves, as the client's preset wants them (DESIGN.md §4.8).
@@ -37,12 +41,16 @@ enum Handed {
         #[serde(flatten)]
         refresh: Option<RefreshPart>,
     },
+    /// What the back end copies into its own answer, in place of tokens: none of them reaches a page.
+    Cookies { set_cookie: Vec<String> },
 }
 
 /// What renews an access token.
 #[derive(Serialize)]
 struct RefreshPart {
-    refresh_token: String,
+    /// Left out where it travels in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     refresh_expires_in: u64,
 }
 
@@ -104,7 +112,10 @@ impl From<Fault> for Unwritten {
 impl Writing<'_> {
     /// The access token of a grant. If that very token, or the key that signed it, was revoked meanwhile,
     /// it is dated afresh under the key that signs now; if that does not help, a retry within a second will.
-    fn access_token(
+    ///
+    /// # Errors
+    /// It would be longer than 4 KiB, or it cannot be made now.
+    pub fn access_token(
         &self,
         grant: &Grant,
         recipients: &Recipients,
@@ -144,12 +155,30 @@ impl Writing<'_> {
             );
         }
         let renewing = || RefreshPart {
-            refresh_token: self.app.keys.refresh_token(grant).expose().to_owned(),
+            refresh_token: match self.client.delivery {
+                Delivery::Body => Some(self.app.keys.refresh_token(grant).expose().to_owned()),
+                Delivery::Cookie => None,
+            },
             refresh_expires_in: grant.refresh_expires_in(self.at),
         };
         let refresh = self.client.preset.has_refresh_tokens().then(renewing);
         let expires_in = grant.expires_in(self.at);
         Ok(Handed::Tokens { access_token, token_type: "Bearer", expires_in, refresh })
+    }
+
+    /// The token behind the cookie is made as well: one that would be too long is told now, and not at every check.
+    fn cookies(
+        &self,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Handed, Unwritten> {
+        self.access_token(grant, recipients, scope)?;
+        let set_cookie = match self.client.preset.has_refresh_tokens() {
+            true => vec![cookies::of_refresh_token(self.app, grant, self.at)],
+            false => cookies::of_session(self.app, self.client, grant, self.at),
+        };
+        Ok(Handed::Cookies { set_cookie })
     }
 
     /// It lasts as long as its session may, and is never another.
@@ -166,7 +195,7 @@ impl Writing<'_> {
 }
 
 impl TokenAnswer {
-    /// Signs and writes the tokens of a grant.
+    /// Signs and writes the tokens of a sign-in.
     ///
     /// # Errors
     /// The access token would be longer than 4 KiB, or it cannot be made now.
@@ -177,11 +206,41 @@ impl TokenAnswer {
         scope: &str,
     ) -> Result<Self, Unwritten> {
         let session_id = session_id_text(grant.session.sid);
-        let handed = match writing.client.preset.format() {
-            Format::Opaque => writing.opaque(grant),
-            Format::Jwt => writing.jwt(grant, recipients, scope)?,
+        let Client { preset, delivery, .. } = writing.client;
+        let handed = match (preset.format(), delivery) {
+            (Format::Opaque, _) => writing.opaque(grant),
+            (Format::Jwt, Delivery::Cookie) => writing.cookies(grant, recipients, scope)?,
+            (Format::Jwt, Delivery::Body) if *preset == Preset::GatewaySession => {
+                writing.cookies(grant, recipients, scope)?
+            }
+            (Format::Jwt, Delivery::Body) => writing.jwt(grant, recipients, scope)?,
         };
-        Ok(Self { session_id, handed, scope: scope.to_owned(), displaced: None })
+        let scope = scope.to_owned();
+        Ok(Self { session_id, handed, scope, displaced: None, set_cookie: None })
+    }
+
+    /// Signs and writes the tokens of a renewal, which the page itself asked for: so an access token is among them
+    /// wherever the refresh token travels.
+    ///
+    /// # Errors
+    /// As [`Self::new`]'s.
+    pub fn renewed(
+        writing: &Writing<'_>,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Self, Unwritten> {
+        let set_cookie = match writing.client.delivery {
+            Delivery::Body => None,
+            Delivery::Cookie => Some(cookies::of_refresh_token(writing.app, grant, writing.at)),
+        };
+        Ok(Self {
+            session_id: session_id_text(grant.session.sid),
+            handed: writing.jwt(grant, recipients, scope)?,
+            scope: scope.to_owned(),
+            displaced: None,
+            set_cookie,
+        })
     }
 
     /// The same, naming the sessions that left for this one.
@@ -191,7 +250,9 @@ impl TokenAnswer {
 
     /// The answer; never to be kept by anything on the way.
     pub fn into_answer(self, status: StatusCode) -> Response {
+        let set_cookie = self.set_cookie.clone();
         let mut response = (status, Json(self)).into_response();
+        cookies::put(&mut response, set_cookie.as_slice());
         no_store(response.headers_mut());
         response
     }

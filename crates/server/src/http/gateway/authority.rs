@@ -1,7 +1,7 @@
 //! What a token is worth, by the authority itself: a mirror of its own while that knows all that was committed,
 //! else its keys and the session as the store has it now.
 
-use super::{Admitted, Judges, Judging, Read, Refused};
+use super::{Admitted, ByCookie, Judges, Judging, Read, Refused, Seeking, session};
 use crate::app::App;
 use crate::http::own_token::{OwnToken, Unheld};
 use serde_json::{Map, Value};
@@ -18,6 +18,14 @@ impl Judges for App {
 
     fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
         Box::pin(judge(self, token, audience))
+    }
+
+    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
+        session::at_once(self, cookie, audience)
+    }
+
+    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
+        Box::pin(session::behind(self, cookie, audience))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a token is worth, by a verifier for each audience: for processes without a store.
 
-use super::{Admitted, Judge, Judges, Judging, Refused};
+use super::{Admitted, ByCookie, Judge, Judges, Judging, Refused, Seeking};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_verify::{Distrust, Now, Policy, Presented, Rejected, Verifier};
@@ -32,5 +32,12 @@ impl Judges for Verifying {
             let verified = verifier.admit(&Presented::bearer(token), &self.policy).await?;
             Ok(Admitted::Verified(verified))
         })
+    }
+    fn behind_at_once(&self, _: &str, _: &str) -> Option<ByCookie> {
+        None
+    }
+
+    fn behind<'a>(&'a self, _: &'a str, _: &'a str) -> Seeking<'a> {
+        Box::pin(async { Err(Rejected::Missing.into()) })
     }
 }

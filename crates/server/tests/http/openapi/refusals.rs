@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -30,6 +30,11 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
     ),
     (403, "banned", "The subject is not allowed to sign in."),
     (403, "client-disabled", "The client is switched off."),
+    (
+        403,
+        "csrf",
+        "Another site may have written this request: a session's cookie alone does not say that a page meant it.",
+    ),
     (403, "foreign-origin", "The page's origin is not listed by the client."),
     (403, "insufficient-scope", "The API key, or the token at a gateway, lacks a scope or a role."),
     (403, "key-limited", "The API key is limited to named clients, and this goes beyond them."),

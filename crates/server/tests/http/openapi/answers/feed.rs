@@ -32,6 +32,10 @@ pub(super) async fn all(walk: &mut Walk) {
     };
     walk.ask(activity, 200, used("AAAAAAAAAAAAAAAAAAAAAA")).await;
     walk.ask(activity, 400, used("x")).await;
+    let cookie = "POST /v1/gateway/token";
+    let ask = |body| Ask::json("/v1/gateway/token", &body);
+    walk.ask(cookie, 200, ask(json!({"cookie": "sym_gs_x", "audience": "demo-api"}))).await;
+    walk.ask(cookie, 400, ask(json!({"cookie": "sym_gs_x"}))).await;
 }
 
 async fn reports(walk: &mut Walk, cursor: &str) {

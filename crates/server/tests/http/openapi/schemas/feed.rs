@@ -64,6 +64,20 @@ pub(in super::super) fn all() -> Value {
             "device_classes": {"type": "array", "items": schema("DeviceClass")},
             "last_seen_at": schema("Time"),
         })),
+        "AskCookie": request(&["cookie", "audience"], json!({
+            "cookie": text("The value of the session's cookie."),
+            "audience": text("Whom the token must be for."),
+        })),
+        "BehindCookie": answer(&[], json!({
+            "access_token": text("The short token; left out where nobody passes, as are the next three."),
+            "keep_for": count("For how many seconds it need not be asked for again. An event may make that \
+                shorter."),
+            "origins": {"type": "array", "items": {"type": "string"}, "description": "The origins whose pages \
+                may act with the cookie."},
+            "csrf": text("What a page without an origin shows in `X-Symbolon-CSRF`."),
+            "refused": text("Why nobody passes: `revoked`, `untrusted` or `binding`."),
+            "reason": schema("Reason"),
+        })),
         "Verifiers": answer(&["items"], json!({
             "items": list(schema("Verifier"), VERIFIERS_MAX, "By name."),
             "position": count("Where the feed stands; left out while it is not ready."),

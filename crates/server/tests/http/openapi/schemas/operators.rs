@@ -159,6 +159,8 @@ fn client() -> Value {
             "confidential": truth("Whether it has a secret."),
             "secrets": count("How many secrets hold now: two while one is changed."),
             "origins": names("Whose pages may call for it."),
+            "delivery": {"type": "string", "enum": ["body", "cookie"], "description": "How its refresh tokens \
+                travel; left out where there are none."},
             "audience": names("Whom its tokens are for."),
             "scope": schema("Scope"),
             "access_token": schema("ClientAccessToken"),
