@@ -5,6 +5,7 @@ use crate::api_key::ApiKeyDigests;
 use crate::feed::TargetKey;
 use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
+use crate::one_time::OneTimeKeys;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
 use crate::secret::SecretText;
@@ -54,6 +55,11 @@ impl MasterKey {
     /// The keys of handles.
     pub fn handle_keys(&self) -> HandleKeys {
         HandleKeys::new(&self.purpose("handles"))
+    }
+
+    /// The keys of one-time credentials.
+    pub fn one_time_keys(&self) -> OneTimeKeys {
+        OneTimeKeys::new(&self.purpose("one-time"))
     }
 
     /// The keys under which tokens of other systems are known.
@@ -232,6 +238,7 @@ mod tests {
         let labels = [
             "refresh token keys",
             "handles",
+            "one-time",
             "imported tokens",
             "jti",
             "shard",

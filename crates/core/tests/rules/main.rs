@@ -26,6 +26,8 @@ mod handles;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod one_time;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod refresh_table;
@@ -33,5 +35,7 @@ mod refresh_table;
 mod sign_in;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod step_up;
 #[cfg(test)]
 mod switches;
