@@ -24,4 +24,6 @@ mod script;
 mod sender;
 #[cfg(feature = "net")]
 mod sessions;
+#[cfg(feature = "net")]
+mod tickets;
 mod tokens;
