@@ -104,7 +104,10 @@ impl From<Fault> for Unwritten {
 impl Writing<'_> {
     /// The access token of a grant. If that very token, or the key that signed it, was revoked meanwhile,
     /// it is dated afresh under the key that signs now; if that does not help, a retry within a second will.
-    fn access_token(
+    ///
+    /// # Errors
+    /// It would be longer than 4 KiB, or it cannot be made now.
+    pub(super) fn access_token(
         &self,
         grant: &Grant,
         recipients: &Recipients,

@@ -23,9 +23,9 @@ use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, HandleKeys, HandleKind,
-    ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims,
-    Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type, key_id_text,
-    key_set_json, verify,
+    ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, OneTimeKeys,
+    ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type,
+    key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -82,6 +82,8 @@ pub struct Keys {
     pub refresh_tokens: RefreshTokenKeys,
     /// The keys of handles.
     pub handles: HandleKeys,
+    /// The keys of one-time credentials.
+    pub one_time: OneTimeKeys,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -158,6 +160,7 @@ impl Keys {
         Ok(Self {
             refresh_tokens: master.refresh_token_keys(0, 0),
             handles: master.handle_keys(),
+            one_time: master.one_time_keys(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),

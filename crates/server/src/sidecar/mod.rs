@@ -22,7 +22,7 @@ use crate::config::{self, Audience, Shared};
 use crate::http::edge::{Edge, edge};
 use crate::http::failures::Failures;
 use crate::http::gateway::verifier::{self, Verifiers};
-use crate::http::gateway::{self, Admitted, Gateway, Judge, Judges, Judging, Refused};
+use crate::http::gateway::{self, Admitted, Gateway, Judge, Judges, Judging, Redeeming, Refused};
 use crate::http::problem::Problem;
 use crate::http::{Door, Stop, health as authority_health, serve};
 use crate::metrics::Metrics;
@@ -236,6 +236,8 @@ impl Sidecar {
             .route("/v1/feed/applied", post(feed::pass_up))
             .route("/v1/feed/ended", post(feed::pass_up))
             .route("/v1/activity", post(feed::pass_up))
+            .route("/v1/operations/redeem", post(feed::pass_up))
+            .route("/v1/tickets/redeem", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -344,6 +346,22 @@ impl Judges for Unknowing {
                 known @ (Refused::Rejected(_) | Refused::Fault(_)) => known,
             })
         })
+    }
+
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
+        Box::pin(async move {
+            self.0.redeem(ticket, audience).await.map_err(|refused| match refused {
+                Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
+                    let why = "only the authority redeems a ticket, and it is away";
+                    Refused::Fault(Fault::Store(why.into()))
+                }
+                known @ (Refused::Rejected(_) | Refused::Fault(_)) => known,
+            })
+        })
+    }
+
+    fn now(&self) -> Result<Timestamp, Fault> {
+        self.0.now()
     }
 }
 

@@ -62,6 +62,18 @@ fn each_mistake_in_a_rule_has_its_place() {
             "gateway.rules.a.scopes: \"x y\" is not one scope",
         ),
         (
+            "rules = [{ name = \"a\", prefix = \"/a\", acr = [\"2 3\"] }]",
+            "gateway.rules.a.acr: \"2 3\" is not a level",
+        ),
+        (
+            "rules = [{ name = \"a\", prefix = \"/a\", max_age = \"5\" }]",
+            "gateway.rules.a.max_age: \"5\" is not a duration",
+        ),
+        (
+            "rules = [{ name = \"a\", prefix = \"/a\", public = true, tickets = true }]",
+            "gateway.rules.a.tickets: asks for something, and `public = true` asks for nothing",
+        ),
+        (
             "rules = [{ name = \"a\", prefix = \"/a\" }, { name = \"a\", prefix = \"/b\" }]",
             "gateway.rules.a.name: there is another rule \"a\"",
         ),

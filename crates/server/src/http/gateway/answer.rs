@@ -1,7 +1,7 @@
 //! What a proxy is told: who it is, for the upstream; or what to send back.
 
 use super::described::Unknown;
-use super::{Admitted, Refused};
+use super::{Admitted, Refused, proved};
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
 use axum::body::Body;
@@ -31,8 +31,8 @@ const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 pub(super) enum Outcome<'h> {
     /// Everybody passes.
     Public,
-    /// This one passes, with the token that was shown.
-    Admitted(Admitted, &'h str),
+    /// This one passes, with the token that was shown, or that a ticket earned.
+    Admitted(Admitted, Cow<'h, str>),
     /// No rule decides about it.
     Undecided(Undecided),
     /// What it shows is not enough.
@@ -77,6 +77,9 @@ impl<'h> Answer<'h> {
             Outcome::Undecided(Undecided::NoRule) => "no_rule",
             Outcome::Refused(Refused::Fault(_)) => "fault",
             Outcome::Refused(Refused::Rejected(Rejected::InsufficientScope { .. })) => "forbidden",
+            Outcome::Refused(Refused::Rejected(Rejected::InsufficientAuthentication {
+                ..
+            })) => "step_up",
             Outcome::Refused(Refused::Rejected(_)) => "unauthenticated",
         }
     }
@@ -117,7 +120,8 @@ impl<'h> Answer<'h> {
 
     fn rejected(&self, rejected: &Rejected) -> Response {
         let insufficient = rejected.status() == StatusCode::FORBIDDEN.as_u16();
-        let login = self.login.as_deref().and_then(|url| HeaderValue::from_str(url).ok());
+        let login = self.login.as_deref().map(|url| proved::login(url, rejected));
+        let login = login.and_then(|url| HeaderValue::from_str(&url).ok());
         if let Some(login) = login.filter(|_| !insufficient) {
             return (StatusCode::FOUND, [(LOCATION, login)]).into_response();
         }
@@ -125,6 +129,8 @@ impl<'h> Answer<'h> {
             Problem::unauthorized("Send `Authorization: Bearer …`.")
         } else if insufficient {
             Problem::forbidden("insufficient-scope", rejected.to_string())
+        } else if let Rejected::InsufficientAuthentication { .. } = rejected {
+            proved::problem(rejected)
         } else {
             Problem::invalid_token(&rejected.to_string())
         };

@@ -8,6 +8,8 @@ mod answer;
 mod authority;
 mod described;
 pub mod ext_authz;
+mod proved;
+mod ticket;
 pub mod verifier;
 
 use super::serve::Peer;
@@ -20,12 +22,14 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
 use described::Described;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
-use symbolon_core::Fault;
 use symbolon_core::gateway::{Asks, Needs, Rule, Unruled};
 use symbolon_core::target::{Ambiguous, Target, is_method};
+use symbolon_core::{Fault, Timestamp};
 use symbolon_verify::{Presented, Rejected, Verified};
+use symbolon_wire::SecretText;
 
 /// Who says what a token is worth to an audience.
 pub trait Judges: Send + Sync {
@@ -34,6 +38,15 @@ pub trait Judges: Send + Sync {
 
     /// Says what it is worth.
     fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a>;
+
+    /// Redeems a ticket, once.
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a>;
+
+    /// What time it is.
+    ///
+    /// # Errors
+    /// The clocks contradict each other.
+    fn now(&self) -> Result<Timestamp, Fault>;
 }
 
 /// Whoever does, for all who ask.
@@ -41,6 +54,10 @@ pub type Judge = Arc<dyn Judges>;
 
 /// A judge at work.
 pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + Send + 'a>>;
+
+/// A judge at work on a ticket: who it is, and the token that the ticket earned.
+pub type Redeeming<'a> =
+    Pin<Box<dyn Future<Output = Result<(Admitted, SecretText), Refused>> + Send + 'a>>;
 
 /// What a good token says, for the upstream.
 pub enum Admitted {
@@ -63,6 +80,10 @@ pub struct Read {
     pub scope: String,
     /// `roles`.
     pub roles: Vec<String>,
+    /// `auth_time`; a client's own token has none.
+    pub auth_time: Option<Timestamp>,
+    /// `acr`.
+    pub acr: Option<String>,
 }
 
 /// Why a judge does not say yes.
@@ -128,7 +149,7 @@ impl Gateway {
             Ok(rule) => {
                 let outcome = match &rule.asks {
                     Asks::Nothing => Outcome::Public,
-                    Asks::Token(needs) => self.ask(needs, headers).await,
+                    Asks::Token(needs) => self.ask(needs, described, headers).await,
                 };
                 Answer { rule: Some(Arc::clone(&rule.name)), ..Answer::new(outcome) }
             }
@@ -157,7 +178,15 @@ impl Gateway {
     }
 
     /// Whether what a request shows is enough.
-    async fn ask<'h>(&self, needs: &Needs, headers: &'h HeaderMap) -> Outcome<'h> {
+    async fn ask<'h>(
+        &self,
+        needs: &Needs,
+        described: &Described<'_>,
+        headers: &'h HeaderMap,
+    ) -> Outcome<'h> {
+        if let Some(ticket) = ticket::shown(needs, described, headers) {
+            return self.redeem(needs, ticket).await;
+        }
         let token = match presented(headers) {
             Ok(presented) => presented.token,
             Err(rejected) => return Outcome::Refused(rejected.into()),
@@ -167,11 +196,19 @@ impl Gateway {
             None => self.judge.judge(token, &needs.audience).await,
         };
         match judged {
-            Ok(admitted) if admitted.meets(needs) => Outcome::Admitted(admitted, token),
-            Ok(_) => {
-                let needed = needs.scopes.join(" ").into();
-                Outcome::Refused(Rejected::InsufficientScope { needed }.into())
-            }
+            Ok(admitted) => self.suffices(needs, admitted, Cow::Borrowed(token)),
+            Err(refused) => Outcome::Refused(refused),
+        }
+    }
+
+    /// Whether who it is has enough. Rights come first: stepping up gives nobody a scope.
+    fn suffices<'h>(&self, needs: &Needs, admitted: Admitted, token: Cow<'h, str>) -> Outcome<'h> {
+        if !admitted.meets(needs) {
+            let needed = needs.scopes.join(" ").into();
+            return Outcome::Refused(Rejected::InsufficientScope { needed }.into());
+        }
+        match proved::check(needs, &admitted, || self.judge.now()) {
+            Ok(()) => Outcome::Admitted(admitted, token),
             Err(refused) => Outcome::Refused(refused),
         }
     }

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod sessions;
 pub mod sign_out;
+pub mod tickets;
 
 use super::own_token::{Holder, OwnToken};
 use super::problem::Problem;

@@ -13,7 +13,8 @@ The request that is meant stands behind `/gateway/check`, or, from proxies that 
 is public: visible ASCII, everything else and `%` percent-encoded, lists by one space, what is empty \
 left out. Every method is answered alike.";
 
-const REFUSALS: [Refusal; 6] = [
+const REFUSALS: [Refusal; 7] = [
+    (401, "insufficient-user-authentication"),
     (401, "invalid-token"),
     (401, "unauthorized"),
     (403, "ambiguous-target"),
