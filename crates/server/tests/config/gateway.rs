@@ -62,6 +62,23 @@ fn each_mistake_in_a_rule_has_its_place() {
             "gateway.rules.a.scopes: \"x y\" is not one scope",
         ),
         (
+            "rules = [{ name = \"a\", prefix = \"/a\" }, { name = \"a\", prefix = \"/b\" }]",
+            "gateway.rules.a.name: there is another rule \"a\"",
+        ),
+        (
+            "rules = [{ name = \"all\", prefix = \"/\" }, { name = \"a\", prefix = \"/a\" }]",
+            "gateway.rules.a: never decides: \"all\" above it takes all its requests",
+        ),
+    ] {
+        let problems = problems(lines);
+        assert!(problems.iter().any(|problem| problem.contains(said)), "{lines}: {problems:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_of_an_authentication_has_its_place() {
+    for (lines, said) in [
+        (
             "rules = [{ name = \"a\", prefix = \"/a\", acr = [\"2 3\"] }]",
             "gateway.rules.a.acr: \"2 3\" is not a level",
         ),
@@ -72,14 +89,6 @@ fn each_mistake_in_a_rule_has_its_place() {
         (
             "rules = [{ name = \"a\", prefix = \"/a\", public = true, tickets = true }]",
             "gateway.rules.a.tickets: asks for something, and `public = true` asks for nothing",
-        ),
-        (
-            "rules = [{ name = \"a\", prefix = \"/a\" }, { name = \"a\", prefix = \"/b\" }]",
-            "gateway.rules.a.name: there is another rule \"a\"",
-        ),
-        (
-            "rules = [{ name = \"all\", prefix = \"/\" }, { name = \"a\", prefix = \"/a\" }]",
-            "gateway.rules.a: never decides: \"all\" above it takes all its requests",
         ),
     ] {
         let problems = problems(lines);
