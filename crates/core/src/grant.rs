@@ -42,6 +42,8 @@ pub enum Outcome {
     Repeated,
     /// The family was carried forward past what the store had lost.
     FastForwarded,
+    /// The person proved more of themselves; the family stays where it is.
+    SteppedUp,
 }
 
 /// A session's newest tokens, as terms: `wire` turns them into text.

@@ -102,7 +102,7 @@ impl Loaded {
 
     /// Tokens as if the session had been renewed at the last half of an access token's life: the same to all who
     /// ask until the next half begins, at whichever node, without a write.
-    fn grant_of_now(&self, terms: &Terms<'_>, at: Timestamp) -> Grant {
+    pub(crate) fn grant_of_now(&self, terms: &Terms<'_>, at: Timestamp) -> Grant {
         let mut grant = self.grant(terms, Outcome::Repeated, at);
         let life = self.session.access_life(terms.policy);
         let (begun, _) = self.session.half_life(terms.policy, at);

@@ -145,8 +145,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon_core::epoch::Below;
-    use symbolon_core::{Act, Reason, StoreEpoch};
+    use symbolon_core::{Act, Below, Reason, StoreEpoch};
 
     fn s(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(1_700_000_000 + seconds)

@@ -50,6 +50,9 @@
 //! | `binding` | proves the key that the token is bound to |
 //! | `malformed`, `untrusted` | throws the token away: it is not one for this place |
 //!
+//! [`Rejected::InsufficientAuthentication`] has the challenge of RFC 9470 instead: the client has the person authenticate
+//! anew, and comes again. `Verifier::redeem` takes a ticket in place of a token, where a browser cannot send one.
+//!
 //! # Verify without a server
 //!
 //! Without the feature `net` there is no tokio and no HTTP in here, and keys are given. The time is an argument
@@ -191,7 +194,7 @@ mod verifier;
 pub use builder::{Builder, SetupError};
 pub use claims::{Claims, Verified};
 #[cfg(feature = "net")]
-pub use net::{ConnectError, FetchError, Relay};
+pub use net::{ConnectError, FetchError, Redeemed, Relay};
 pub use now::Now;
 pub use policy::{LEEWAY_MAX, Policy, Staleness};
 pub use presented::Presented;

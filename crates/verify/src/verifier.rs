@@ -73,7 +73,7 @@ impl Verifier {
     ) -> Result<R, Rejected> {
         let checked = self.expected.check(presented, policy, now, |claims, standing| {
             standing?;
-            policy.permits(claims)?;
+            policy.permits(claims, now.wall)?;
             self.expected.note_use(claims, now);
             Ok(f(claims))
         });

@@ -6,6 +6,7 @@ use crate::csrf::CsrfKey;
 use crate::feed::TargetKey;
 use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
+use crate::one_time::OneTimeKeys;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
 use crate::secret::SecretText;
@@ -60,6 +61,11 @@ impl MasterKey {
     /// The key of the tokens that pages show beside their cookie.
     pub fn csrf_key(&self) -> CsrfKey {
         CsrfKey::new(&self.purpose("csrf"))
+    }
+
+    /// The keys of one-time credentials.
+    pub fn one_time_keys(&self) -> OneTimeKeys {
+        OneTimeKeys::new(&self.purpose("one-time"))
     }
 
     /// The keys under which tokens of other systems are known.
@@ -238,6 +244,7 @@ mod tests {
         let labels = [
             "refresh token keys",
             "handles",
+            "one-time",
             "imported tokens",
             "jti",
             "shard",

@@ -30,6 +30,8 @@ mod import;
 #[cfg(test)]
 mod lasting;
 #[cfg(test)]
+mod one_time;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod refresh_table;
@@ -37,5 +39,7 @@ mod refresh_table;
 mod sign_in;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod step_up;
 #[cfg(test)]
 mod switches;

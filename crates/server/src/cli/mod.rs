@@ -30,6 +30,7 @@ pub mod serve;
 pub mod sessions;
 pub mod show;
 pub mod sidecar;
+pub mod step_up;
 pub mod stopwatch;
 pub mod subjects;
 pub mod verifiers;

@@ -80,6 +80,14 @@ impl OwnToken {
         })))
     }
 
+    /// What it says itself; a handle says nothing.
+    pub fn claims(&self) -> Option<&Map<String, Value>> {
+        match self {
+            Self::Signed(signed) => Some(&signed.claims),
+            Self::Handle(_) => None,
+        }
+    }
+
     /// What holds of it now; `None` if its session, or its client, is not there any more. Showing a token that
     /// lasts as long as its session is a use of the session.
     ///

@@ -85,7 +85,8 @@ pub fn read(path: Result<Path<String>, PathRejection>) -> Result<SessionId, Prob
     parse_session_id(&text).map_err(|_| wrong())
 }
 
-fn reaches(caller: &Caller, loaded: &Loaded) -> bool {
+/// Whether a caller may see and touch a session.
+pub(super) fn reaches(caller: &Caller, loaded: &Loaded) -> bool {
     caller.reaches(&loaded.session.client)
 }
 

@@ -25,8 +25,8 @@ use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, ExtraClaims, HandleKeys,
     HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
-    ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type,
-    key_id_text, key_set_json, verify,
+    OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey,
+    Type, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -85,6 +85,8 @@ pub struct Keys {
     pub handles: HandleKeys,
     /// The key of the tokens that pages show beside their cookie.
     pub csrf: CsrfKey,
+    /// The keys of one-time credentials.
+    pub one_time: OneTimeKeys,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -162,6 +164,7 @@ impl Keys {
             refresh_tokens: master.refresh_token_keys(0, 0),
             handles: master.handle_keys(),
             csrf: master.csrf_key(),
+            one_time: master.one_time_keys(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),

@@ -26,7 +26,7 @@ use crate::http::failures::Failures;
 use crate::http::gateway::behind::Kept;
 use crate::http::gateway::verifier::{self, Verifiers};
 use crate::http::gateway::{
-    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Refused, Seeking,
+    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Redeeming, Refused, Seeking,
 };
 use crate::http::problem::Problem;
 use crate::http::{Door, Stop, health as authority_health, serve};
@@ -259,6 +259,8 @@ impl Sidecar {
             .route("/v1/feed/applied", post(feed::pass_up))
             .route("/v1/feed/ended", post(feed::pass_up))
             .route("/v1/activity", post(feed::pass_up))
+            .route("/v1/operations/redeem", post(feed::pass_up))
+            .route("/v1/tickets/redeem", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -368,12 +370,27 @@ impl Judges for Unknowing {
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
         Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
     }
+
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
+        Box::pin(async move {
+            let why = "only the authority redeems a ticket, and it is away";
+            self.0.redeem(ticket, audience).await.map_err(|refused| away(refused, why))
+        })
+    }
+
+    fn now(&self) -> Result<Timestamp, Fault> {
+        self.0.now()
+    }
 }
 
 fn unknowing(refused: Refused) -> Refused {
+    away(refused, "what is known of revocations is too old, and the authority is away")
+}
+
+/// What could not be found out is no refusal.
+fn away(refused: Refused, why: &str) -> Refused {
     match refused {
         Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
-            let why = "what is known of revocations is too old, and the authority is away";
             Refused::Fault(Fault::Store(why.into()))
         }
         known @ (Refused::Rejected(_)

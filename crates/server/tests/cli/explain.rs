@@ -30,6 +30,39 @@ fn a_token_is_read_without_any_authority_and_is_never_repeated() {
 }
 
 #[test]
+fn what_is_good_once_is_named_and_never_repeated() {
+    let dev = Dev::start(&[]);
+    let session_id = text(&start(&dev, "10086"), "session_id").to_owned();
+    let ticket = dev.post("/v1/tickets", &json!({"session_id": session_id}));
+    let meant = json!({"session_id": session_id, "method": "POST", "path": "/a"});
+    let operation = dev.post("/v1/operations", &meant);
+    for (token, what) in [
+        (text(&ticket, "ticket"), "a ticket"),
+        (text(&operation, "operation_token"), "an operation token"),
+    ] {
+        let ran = symbolon(Path::new("."), &["explain", token]).ok();
+        assert!(ran.out.contains(what) && ran.out.contains("once"), "{}", ran.out);
+        assert!(!ran.out.contains(&token[20..]), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_step_up_on_the_command_line_shows_no_token() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    let sid = text(&session, "session_id");
+    let flags = ["sessions", "step-up", sid, "--amr", "pwd", "--amr", "otp", "--acr", "2"];
+    let said = dev.run(&flags).ok().out;
+    assert_eq!(said, "stepped up: pwd otp, level 2; its next renewal says so\n");
+    let json = dev.run(&[&flags[..], &["--json"]].concat()).ok().json();
+    assert_eq!(json, json!({"session_id": sid, "amr": ["pwd", "otp"], "acr": "2"}));
+    let shown = dev.run(&["sessions", "show", sid, "--json"]).ok().json();
+    assert_eq!((&shown["acr"], &shown["amr"]), (&json!("2"), &json!(["pwd", "otp"])));
+    let gone = dev.run(&["sessions", "step-up", "AAAAAAAAAAAAAAAAAAAAAA", "--amr", "otp"]);
+    assert_eq!(gone.code, 1, "{}", gone.err);
+}
+
+#[test]
 fn a_kicked_person_s_token_says_who_kicked_them_when_and_from_where() {
     let dev = Dev::start(&[]);
     let session = start(&dev, "10086");

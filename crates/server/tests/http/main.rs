@@ -67,6 +67,8 @@ mod me;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod one_time;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod recipes;
@@ -82,6 +84,8 @@ mod services;
 mod sidecar;
 #[cfg(test)]
 mod smuggling;
+#[cfg(test)]
+mod step_up;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn status(rejected: &Rejected) -> Status {
         | Rejected::Expired
         | Rejected::Stale
         | Rejected::Revoked { .. }
+        | Rejected::InsufficientAuthentication { .. }
         | Rejected::Binding => Status::unauthenticated(said),
     };
     if let Ok(challenge) = MetadataValue::try_from(rejected.challenge()) {

@@ -7,16 +7,19 @@ mod feed;
 mod fetcher;
 mod http;
 mod questions;
+mod tickets;
 mod url;
 
 pub use self::feed::Relay;
 pub use self::http::FetchError;
+pub use self::tickets::Redeemed;
 
 use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
 use self::fetcher::{Fetched, Fetcher, Pace};
 use self::http::Http;
 use self::questions::{About, Answer, Questions};
+use self::tickets::Tickets;
 use self::url::Issuer;
 use crate::activity::Activity;
 use crate::status::Status;
@@ -166,6 +169,9 @@ impl Builder {
             (false, _) => None,
         };
         let follows_with = options.api_key.as_deref().map(authorization).transpose()?;
+        let tickets = authorization_of_questions
+            .clone()
+            .map(|key| Tickets::new(Arc::clone(&http), issuer.clone(), key));
         let questions =
             authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
         let (sender, fetched) = watch::channel(Fetched::default());
@@ -202,6 +208,7 @@ impl Builder {
             wanted,
             fetched,
             questions,
+            tickets,
             interval,
             _tasks: tasks,
             feed,
@@ -255,7 +262,7 @@ impl Verifier {
             Err(Rejected::Ask) => self.ask(presented, policy, None).await?,
             Ok((_, Err(rejected))) | Err(rejected) => return Err(rejected),
         };
-        policy.permits(&verified.claims())?;
+        policy.permits(&verified.claims(), self.now().wall)?;
         self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
     }
@@ -314,6 +321,7 @@ pub(crate) struct Net {
     wanted: Arc<Notify>,
     fetched: watch::Receiver<Fetched>,
     questions: Option<Questions>,
+    tickets: Option<Tickets>,
     interval: Duration,
     _tasks: JoinSet<()>,
     feed: Option<Feed>,

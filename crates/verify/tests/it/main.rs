@@ -26,5 +26,7 @@ mod script;
 mod sender;
 #[cfg(feature = "net")]
 mod sessions;
+#[cfg(feature = "net")]
+mod tickets;
 mod tokens;
 mod told;

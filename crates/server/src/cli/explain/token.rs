@@ -27,9 +27,26 @@ pub(super) async fn explain(text: &str, asking: Option<Asking>) -> Result<Told, 
             told.so("It names nobody; the client whose configuration has its hash may use it.");
             Ok(Told::Whole(told))
         }
+        text if text.starts_with("sym_op_") => {
+            Ok(Told::Whole(once("an operation token", OPERATION)))
+        }
+        text if text.starts_with("sym_tk_") => Ok(Told::Whole(once("a ticket", TICKET))),
         text => access_token(text, asking).await,
     }
 }
+
+/// What is good once says nothing that its finder could use.
+fn once(what: &'static str, so: &str) -> Explanation {
+    let mut told = Explanation::new(what);
+    told.so(so);
+    told
+}
+
+const OPERATION: &str = "It is good for one request of one session, once, for a minute at most. A service redeems it with \
+                         POST /v1/operations/redeem just before it acts.";
+
+const TICKET: &str = "It is good for one request without a header, once, for half a minute at most; a gateway or a service \
+                      redeems it. In a log it is worth nothing any more.";
 
 fn api_key(text: &str) -> Result<Explanation, Failure> {
     let id = unverified_api_key_id(text).map_err(|_| no_token("it is cut off or changed"))?;

@@ -2,7 +2,7 @@
 
 use super::behind::Shown;
 use super::described::Unknown;
-use super::{Admitted, Refused};
+use super::{Admitted, Refused, proved};
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
 use axum::body::Body;
@@ -82,6 +82,9 @@ impl<'h> Answer<'h> {
             Outcome::Refused(Refused::Forged(_)) => "csrf",
             Outcome::Refused(Refused::Cookie(_) | Refused::TwoCredentials) => "unauthenticated",
             Outcome::Refused(Refused::Rejected(Rejected::InsufficientScope { .. })) => "forbidden",
+            Outcome::Refused(Refused::Rejected(Rejected::InsufficientAuthentication {
+                ..
+            })) => "step_up",
             Outcome::Refused(Refused::Rejected(_)) => "unauthenticated",
         }
     }
@@ -127,7 +130,8 @@ impl<'h> Answer<'h> {
 
     fn rejected(&self, rejected: &Rejected) -> Response {
         let insufficient = rejected.status() == StatusCode::FORBIDDEN.as_u16();
-        let login = self.login.as_deref().and_then(|url| HeaderValue::from_str(url).ok());
+        let login = self.login.as_deref().map(|url| proved::login(url, rejected));
+        let login = login.and_then(|url| HeaderValue::from_str(&url).ok());
         if let Some(login) = login.filter(|_| !insufficient) {
             return (StatusCode::FOUND, [(LOCATION, login)]).into_response();
         }
@@ -135,6 +139,8 @@ impl<'h> Answer<'h> {
             Problem::unauthorized("Send `Authorization: Bearer …`.")
         } else if insufficient {
             Problem::forbidden("insufficient-scope", rejected.to_string())
+        } else if let Rejected::InsufficientAuthentication { .. } = rejected {
+            proved::problem(rejected)
         } else {
             Problem::invalid_token(&rejected.to_string())
         };

@@ -1,11 +1,13 @@
 //! What a token is worth, by the authority itself: a mirror of its own while that knows all that was committed,
 //! else its keys and the session as the store has it now.
 
-use super::{Admitted, ByCookie, Judges, Judging, Read, Refused, Seeking, session};
+use super::{
+    Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Seeking, session, ticket,
+};
 use crate::app::App;
 use crate::http::own_token::{OwnToken, Unheld};
 use serde_json::{Map, Value};
-use symbolon_core::Verdict;
+use symbolon_core::{Fault, Timestamp, Verdict};
 use symbolon_verify::{Distrust, Rejected};
 
 /// Exact at the instant of the answer.
@@ -26,6 +28,14 @@ impl Judges for App {
 
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
         Box::pin(session::behind(self, cookie, audience))
+    }
+
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
+        Box::pin(ticket::redeem(self, ticket, audience))
+    }
+
+    fn now(&self) -> Result<Timestamp, Fault> {
+        Self::now(self)
     }
 }
 
@@ -57,7 +67,8 @@ const fn rejected(unheld: Unheld) -> Rejected {
     }
 }
 
-fn admitted(claims: &Map<String, Value>) -> Admitted {
+/// What the claims of a token of our own say.
+pub(super) fn admitted(claims: &Map<String, Value>) -> Admitted {
     let text = |name| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
     Admitted::Read(Read {
@@ -66,5 +77,7 @@ fn admitted(claims: &Map<String, Value>) -> Admitted {
         client: text("client_id").unwrap_or_default(),
         scope: text("scope").unwrap_or_default(),
         roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
+        auth_time: claims.get("auth_time").and_then(Value::as_u64).map(Timestamp::from_seconds),
+        acr: text("acr"),
     })
 }

@@ -74,6 +74,8 @@ pub(super) enum Shown<'h> {
     Own(&'h str),
     /// The one that stands behind its cookie.
     Behind(Arc<Behind>),
+    /// The one that its ticket earned.
+    Earned(SecretText),
 }
 
 impl Shown<'_> {
@@ -81,6 +83,7 @@ impl Shown<'_> {
         match self {
             Self::Own(text) => text,
             Self::Behind(behind) => behind.token.expose(),
+            Self::Earned(token) => token.expose(),
         }
     }
 }

@@ -9,7 +9,9 @@ mod authority;
 pub mod behind;
 mod described;
 pub mod ext_authz;
+mod proved;
 pub mod session;
+mod ticket;
 pub mod token;
 pub mod verifier;
 
@@ -26,12 +28,12 @@ use behind::{Behind, Shown};
 use described::Described;
 use std::pin::Pin;
 use std::sync::Arc;
-use symbolon_core::Fault;
 use symbolon_core::csrf::Forgery;
 use symbolon_core::gateway::{Asks, Needs, Rule, Unruled};
 use symbolon_core::target::{Ambiguous, Target, is_method};
+use symbolon_core::{Fault, Timestamp};
 use symbolon_verify::{Presented, Rejected, Verified};
-use symbolon_wire::{CookieKind, Cookies, Malformed};
+use symbolon_wire::{CookieKind, Cookies, Malformed, SecretText};
 
 /// Who says what a token is worth to an audience.
 pub trait Judges: Send + Sync {
@@ -46,6 +48,14 @@ pub trait Judges: Send + Sync {
 
     /// Says what stands behind it.
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a>;
+    /// Redeems a ticket, once.
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a>;
+
+    /// What time it is.
+    ///
+    /// # Errors
+    /// The clocks contradict each other.
+    fn now(&self) -> Result<Timestamp, Fault>;
 }
 
 /// Who asks with a cookie, and what stands behind it.
@@ -59,6 +69,10 @@ pub type Judge = Arc<dyn Judges>;
 
 /// A judge at work.
 pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + Send + 'a>>;
+
+/// A judge at work on a ticket: who it is, and the token that the ticket earned.
+pub type Redeeming<'a> =
+    Pin<Box<dyn Future<Output = Result<(Admitted, SecretText), Refused>> + Send + 'a>>;
 
 /// What a good token says, for the upstream.
 pub enum Admitted {
@@ -81,6 +95,10 @@ pub struct Read {
     pub scope: String,
     /// `roles`.
     pub roles: Vec<String>,
+    /// `auth_time`; a client's own token has none.
+    pub auth_time: Option<Timestamp>,
+    /// `acr`.
+    pub acr: Option<String>,
 }
 
 /// Why a judge does not say yes.
@@ -155,7 +173,7 @@ impl Gateway {
             Ok(rule) => {
                 let outcome = match &rule.asks {
                     Asks::Nothing => Outcome::Public,
-                    Asks::Token(needs) => self.ask(needs, described.method, headers).await,
+                    Asks::Token(needs) => self.ask(needs, described, headers).await,
                 };
                 Answer { rule: Some(Arc::clone(&rule.name)), ..Answer::new(outcome) }
             }
@@ -184,13 +202,29 @@ impl Gateway {
     }
 
     /// Whether what a request shows is enough.
-    async fn ask<'h>(&self, needs: &Needs, method: &str, headers: &'h HeaderMap) -> Outcome<'h> {
-        match self.judged(&needs.audience, method, headers).await {
-            Ok((admitted, shown)) if admitted.meets(needs) => Outcome::Admitted(admitted, shown),
-            Ok(_) => {
-                let needed = needs.scopes.join(" ").into();
-                Outcome::Refused(Rejected::InsufficientScope { needed }.into())
-            }
+    async fn ask<'h>(
+        &self,
+        needs: &Needs,
+        described: &Described<'_>,
+        headers: &'h HeaderMap,
+    ) -> Outcome<'h> {
+        if let Some(ticket) = ticket::shown(needs, described, headers) {
+            return self.redeem(needs, ticket).await;
+        }
+        match self.judged(&needs.audience, described.method, headers).await {
+            Ok((admitted, shown)) => self.suffices(needs, admitted, shown),
+            Err(refused) => Outcome::Refused(refused),
+        }
+    }
+
+    /// Whether who it is has enough. Rights come first: stepping up gives nobody a scope.
+    fn suffices<'h>(&self, needs: &Needs, admitted: Admitted, shown: Shown<'h>) -> Outcome<'h> {
+        if !admitted.meets(needs) {
+            let needed = needs.scopes.join(" ").into();
+            return Outcome::Refused(Rejected::InsufficientScope { needed }.into());
+        }
+        match proved::check(needs, &admitted, || self.judge.now()) {
+            Ok(()) => Outcome::Admitted(admitted, shown),
             Err(refused) => Outcome::Refused(refused),
         }
     }

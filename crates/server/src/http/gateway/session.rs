@@ -128,6 +128,8 @@ fn read(grant: &Grant) -> Read {
         client: grant.session.client.as_str().to_owned(),
         scope: grant.scope.as_ref().to_owned(),
         roles: grant.roles.iter().map(|role| role.as_ref().to_owned()).collect(),
+        auth_time: Some(grant.session.authenticated_at),
+        acr: grant.session.acr.as_deref().map(str::to_owned),
     }
 }
 

@@ -4,6 +4,7 @@ pub mod events;
 pub mod events_stream;
 pub mod sessions;
 pub mod sign_out;
+pub mod tickets;
 
 use super::own_token::{OwnToken, Unheld};
 use super::problem::Problem;

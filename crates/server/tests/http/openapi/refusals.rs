@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -22,6 +22,11 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
         401,
         "invalid-token",
         "The access token is not for the authority, or no longer in force; `reason` says why.",
+    ),
+    (
+        401,
+        "insufficient-user-authentication",
+        "The person must be authenticated anew, or more strongly, for this path (RFC 9470).",
     ),
     (
         403,
@@ -47,7 +52,9 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
     (404, "not-found", "There is no such thing, or it is not within this key's reach."),
     (405, "method-not-allowed", "This path has other methods: see `Allow`."),
     (408, "timeout", "The body was not complete within 10 s."),
+    (409, "already-used", "It was redeemed before, or may have been; make another."),
     (409, "device_limit", "The subject has as many sessions as the client allows; end one first."),
+    (409, "expired", "The time of the token or ticket is over; make another."),
     (409, "key-from-file", "The key comes from a file: take it out of the configuration."),
     (
         409,
@@ -56,9 +63,10 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 39] = [
     ),
     (
         409,
-        "session-ended",
-        "The session that this `Idempotency-Key` started is over; `reason` says why.",
+        "other-purpose",
+        "The token is for another request, or the ticket for another audience. It was not used up.",
     ),
+    (409, "session-ended", "The session that this is about is over; `reason` says why."),
     (409, "too-many-keys", "Too many keys of this algorithm are in use; wait, or revoke one."),
     (
         409,

@@ -1,6 +1,7 @@
 //! What bodies are made of. Bounds are those of the code: a bound that moves there moves here.
 
 mod feed;
+mod one_time;
 mod operators;
 
 use serde_json::{Map, Value, json};
@@ -77,6 +78,7 @@ pub(super) fn all() -> Map<String, Value> {
         operators::keys(),
         operators::person(),
         feed::all(),
+        one_time::all(),
     ];
     let mut all = Map::new();
     for (name, one) in
@@ -311,6 +313,7 @@ fn change() -> Value {
         "replay_as_configured",
         "keys_announced",
         "keys_turned",
+        "stepped_up",
     ];
     json!({"type": "string", "enum": words, "description": "What changed, if `effect` is `none`."})
 }

@@ -14,7 +14,8 @@ gateway session, is what its sender shows; `Origin`, `Sec-Fetch-Site` and `X-Sym
 is public: visible ASCII, everything else and `%` percent-encoded, lists by one space, what is empty \
 left out. Every method is answered alike.";
 
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
+    (401, "insufficient-user-authentication"),
     (401, "invalid-token"),
     (401, "unauthorized"),
     (403, "ambiguous-target"),

@@ -40,6 +40,12 @@ pub(super) fn all() -> Vec<Call> {
             .paged(cursor)
             .answers(200, "A page of events.", "MyEventPage")
             .refuses(&[(503, "feed-crowded")]),
+        Call::new("post", "/v1/me/tickets", TAG, "makeMyTicket", "Make a ticket of one's own")
+            .about("For a WebSocket, an EventSource or a download, which cannot send a header.")
+            .person()
+            .json("MyTicketRequest")
+            .answers(200, "The ticket.", "Ticket")
+            .refuses(&[(403, "client-disabled"), (404, "not-found"), (409, "session-ended")]),
     ];
     own.into_iter().map(|call| call.with(200, "Cache-Control")).collect()
 }
