@@ -181,10 +181,10 @@ impl Stage {
             ("refresh", Some(token), _) => {
                 word(&self.server.ask(Ask::refresh(row.preset, token)).await)
             }
-            ("introspect", _, _) => match self.server.introspect(&row.access).await["active"] {
-                Value::Bool(true) => "ok".to_owned(),
-                _ => "inactive".to_owned(),
-            },
+            ("introspect", _, _) => {
+                let active = self.server.introspect(&row.access).await["active"] == true;
+                if active { "ok" } else { "inactive" }.to_owned()
+            }
             ("verify", _, _) if reads_alone => word(&self.sidecar.ask(about()).await),
             ("gateway", _, _) => word(&self.server.ask(about()).await),
             ("me", _, Some(own)) => {
