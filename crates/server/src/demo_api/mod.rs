@@ -80,6 +80,8 @@ impl DemoApi {
             .algorithm(settings.alg)
             .typ(settings.typ)
             .feed(&settings.introspection_api_key)
+            // For sessions whose token never changes: nobody else tells of their use.
+            .report_activity(true)
             .connect_lazily()?;
         let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
         let mut process = [0; 4];

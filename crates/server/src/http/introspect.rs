@@ -35,6 +35,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let form = authenticated(&app, &context, &headers, body).await?;
     let answer = introspect(&app, form.require("token")?).await?;
+    app.metrics.introspected(answer["active"] == true);
     let mut response = Json(answer).into_response();
     no_store(response.headers_mut());
     Ok(response)

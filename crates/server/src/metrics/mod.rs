@@ -65,6 +65,7 @@ pub struct Metrics {
     checks: Family<RuleAnd, Counter>,
     uses: Family<What, Counter>,
     once: Family<KindAnd, Counter>,
+    introspections: Family<What, Counter>,
     from_memory: Counter,
     unanswered: Counter,
     credentials: Counter,
@@ -83,6 +84,7 @@ impl Default for Metrics {
             checks: Family::default(),
             uses: Family::default(),
             once: Family::default(),
+            introspections: Family::default(),
             from_memory: Counter::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
@@ -105,6 +107,8 @@ impl Default for Metrics {
         registry.register("activity", about, this.uses.clone());
         let about = "Operation tokens and tickets, by what became of them";
         registry.register("one_time", about, this.once.clone());
+        let about = "Questions about tokens, by what was answered";
+        registry.register("introspections", about, this.introspections.clone());
         let about = "Requests that a gateway let in by what this process knows of the feed, without the store";
         registry.register("gateway_from_memory", about, this.from_memory.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
@@ -176,6 +180,12 @@ impl Metrics {
     /// A gateway's request was let in without the store.
     pub fn answered_from_memory(&self) {
         self.from_memory.inc();
+    }
+
+    /// Somebody asked about a token.
+    pub fn introspected(&self, active: bool) {
+        let what = if active { "active" } else { "inactive" };
+        self.introspections.get_or_create(&What { what }).inc();
     }
 
     /// A request was refused.
