@@ -33,13 +33,12 @@ pub(crate) fn is_opaque(token: &str) -> bool {
 
 impl Expected {
     /// Why a token is not let in that is opaque, and of which nothing was told.
-    pub(crate) fn unheard_of(&self, token: &str) -> Rejected {
+    pub(crate) fn unheard_of(&self, token: &str, policy: &Policy, now: Now) -> Rejected {
         match unverified_handle(HandleKind::AccessToken, token) {
             Err(wrong) => Rejected::Malformed(wrong),
             // Its form is right, and that is all that can be seen. That a session of that name is over would be told
             // to whoever writes its name.
-            Ok(_) if self.asks => Rejected::Ask,
-            Ok(_) => Rejected::Unverifiable(Unknown::Opaque),
+            Ok(_) => self.to_ask(policy, now),
         }
     }
 
@@ -71,15 +70,15 @@ impl Expected {
             // Said however old the answer is: that it is kept proves that the token is genuine.
             Some(Effect::Revoked) => {}
             // Past its `exp`, by which no leeway counts, and once anything changed, an answer is not believed.
-            Some(Effect::Stale) => return Err(self.to_ask()),
-            None if claims.exp <= now.wall => return Err(self.to_ask()),
+            Some(Effect::Stale) => return Err(self.to_ask(policy, now)),
+            None if claims.exp <= now.wall => return Err(self.to_ask(policy, now)),
             None => in_time(warm.begins(), claims.exp, policy, now)?,
         }
         self.hits.add();
         let standing = self.standing(judged, &claims, policy, now);
         // What would have ended the session may be forgotten by now; the authority knows.
         let is_over = standing == Err(Rejected::Expired);
-        f(&claims, if is_over { Err(self.to_ask()) } else { standing })
+        f(&claims, if is_over { Err(self.to_ask(policy, now)) } else { standing })
     }
 
     /// Takes the body of an answer about a token that is `active`. `sent` is of before the question.
@@ -166,10 +165,12 @@ impl Expected {
         Warm::new(token, claims, &origin, self.mirror.target_keys().generation)
     }
 
-    const fn to_ask(&self) -> Rejected {
-        match self.asks {
-            true => Rejected::Ask,
-            false => Rejected::Unverifiable(Unknown::Opaque),
+    /// Whom a policy closes the route to while the mirror is too old, nobody need ask about.
+    fn to_ask(&self, policy: &Policy, now: Now) -> Rejected {
+        match self.fresh(policy, now) {
+            Err(too_old @ Rejected::Unverifiable(_)) => too_old,
+            Ok(()) | Err(_) if self.asks => Rejected::Ask,
+            Ok(()) | Err(_) => Rejected::Unverifiable(Unknown::Opaque),
         }
     }
 }

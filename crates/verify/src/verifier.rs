@@ -193,7 +193,7 @@ impl Expected {
         f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
         if is_opaque(token) {
-            return Err(self.unheard_of(token));
+            return Err(self.unheard_of(token, policy, now));
         }
         let generation = self.keys.generation();
         let keys = self.keys.current();

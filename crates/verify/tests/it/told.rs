@@ -352,6 +352,18 @@ fn an_answer_is_believed_until_its_exp_and_no_leeway_makes_that_longer() {
 }
 
 #[test]
+fn a_route_that_is_closed_while_the_mirror_is_old_asks_nobody() {
+    let verifier = asking();
+    let token = opaque(SessionId::from_bytes([0; 16]));
+    let later = Now { monotonic: Duration::from_secs(60), ..at(10) };
+    let check =
+        |policy: &Policy| verifier.check(&Presented::bearer(&token), policy, later, |_| ()).err();
+    assert_eq!(check(&strict()), Some(Rejected::Unverifiable(Unknown::Session)));
+    assert_eq!(check(&Policy::default()), Some(Rejected::Ask));
+    assert_eq!(check(&Policy::offline()), Some(Rejected::Ask));
+}
+
+#[test]
 fn the_whole_token_is_compared_and_scopes_are_checked_at_every_use() {
     let verifier = asking();
     assert_eq!(told(&verifier, &active(ISSUER, &[])), Ok(true));
