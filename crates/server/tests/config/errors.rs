@@ -396,11 +396,11 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
         (
             format!("delivery = \"cookie\"\n{PAGE}\nrefresh = {{ grace = \"59s\" }}"),
             "clients.web.refresh.grace: a grace window of 59s is too short for a refresh token in a cookie: an \
-             answer that comes late puts an older token back into the browser; make it at least 60s",
+             answer that comes late puts an older token back into the browser; make it at least 1min",
         ),
         (
             format!("delivery = \"cookie\"\n{PAGE}\naccess_token = {{ ttl = \"1min\" }}"),
-            "clients.web.access_token.ttl: a grace window of 60s with access tokens of 60s could answer a token \
+            "clients.web.access_token.ttl: a grace window of 1min with access tokens of 1min could answer a token \
              that is about to end; make ttl at least 2min, or grace at most 30s",
         ),
         (
