@@ -10,6 +10,7 @@ use crate::clock::monotonic;
 use crate::config::Config;
 use crate::http::Stop;
 use crate::keys::Keys;
+use crate::presence::Online;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,6 +97,7 @@ impl Own {
     /// The store has just let in whoever holds a token of this session.
     pub fn used(&self, app: &App, session: Option<&Loaded>, at: Timestamp) {
         let Some(Loaded { session, .. }) = session else { return };
+        app.presence.note(session.sid, Online::of(session, at));
         let client = app.config.clients.get(&session.client);
         if let Some(client) = client.filter(|client| client.preset.tokens_last()) {
             let slid = client.policy.activity_step() < at.since(session.last_used_at);

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::config::{Client, Preset};
 use crate::http::tokens::{Unwritten, Writing};
 use crate::keys::Recipients;
+use crate::presence::Online;
 use std::sync::Arc;
 use symbolon_core::binding::Proof;
 use symbolon_core::person::Gone;
@@ -41,7 +42,8 @@ pub async fn behind(app: &App, cookie: &str, audience: &str) -> Result<ByCookie,
         app.metrics.ended(&client, reason);
         tracing::info!(sid = session_id_text(sid), reason = reason.as_str(), "session ended");
     }
-    let Found { read, behind, keeps } = found?;
+    let Found { read, behind, online, keeps } = found?;
+    app.presence.note(handle.sid(), online);
     let behind = Arc::new(behind);
     if keeps {
         app.kept.keep(cookie, audience, &behind);
@@ -64,6 +66,7 @@ struct Outcomes {
 struct Found {
     read: Read,
     behind: Behind,
+    online: Online,
     keeps: bool,
 }
 
@@ -117,7 +120,7 @@ impl Asking<'_> {
         };
         // What a binding demands must be shown at every check.
         let keeps = client.policy.binding == BindingMode::Off;
-        Ok(Found { read: read(grant), behind, keeps })
+        Ok(Found { read: read(grant), behind, online: Online::of(session, at), keeps })
     }
 }
 
