@@ -65,22 +65,26 @@ pub(super) fn all() -> Vec<Call> {
             .key(ApiScope::RevocationsRead)
             .json("Activity")
             .answers(200, "How many counted.", "ActivityTold"),
-        Call::new("post", "/v1/gateway/token", "Gateways", "askCookie", "Ask what stands behind a cookie")
-            .about(
-                "For sidecars, which cannot open a session's cookie themselves: the short token that an upstream \
-                 is shown, and what a request must be to have been meant. It counts as a use of the session.",
-            )
-            .key(ApiScope::RevocationsRead)
-            .json("AskCookie")
-            .answers(200, "What stands behind it, or why nobody passes with it.", "BehindCookie")
-            .with(200, "Cache-Control")
-            .refuses(&[(403, "key-limited")]),
+        ask_cookie(),
         Call::new("get", "/v1/verifiers", "Feed", "listVerifiers", "List the verifiers")
             .about("Who reported, by name, and how far each has come.")
             .key(ApiScope::Admin)
             .answers(200, "All of them.", "Verifiers")
             .refuses(&[(403, "key-limited")]),
     ]
+}
+
+fn ask_cookie() -> Call {
+    Call::new("post", "/v1/gateway/token", "Gateways", "askCookie", "Ask what stands behind a cookie")
+        .about(
+            "For sidecars, which cannot open a session's cookie themselves: the short token that an upstream \
+             is shown, and what a request must be to have been meant. It counts as a use of the session.",
+        )
+        .key(ApiScope::RevocationsRead)
+        .json("AskCookie")
+        .answers(200, "What stands behind it, or why nobody passes with it.", "BehindCookie")
+        .with(200, "Cache-Control")
+        .refuses(&[(403, "key-limited")])
 }
 
 fn cursor() -> Value {
