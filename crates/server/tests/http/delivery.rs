@@ -112,7 +112,7 @@ async fn the_cookie_is_read_where_a_page_of_the_client_asks_and_nowhere_else() {
     tossed.expect_oauth(400, "invalid_grant", None);
     assert_eq!(server.session(&started.text("session_id")).await["state"], "active");
     let body = [("grant_type", "refresh_token"), ("client_id", "web")];
-    let body = by_page(Ask::form("/oauth2/token", &body).with("cookie", &cookie));
+    let body = Ask::form("/oauth2/token", &body).with("cookie", &cookie);
     let body = server.ask(body).await.expect(400);
     assert_eq!(body.text("error"), "invalid_request", "another client keeps its tokens itself");
 }
