@@ -19,7 +19,7 @@ sliding-session  user banned      -                inactive    revoked: banned  
 sliding-session  session ended    -                inactive    revoked: kicked           revoked: kicked           kicked
 sliding-session  displaced        -                inactive    revoked: displaced        revoked: displaced        displaced
 sliding-session  client disabled  -                inactive    stale                     stale                     client_disabled
-sliding-session  key revoked      -                inactive    stale                     untrusted                 invalid-token
+sliding-session  key revoked      -                inactive    revoked                   untrusted                 invalid-token
 sliding-session  epoch bumped     -                inactive    revoked: password_changed revoked: password_changed password_changed
 opaque-session   nothing          -                ok          -                         ok                        ok
 opaque-session   user banned      -                inactive    -                         revoked: banned           banned

@@ -78,6 +78,7 @@ pub(super) fn all() -> Map<String, Value> {
         operators::keys(),
         operators::person(),
         feed::all(),
+        feed::beside(),
         one_time::all(),
     ];
     let mut all = Map::new();
