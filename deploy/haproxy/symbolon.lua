@@ -37,10 +37,16 @@ core.register_action("symbolon", { "http-req" }, function(txn, url)
     ["x-forwarded-uri"] = { txn.sf:pathq() },
     ["x-forwarded-for"] = { txn.sf:src() },
   }
-  for _, name in ipairs({ "authorization", "accept", "sec-fetch-mode" }) do
+  -- A session's cookie, and what tells whether the page meant the request: a WebSocket is opened by a GET.
+  for _, name in ipairs({
+    "authorization", "cookie", "accept", "sec-fetch-mode", "sec-fetch-site", "origin",
+    "sec-websocket-key", "sec-websocket-version",
+  }) do
     local own = values(sent, name)
     if #own > 0 then asking[name] = own end
   end
+  local csrf = txn:get_var("txn.csrf")
+  if csrf then asking["x-symbolon-csrf"] = { csrf } end
   local response = core.httpclient():get({ url = url, headers = asking, timeout = 5000 })
   if not response or response.status == 0 then return end
   if response.status ~= 200 then return answer(txn, response) end

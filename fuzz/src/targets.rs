@@ -4,16 +4,16 @@ use std::sync::OnceLock;
 use symbolon_wire::ext_authz::{ASKED_HEADERS_MAX, CheckRequest};
 use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, ApiKeyId, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims,
-    RefreshTokenKeys, SecretHash, SharedSecret, SigningKey, Type, parse_key_id, parse_session_id,
-    session_id_text, verify,
+    Algorithm, ApiKeyDigests, ApiKeyId, CookieKind, Cookies, ExtraClaims, ImportLine, KeySet,
+    MasterKey, ParsedClaims, RefreshTokenKeys, SecretHash, SharedSecret, SigningKey, Type,
+    parse_key_id, parse_session_id, session_id_text, verify,
 };
 
 /// A parser under test: its name, which is also that of its seeds' directory, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
@@ -26,6 +26,7 @@ pub const TARGETS: [Target; 12] = [
     ("feed_frames", feed_frames),
     ("snapshot", snapshot),
     ("ext_authz", ext_authz),
+    ("cookie", cookie),
 ];
 
 /// Tokens against keys of every algorithm: no more than one of them accepts.
@@ -197,6 +198,22 @@ const MASTER_KEY: &str = "q83vASNFZ4mrze8BI0VniRI0VniavN7wD-Hh8NLDtKU";
 
 fn master() -> MasterKey {
     MasterKey::parse(MASTER_KEY).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// `Cookie` lines: what is found stands there once, and under its own name alone.
+pub fn cookie(data: &[u8]) {
+    for cookies in [true, false].map(|secure| Cookies { secure }) {
+        for kind in CookieKind::ALL {
+            let lines = data.split(|byte| *byte == b'\n');
+            let Ok(Some(value)) = cookies.find(kind, lines) else { continue };
+            assert!(!value.contains(';'));
+            let pair = format!("{}={value}", cookies.name(kind));
+            let found = data.windows(pair.len()).filter(|window| *window == pair.as_bytes());
+            assert!(0 < found.count());
+            let doubled = [data, b"\n", pair.as_bytes()].concat();
+            assert!(cookies.find(kind, doubled.split(|byte| *byte == b'\n')).is_err());
+        }
+    }
 }
 
 fn refresh_token_keys() -> &'static RefreshTokenKeys {

@@ -67,7 +67,7 @@ impl Loaded {
 }
 
 impl Session {
-    fn slides_to(&self, used: Timestamp, policy: &ClientPolicy) -> bool {
+    pub(crate) fn slides_to(&self, used: Timestamp, policy: &ClientPolicy) -> bool {
         policy.activity_step() < used.since(self.last_used_at)
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::client::Replay;
 use crate::epoch::{Bump, ReplayFor};
-use crate::id::{ClientId, StoreEpoch, Subject};
-use crate::revocation::{Below, Effect, Event, Target};
+use crate::id::{ClientId, SessionId, StoreEpoch, Subject};
+use crate::revocation::{Below, Effect, Event, Target, Whose};
 
 /// A bound that no token is below: what verifiers are told of a [`Change`], so that their log has no gap.
 pub const BELOW_NOTHING: Below = Below { epoch: StoreEpoch(0), counter: 0 };
@@ -24,6 +24,8 @@ pub enum Change {
         /// Whether the new ones sign at once.
         at_once: bool,
     },
+    /// The person of a session proved more of themselves.
+    SteppedUp(SessionId, Whose),
 }
 
 impl Change {
@@ -38,6 +40,7 @@ impl Change {
             Self::ReplayEnded(_) => "replay_as_configured",
             Self::KeysTurned { at_once: false } => "keys_announced",
             Self::KeysTurned { at_once: true } => "keys_turned",
+            Self::SteppedUp(..) => "stepped_up",
         }
     }
 
@@ -45,6 +48,7 @@ impl Change {
     pub const fn subject(&self) -> Option<&Subject> {
         match self {
             Self::BanLifted(subject) => Some(subject),
+            Self::SteppedUp(_, whose) => Some(&whose.subject),
             Self::ClientEnabled(_)
             | Self::ReplaySet(..)
             | Self::ReplayEnded(_)
@@ -58,7 +62,20 @@ impl Change {
             Self::ClientEnabled(client)
             | Self::ReplaySet(client, _)
             | Self::ReplayEnded(client) => Some(client),
+            Self::SteppedUp(_, whose) => Some(&whose.client),
             Self::BanLifted(_) | Self::KeysTurned { .. } => None,
+        }
+    }
+
+    /// The session that it is about, if it is about one.
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::SteppedUp(sid, _) => Some(*sid),
+            Self::BanLifted(_)
+            | Self::ClientEnabled(_)
+            | Self::ReplaySet(..)
+            | Self::ReplayEnded(_)
+            | Self::KeysTurned { .. } => None,
         }
     }
 

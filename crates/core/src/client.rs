@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The longest that an access token may live. Inclusive. A bump of a client is remembered for so long.
-pub const ACCESS_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub const ACCESS_TTL_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What happens when a used refresh token comes back after its window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

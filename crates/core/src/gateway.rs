@@ -4,6 +4,7 @@
 //! which nobody does.
 
 use crate::target::{Ambiguous, Target, fold, is_method};
+use crate::time::{Duration, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 
@@ -83,6 +84,12 @@ pub struct Needs {
     pub scopes: Vec<Arc<str>>,
     /// It has every one of these roles.
     pub roles: Vec<Arc<str>>,
+    /// The person was authenticated at most so long ago; `None`: whenever.
+    pub max_age: Option<Duration>,
+    /// The person was authenticated at one of these levels; none: at any.
+    pub acr: Vec<Arc<str>>,
+    /// A ticket in the query will do where there is no header.
+    pub tickets: bool,
 }
 
 /// How a request meets a rule.
@@ -265,6 +272,18 @@ impl Needs {
     ) -> bool {
         self.scopes.iter().all(|needed| has_scope(needed))
             && self.roles.iter().all(|needed| has_role(needed))
+    }
+
+    /// Whether somebody who was authenticated then, at that level, is authenticated well enough at `at`.
+    pub fn are_proved(
+        &self,
+        auth_time: Option<Timestamp>,
+        acr: Option<&str>,
+        at: Timestamp,
+    ) -> bool {
+        let recent = |age| auth_time.is_some_and(|proved| at <= proved.after(age));
+        let named = |acr: &str| self.acr.iter().any(|own| **own == *acr);
+        self.max_age.is_none_or(recent) && (self.acr.is_empty() || acr.is_some_and(named))
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::client::ClientPolicy;
 use crate::epoch::{Cutoffs, Ver};
 use crate::id::{KeyId, StoreEpoch};
-use crate::loaded::Loaded;
-use crate::revocation::Reason;
+use crate::loaded::{Loaded, Verdict};
+use crate::revocation::{Effect, Reason};
 use crate::scope;
 use crate::session::{Rotation, Session};
 use crate::time::{CLOCK_DRIFT_MAX, Duration, Timestamp};
@@ -42,6 +42,8 @@ pub enum Outcome {
     Repeated,
     /// The family was carried forward past what the store had lost.
     FastForwarded,
+    /// The person proved more of themselves; the family stays where it is.
+    SteppedUp,
 }
 
 /// A session's newest tokens, as terms: `wire` turns them into text.
@@ -80,6 +82,15 @@ impl Grant {
         self.cutoffs.tokens.contains_key(jti) || self.cutoffs.keys.contains_key(&self.key)
     }
 
+    /// What a verifier would have to say of a token of it by this name, if the name was revoked.
+    pub fn named(&self, jti: &[u8; 16]) -> Option<Verdict> {
+        let own = self.cutoffs.tokens.get(jti)?;
+        Some(match own.effect {
+            Effect::Revoked => Verdict::Revoked(own.reason),
+            Effect::Stale => Verdict::Stale(own.reason),
+        })
+    }
+
     /// The same, with an access token that is dated `at` and signed by the key that signs now.
     pub fn dated_afresh(&self, terms: &Terms<'_>, at: Timestamp) -> Self {
         let at = self.session.not_before(at);
@@ -104,8 +115,8 @@ impl Grant {
     }
 }
 
-/// Rounded up; at least 1.
-pub(crate) fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
+/// Seconds until then, rounded up; at least 1.
+pub fn seconds_left(end: Timestamp, at: Timestamp) -> u64 {
     u64::try_from(end.since(at).as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 
@@ -113,18 +124,20 @@ impl Loaded {
     /// The newest tokens of this session.
     ///
     /// The access token is that of the last rotation, to the byte, unless its key may no longer sign or
-    /// under a quarter of its life is left: then it is dated afresh, beside the same refresh token.
+    /// under a quarter of its life is left and another would live longer: then it is dated afresh, beside the
+    /// same refresh token.
     pub(crate) fn grant(&self, terms: &Terms<'_>, outcome: Outcome, at: Timestamp) -> Grant {
         let (session, last) = (&self.session, &self.session.rotation);
         let dated = last.at.floor_second();
-        let fresh_enough = last.access_ttl / 4 <= dated.after(last.access_ttl).since(at);
+        let absolute = session.absolute_expires_at(terms.policy);
+        let ends = dated.after(last.access_ttl);
+        let fresh_enough = last.access_ttl / 4 <= ends.since(at) || absolute <= ends;
         let may_sign =
             terms.keys_usable.contains(&last.key) && !self.cutoffs.keys.contains_key(&last.key);
         let (issued_at, key) = match may_sign && fresh_enough {
             true => (dated, last.key),
             false => (at.floor_second(), terms.key),
         };
-        let absolute = session.absolute_expires_at(terms.policy);
         Grant {
             session: session.clone(),
             scope: scope::within(&session.scope, &terms.policy.scope),

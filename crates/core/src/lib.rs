@@ -17,10 +17,10 @@
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
-//! many, [`activity`] use that verifiers report, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
+//! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`lasting`] tokens that nobody can renew, [`one_time`] those that are used once, [`step_up`] what a person proves later, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
-//! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
+//! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused, [`csrf`] whether the page that a cookie is for meant it.
 
 pub mod activity;
 pub mod audience;
@@ -29,14 +29,18 @@ pub mod by_name;
 pub mod change;
 pub mod client;
 pub mod credentials;
+pub mod csrf;
 pub mod denial;
 pub mod device;
 pub mod epoch;
 pub mod gateway;
 pub mod grant;
+pub mod handle;
 pub mod id;
 pub mod import;
+pub mod lasting;
 pub mod loaded;
+pub mod one_time;
 pub mod person;
 pub mod refresh;
 pub mod revocation;
@@ -44,6 +48,7 @@ pub mod scope;
 pub mod session;
 pub mod sign_in;
 pub mod signing;
+pub mod step_up;
 pub mod subject;
 pub mod switches;
 pub mod target;
@@ -55,15 +60,18 @@ pub use client::{BindingMode, ClientPolicy, Policies, Replay};
 pub use denial::{Denial, Fault};
 pub use epoch::{Cutoffs, Ver};
 pub use grant::{Grant, Outcome, Terms};
+pub use handle::{Handle, Shown};
 pub use id::{
     ClientId, Digest, Generation, KeyId, NotAName, Salt, SessionId, Shard, StoreEpoch, Subject,
 };
 pub use import::{Arrival, Import, Imported};
 pub use loaded::{Decision, Loaded, Verdict};
+pub use one_time::{Once, OneTime, Unfit};
 pub use refresh::{Refresh, RefreshToken};
 pub use revocation::{Act, Actor, Below, Effect, Event, Reason, Target};
 pub use session::{Session, SessionState, Standing};
 pub use sign_in::{LoadedSubject, Start, SubjectDecision, Which};
 pub use signing::{KeyLife, KeyPlan, KeyState};
+pub use step_up::StepUp;
 pub use subject::SubjectState;
 pub use time::{Duration, Timestamp};

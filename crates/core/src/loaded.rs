@@ -57,6 +57,22 @@ pub enum Verdict {
     Revoked(Reason),
 }
 
+impl Verdict {
+    /// What a verifier would have to say where a rule refuses; `None`: it knows of no such token.
+    pub fn of_denial(denial: Denial) -> Option<Self> {
+        match denial {
+            Denial::Ended(reason) => Some(Self::Revoked(reason)),
+            Denial::ClientDisabled => Some(Self::Stale(Reason::ClientDisabled)),
+            Denial::Banned(_) => Some(Self::Revoked(Reason::Banned)),
+            Denial::UnknownSession
+            | Denial::ForeignToken
+            | Denial::Replayed
+            | Denial::ProofNeeded
+            | Denial::DeviceLimit => None,
+        }
+    }
+}
+
 impl Loaded {
     /// Whether the session may be used at `at`.
     pub fn standing(&self, policy: &ClientPolicy, at: Timestamp) -> Standing {

@@ -208,7 +208,8 @@ impl Event {
         }
     }
 
-    /// Whether it hit a session: by name, or as a bound above its birth that was set while it lived.
+    /// Whether it hit a session: by name, or as a bound above its birth that was set while it lived. A change that
+    /// hit nothing counts where it is about that session.
     pub fn hits(&self, session: &Session) -> bool {
         let lived = session.end.as_ref().is_none_or(|end| self.at <= end.at);
         match &self.target {
@@ -220,7 +221,8 @@ impl Event {
                 lived && *client == session.client && session.born.of_client() < *below
             }
             Target::Everything(below) => lived && session.born.of_everything() < *below,
-            Target::Token(_) | Target::Key(_) | Target::Nothing(_) => false,
+            Target::Nothing(change) => change.session() == Some(session.sid),
+            Target::Token(_) | Target::Key(_) => false,
         }
     }
 }

@@ -158,7 +158,8 @@ impl LoadedSubject {
             return SubjectDecision::unchanged(Err(Denial::DeviceLimit));
         };
         let leaving: Vec<SessionId> = leaving.iter().map(|session| session.sid).collect();
-        let (changed, mut events) = self.displace(&leaving, act, at);
+        let by = Act { note: Some(displaced_by(&start.device)), ..act.clone() };
+        let (changed, mut events) = self.displace(&leaving, &by, at);
         let bumped = self.replace_roles(start, act, at);
         let subject = bumped.is_some().then(|| self.subject.clone());
         events.extend(bumped);
@@ -263,6 +264,15 @@ impl LoadedSubject {
         loaded.session.note_issued(&grant);
         grant.session = loaded.session;
         grant
+    }
+}
+
+/// What a displaced session's owner is told of the sign-in that took its place.
+fn displaced_by(device: &Device) -> Arc<str> {
+    let class = device.class.as_str();
+    match &device.name {
+        Some(name) => format!("a sign-in on {class} {name:?}").into(),
+        None => format!("a sign-in on {class}").into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A check at the gateway against the least that the same server can answer, and behind nginx against nginx
 //! alone; the load on the same machine.
 //!
-//! `cargo bench -p symbolon --bench gateway -- [seconds]`, for each of five figures. Every request is the same but for
+//! `cargo bench -p symbolon --bench gateway -- [seconds]`, for each of six figures. Every request is the same but for
 //! its path: a token of some 500 bytes is read by an empty handler too.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
@@ -32,9 +32,11 @@ fn main() {
     let seconds = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let span = Duration::from_secs(seconds.unwrap_or(10));
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (_authority, told) = authority();
-    let address = told["authority"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
-    let bearer = sign_in(&address, told["api_key"].as_str().unwrap());
+    let (_authority, told) = authority("dual-token");
+    let address = address_of(&told);
+    let bearer = bearer(&sign_in(&told));
+    let (_other, told) = authority("gateway-session");
+    let (site_address, cookie) = (address_of(&told), cookie(&sign_in(&told)));
     // The same request, token and all, to a handler that does nothing.
     let floor = rate(&address, "/livez", &bearer, span);
     let rules = rate(&address, "/gateway/check/public", &bearer, span);
@@ -42,6 +44,10 @@ fn main() {
     println!("floor: /livez                       {floor:>9.0} a second");
     show("a public path", rules, floor);
     show("a token, judged by the authority", check, floor);
+    let own_floor = rate(&site_address, "/livez", &cookie, span);
+    let by_cookie = rate(&site_address, "/gateway/check/me", &cookie, span);
+    show("a cookie, judged by the authority", by_cookie, own_floor);
+    println!("a cookie, in terms of a token: {:.2}", by_cookie / check);
     let [alone, site] = [free_address(), free_address()];
     let _nginx = nginx(place.path(), &address, &alone, &site);
     let floor = rate(&alone, "/me", &bearer, span);
@@ -54,10 +60,10 @@ fn show(name: &str, rate: f64, floor: f64) {
     println!("{name:<35} {rate:>9.0} a second   {:.2} of the floor", rate / floor);
 }
 
-fn authority() -> (Process, Value) {
+fn authority(preset: &str) -> (Process, Value) {
     let mut child = Command::new(PROGRAM)
         .args(["dev", "--json", "--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"])
-        .args(["--access-token-ttl", "1h"])
+        .args(["--access-token-ttl", "1h", "--preset", preset])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -67,8 +73,24 @@ fn authority() -> (Process, Value) {
     (Process(child), serde_json::from_str(&line).unwrap())
 }
 
+fn address_of(told: &Value) -> String {
+    told["authority"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned()
+}
+
 /// A header line with the token of somebody who has just signed in.
-fn sign_in(address: &str, key: &str) -> String {
+fn bearer(told: &Value) -> String {
+    format!("Authorization: Bearer {}\r\n", told["access_token"].as_str().unwrap())
+}
+
+/// The same with their cookie.
+fn cookie(told: &Value) -> String {
+    let line = told["set_cookie"][0].as_str().unwrap();
+    format!("Cookie: {}\r\n", line.split(';').next().unwrap())
+}
+
+/// The answer to somebody's sign-in.
+fn sign_in(told: &Value) -> Value {
+    let (address, key) = (&address_of(told), told["api_key"].as_str().unwrap());
     let body = json!({"subject": "alice", "client_id": "web", "device": {"class": "web"}});
     let body = body.to_string();
     let request = format!(
@@ -78,8 +100,7 @@ fn sign_in(address: &str, key: &str) -> String {
     );
     let mut stream = TcpStream::connect(address).unwrap();
     let (_, body) = exchange(&mut stream, request.as_bytes());
-    let told: Value = serde_json::from_slice(&body).unwrap();
-    format!("Authorization: Bearer {}\r\n", told["access_token"].as_str().unwrap())
+    serde_json::from_slice(&body).unwrap()
 }
 
 /// How many answers of 200 or 204 come a second, on [`CONNECTIONS`] connections.

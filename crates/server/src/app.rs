@@ -4,8 +4,11 @@ use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::feed::Feed;
 use crate::http::failures::Failures;
+use crate::http::gateway::behind::Kept;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
 use crate::metrics::Metrics;
+use crate::people::People;
+use crate::presence::Presence;
 use crate::tls::Certificate;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
@@ -16,7 +19,7 @@ use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
-use symbolon_wire::{Algorithm, Type};
+use symbolon_wire::{Algorithm, Cookies, Type};
 use tokio::sync::Mutex;
 
 /// The authority of this process, as one request sees it from its beginning to its end.
@@ -42,8 +45,18 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The feed of revocations.
     pub feed: Arc<Feed>,
+    /// Who watches their own sessions.
+    pub people: Arc<People>,
+    /// Who is online.
+    pub presence: Arc<Presence>,
     /// Who failed to authenticate lately.
     pub failures: Arc<Failures>,
+    /// How cookies are called and set.
+    pub cookies: Cookies,
+    /// Whether any client has sessions that live in a cookie.
+    pub has_gateway_sessions: bool,
+    /// What stands behind such cookies, under this configuration.
+    pub kept: Arc<Kept>,
     random: Arc<SystemRandom>,
 }
 
@@ -116,7 +129,12 @@ impl App {
             policies: Arc::new(config.policies()),
             metrics: Arc::default(),
             feed: Arc::default(),
+            people: Arc::default(),
+            presence: Arc::default(),
             failures: Arc::default(),
+            cookies: Cookies { secure: config.issuer.starts_with("https://") },
+            has_gateway_sessions: config.has_gateway_sessions(),
+            kept: Arc::default(),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),
@@ -130,7 +148,15 @@ impl App {
     /// The same authority under another configuration.
     pub fn under(&self, config: Config) -> Self {
         let policies = Arc::new(config.policies());
-        Self { config: Arc::new(config), policies, ..self.clone() }
+        Self {
+            cookies: Cookies { secure: config.issuer.starts_with("https://") },
+            has_gateway_sessions: config.has_gateway_sessions(),
+            // What was made under other settings is made again.
+            kept: Arc::default(),
+            config: Arc::new(config),
+            policies,
+            ..self.clone()
+        }
     }
 
     /// The same authority by another clock.
@@ -208,15 +234,24 @@ impl App {
         own: &[Arc<str>],
         resource: Option<&str>,
     ) -> Option<Recipients> {
-        let of_person = client.preset.has_refresh_tokens();
+        let of_person = client.preset.has_sessions();
         match resource {
             Some(name) if of_person && name == &*self.config.issuer => Some(self.to_issuer()),
-            resource => self.recipients_of(audience::narrow(own, &client.audience, resource)?),
+            resource => {
+                let names = audience::narrow(own, &client.audience, resource)?;
+                self.recipients_of(names, of_person && !client.preset.has_refresh_tokens())
+            }
         }
     }
 
-    fn recipients_of(&self, names: Arc<[Arc<str>]>) -> Option<Recipients> {
+    /// `beside`: the issuer is among them, since whoever has the one token for everything can ask for no other.
+    fn recipients_of(&self, names: Arc<[Arc<str>]>, beside: bool) -> Option<Recipients> {
         let audience = self.config.audience(names.first()?)?;
+        // Whoever shares a secret with us could make tokens that open the owner's devices.
+        let names = match beside && !audience.alg.is_symmetric() {
+            true => names.iter().chain([&self.config.issuer]).cloned().collect(),
+            false => names,
+        };
         let signer = match audience.alg.is_symmetric() {
             true => Signer::Shared(Arc::clone(&audience.name)),
             false => Signer::Own(audience.alg),

@@ -7,6 +7,7 @@ use crate::config::{Config, StoreUrl};
 use crate::feed;
 use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
+use crate::people;
 use crate::task::{keys, sweep};
 use crate::tls::{Certificate, TlsError};
 use std::fmt;
@@ -155,6 +156,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let sweeping = tokio::spawn(sweep::run(live.clone(), stop.clone()));
     let feeding = tokio::spawn(feed::run(live.clone(), stop.clone()));
     let own_feed = tokio::spawn(feed::run_own(live.clone(), stop.clone()));
+    let telling = tokio::spawn(people::run(live.clone(), stop.clone()));
     let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
     let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
@@ -170,6 +172,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     // All end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     let _ = turning.await;
+    let _ = telling.await;
     let _ = feeding.await;
     let _ = own_feed.await;
     for other in [counting, managing].into_iter().flatten() {

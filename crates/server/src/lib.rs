@@ -15,6 +15,8 @@ pub mod http;
 pub mod keys;
 pub mod log;
 pub mod metrics;
+pub mod people;
+pub mod presence;
 pub mod sidecar;
 pub mod standing;
 pub mod task;

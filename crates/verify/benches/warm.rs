@@ -1,5 +1,5 @@
 //! Checking a token that was verified before, beside its floor, a look-up in a plain map, and beside the
-//! `jsonwebtoken` crate decoding the same token.
+//! `jsonwebtoken` crate decoding the same token; and an opaque token of the same session that was asked about before.
 //!
 //! `cargo bench -p symbolon-verify --bench warm`; `-- --quick` for a tenth of the rounds. Rounds of all are
 //! interleaved; ratios are medians of the rounds' own.
@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
-use support::{builder, ended, median, now, per_call, rounds, target_key, tokens, verdict};
-use symbolon_verify::measure::Filled;
+use support::{builder, ended, median, now, opaque, per_call, rounds, target_key, tokens, verdict};
+use symbolon_verify::measure::{Filled, tell};
 use symbolon_verify::{Algorithm, Policy, Presented, Timestamp, Verifier};
 use symbolon_wire::{KeySet, SigningKey};
 
@@ -33,7 +33,7 @@ fn main() {
     let tokens = tokens(&key, TOKENS);
     println!("{TOKENS} tokens of {} bytes, a mirror of {}", tokens[0].len(), mirror.len());
     let all = Measured::of(&verifier, &mirror, &key, &tokens);
-    let Measured { floor, check, moved, verify, decode, ratio } = all;
+    let Measured { floor, check, moved, verify, decode, ratio, opaque, opaque_ratio } = all;
     println!("plain map look-up        {floor:>8.0} ns   (floor)");
     let ok = verdict(check <= 200.0);
     println!(
@@ -41,6 +41,10 @@ fn main() {
         floor / check
     );
     println!("check, mirror just moved {moved:>8.0} ns");
+    let ok = verdict(opaque_ratio <= 2.0);
+    println!(
+        "check, opaque            {opaque:>8.0} ns   {opaque_ratio:.2} x check, at most 2: {ok}"
+    );
     let ok = verdict(verify <= 400.0);
     println!("verify (owned)           {verify:>8.0} ns   at most 400: {ok}");
     let ok = verdict(ratio >= 150.0);
@@ -65,6 +69,8 @@ struct Measured {
     verify: f64,
     decode: f64,
     ratio: f64,
+    opaque: f64,
+    opaque_ratio: f64,
 }
 
 impl Measured {
@@ -79,7 +85,9 @@ impl Measured {
         let decode = |token: &String| {
             jsonwebtoken::decode::<support::Decoded>(token, &decoding, &validation).is_ok()
         };
-        let mut times = [const { Vec::new() }; 5];
+        let asked = asked(mirror, key);
+        let opaque: Vec<_> = opaque(TOKENS).into_iter().map(|(token, _)| token).collect();
+        let mut times = [const { Vec::new() }; 6];
         for _ in 0..rounds(1001) {
             let token = |at: usize| &tokens[at * 7 % TOKENS];
             times[0].push(per_call(TOKENS, |at| map.contains_key(&**token(at))));
@@ -91,12 +99,30 @@ impl Measured {
                 verifier.verify(&Presented::bearer(token(at)), &policy, now()).is_ok()
             }));
             times[4].push(per_call(3, |at| decode(token(at))));
+            let opaque = |at: usize| &opaque[at * 7 % TOKENS];
+            // As above: what follows a change is not measured here.
+            per_call(TOKENS, |at| check(&asked, &policy, opaque(at)));
+            times[5].push(per_call(TOKENS, |at| check(&asked, &policy, opaque(at))));
         }
-        let ratio =
-            median(times[4].iter().zip(&times[2]).map(|(own, check)| own / check).collect());
-        let [floor, moved, check, verify, decode] = times.map(median);
-        Self { floor, check, moved, verify, decode, ratio }
+        let to_check = |times: &[f64], checks: &[f64]| {
+            median(times.iter().zip(checks).map(|(own, check)| own / check).collect())
+        };
+        let ratio = to_check(&times[4], &times[2]);
+        let opaque_ratio = to_check(&times[5], &times[2]);
+        let [floor, moved, check, verify, decode, opaque] = times.map(median);
+        Self { floor, check, moved, verify, decode, ratio, opaque, opaque_ratio }
     }
+}
+
+/// A verifier that was told of every opaque token.
+fn asked(mirror: &Filled, key: &SigningKey) -> Verifier {
+    let keys = KeySet::from_keys(vec![key.verifying_key()]).expect("a set");
+    let verifier = mirror.asking(builder(), keys).expect("a verifier");
+    for (token, body) in opaque(TOKENS) {
+        let told = tell(&verifier, &token, body.as_bytes(), &Policy::default(), now());
+        assert_eq!(told, Ok(true));
+    }
+    verifier
 }
 
 fn check(verifier: &Verifier, policy: &Policy, token: &str) -> bool {

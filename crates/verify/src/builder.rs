@@ -88,9 +88,9 @@ impl Builder {
         self
     }
 
-    /// About how many verified tokens are kept, so that one which comes again need not be verified again.
-    /// Default: 16,384, of about a kilobyte each; at most a million. Zero keeps none. Tokens under HS256
-    /// never are: verifying them is cheaper.
+    /// About how many verified tokens are kept, so that one which comes again need not be verified again, and what was
+    /// told of how many opaque ones, which then need not be asked about. Default: 16,384, of about a kilobyte each; at
+    /// most a million. Zero keeps none. Tokens under HS256 never are: verifying them is cheaper.
     ///
     /// Security: what is kept are tokens, in the memory of this process, until others take their place; whoever
     /// reads that memory has them, as they had them when they arrived. A kept token is let in for no longer: its
@@ -146,14 +146,14 @@ impl Builder {
             [] => vec![Algorithm::EdDsa],
             chosen => chosen.to_vec(),
         };
-        let worth_it = self.cache > 0 && !algorithms.iter().all(|alg| alg.is_symmetric());
         Ok(Expected {
             issuer: self.issuer.clone(),
             audience,
             algorithms,
             typ: self.typ,
             keys: Arc::default(),
-            cache: worth_it.then(|| Cache::new(self.cache)),
+            cache: (self.cache > 0).then(|| Cache::new(self.cache)),
+            asks: false,
             mirror: Arc::new(Mirror::new()),
             max_staleness: self.max_staleness,
             rejections: Rejections::default(),

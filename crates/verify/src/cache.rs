@@ -6,7 +6,7 @@
 //! equal to a genuine one, so nothing here rests on the hash but the time that a look-up takes.
 //!
 //! What a hit proves is what cannot change: signature, type, issuer, audience, and the claims. Time, the mirror
-//! and the policy are asked every time.
+//! and the policy are asked every time. Of a token that was asked about it proves that the authority said so.
 
 use crate::claims::{Claims, Verified};
 use crate::mirror::{Digests, Judgement, Mirror};
@@ -51,6 +51,8 @@ pub(crate) struct Warm {
     begins: Timestamp,
     /// Which key signed it.
     kid: Option<KeyId>,
+    /// Whether it says nothing itself, and all of this is the authority's answer.
+    opaque: bool,
     /// The generation of the issuer's keys when it was verified.
     keys: u64,
     /// The generation of the target keys under which `digests` are.
@@ -65,11 +67,14 @@ pub(crate) struct Warm {
 pub(crate) struct Hit(Guard<Option<Arc<Warm>>>);
 
 /// What a token was verified with.
+#[derive(Clone, Copy)]
 pub(crate) struct Origin {
     /// From when it is good. Inclusive.
     pub(crate) begins: Timestamp,
     /// Which key signed it.
     pub(crate) kid: Option<KeyId>,
+    /// Whether it says nothing itself.
+    pub(crate) opaque: bool,
     /// The generation of the issuer's keys, read before they were.
     pub(crate) keys: u64,
 }
@@ -134,6 +139,7 @@ impl Warm {
             verified: claims.to_verified(),
             begins: origin.begins,
             kid: origin.kid,
+            opaque: origin.opaque,
             keys: origin.keys,
             target_keys,
             clear_at: AtomicU64::new(u64::MAX),
@@ -147,6 +153,14 @@ impl Warm {
 
     pub(crate) const fn kid(&self) -> Option<KeyId> {
         self.kid
+    }
+
+    pub(crate) const fn is_opaque(&self) -> bool {
+        self.opaque
+    }
+
+    pub(crate) const fn origin(&self) -> Origin {
+        Origin { begins: self.begins, kid: self.kid, opaque: self.opaque, keys: self.keys }
     }
 
     pub(crate) fn claims(&self) -> Claims<'_> {

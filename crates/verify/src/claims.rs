@@ -106,8 +106,8 @@ impl<'a> Claims<'a> {
         self.extras().find(|(claim, _)| *claim == name).map(|(_, value)| value)
     }
 
-    /// All claims that a back end added.
-    pub(crate) fn extras(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// All claims that a back end added, each with its JSON text.
+    pub fn extras(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let parsed = self.more.parsed().into_iter().flat_map(ParsedClaims::extras);
         let parsed = parsed.map(|(name, value)| (name, value.get()));
         parsed.chain(self.more.kept(Part::ExtraName).zip(self.more.kept(Part::ExtraValue)))

@@ -50,6 +50,9 @@
 //! | `binding` | proves the key that the token is bound to |
 //! | `malformed`, `untrusted` | throws the token away: it is not one for this place |
 //!
+//! [`Rejected::InsufficientAuthentication`] has the challenge of RFC 9470 instead: the client has the person authenticate
+//! anew, and comes again. `Verifier::redeem` takes a ticket in place of a token, where a browser cannot send one.
+//!
 //! # Verify without a server
 //!
 //! Without the feature `net` there is no tokio and no HTTP in here, and keys are given. The time is an argument
@@ -125,6 +128,21 @@
 //! not computed again. Everything that can change is checked again: time, session, scopes and roles. Once a
 //! key is gone from the set, what it had signed is no longer known.
 //!
+//! # Tokens that are asked about
+//!
+//! An opaque token (`sym_at_…`, preset `opaque-session`) says nothing itself. `Verifier::admit` asks what it stands for
+//! (RFC 7662) and keeps the answer where verified tokens are, until its `exp` at the latest: the next request is judged
+//! as that of any known token, from memory. When the feed tells of a change that concerns it, the next request asks
+//! again; when its session ends, it is refused at once, with the reason. An answer from before an event never lets
+//! anyone in once the event is known, whichever of the two arrives first. A no is not kept.
+//!
+//! A signed token that lasts as long as its session (preset `sliding-session`) becomes stale by a change of roles, and
+//! its client cannot replace it. It is asked about once, and what it stands for now is kept until the next change.
+//!
+//! A verifier that cannot wait says [`Rejected::Ask`] to both: that is [`Verifier::check`], and the interceptor of tonic,
+//! behind which such tokens are `UNAVAILABLE`; put the layer around the server instead. One that has nobody to
+//! ask says [`Unknown::Opaque`], and [`Rejected::Stale`] of the others.
+//!
 //! # Sessions that live by use
 //!
 //! A client whose token cannot change never renews, and nobody asks the authority about its requests: its session would
@@ -141,7 +159,8 @@
 //! # Bounds
 //!
 //! Tokens 16 KiB, headers 2 KiB, key sets 64 KiB and 64 keys, answers 64 KiB; 1,024 requests may wait for
-//! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s. Frames of
+//! the authority, 64 questions are open at once, one for each token, and none is waited for longer than 2 s. Half of
+//! either may be about opaque tokens of which nothing is known: anyone can write text of that form. Frames of
 //! the feed 16 KiB, answers to polls 1 MiB, snapshots 16,777,216 entries; 131,072 may wait for the end of a session.
 //! Uses of 65,536 sessions may wait to be reported; beyond that the oldest are forgotten. Whatever else is beyond a bound is
 //! refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not
@@ -169,12 +188,13 @@ mod rejected;
 #[cfg(feature = "net")]
 mod sessions;
 mod status;
+mod told;
 mod verifier;
 
 pub use builder::{Builder, SetupError};
 pub use claims::{Claims, Verified};
 #[cfg(feature = "net")]
-pub use net::{ConnectError, FetchError, Relay};
+pub use net::{ConnectError, FetchError, Redeemed, Relay};
 pub use now::Now;
 pub use policy::{LEEWAY_MAX, Policy, Staleness};
 pub use presented::Presented;

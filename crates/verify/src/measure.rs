@@ -4,7 +4,8 @@
 
 use crate::cache::Cache;
 use crate::mirror::Mirror;
-use crate::{Builder, Claims, SetupError, Timestamp, Verifier};
+use crate::told::Told;
+use crate::{Builder, Claims, Now, Policy, Rejected, SetupError, Timestamp, Verifier};
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_core::KeyId;
@@ -36,6 +37,19 @@ impl Filled {
     pub fn verifier(&self, builder: Builder, keys: KeySet) -> Result<Verifier, SetupError> {
         let mut expected = builder.expected()?;
         expected.mirror = Arc::clone(&self.0);
+        let verifier = Verifier::without_network(expected);
+        verifier.replace_keys(keys);
+        Ok(verifier)
+    }
+
+    /// The same that would ask; what it is told it is told by [`tell`].
+    ///
+    /// # Errors
+    /// As [`Builder::offline`].
+    pub fn asking(&self, builder: Builder, keys: KeySet) -> Result<Verifier, SetupError> {
+        let mut expected = builder.expected()?;
+        expected.mirror = Arc::clone(&self.0);
+        expected.asks = true;
         let verifier = Verifier::without_network(expected);
         verifier.replace_keys(keys);
         Ok(verifier)
@@ -105,4 +119,20 @@ impl Filled {
     pub fn sequence(&self) -> u64 {
         self.0.sequence()
     }
+}
+
+/// Tells a verifier the body of an answer about an opaque token; `false`: it is older than what is known.
+///
+/// # Errors
+/// As [`Verifier::check`].
+pub fn tell(
+    verifier: &Verifier,
+    token: &str,
+    body: &[u8],
+    policy: &Policy,
+    now: Now,
+) -> Result<bool, Rejected> {
+    let sent = verifier.expected.before_asking(token, None);
+    let told = verifier.expected.take((token, &sent), body, policy, now)?;
+    Ok(matches!(told, Told::Good(_)))
 }

@@ -2,6 +2,7 @@
 
 use crate::{Claims, Rejected};
 use std::time::Duration;
+use symbolon_core::Timestamp;
 
 /// The most that a policy may forgive of a clock. Inclusive.
 ///
@@ -42,6 +43,8 @@ pub struct Policy {
     staleness: Staleness,
     scopes: Vec<Box<str>>,
     roles: Vec<Box<str>>,
+    recent: Option<Duration>,
+    acrs: Vec<Box<str>>,
     leeway: Duration,
 }
 
@@ -64,6 +67,10 @@ impl Policy {
 
     /// Accepts a genuine token until its `exp` unless it is known to be revoked, and asks nobody.
     ///
+    /// An opaque token says nothing itself, so that somebody must be asked at its first use, and again when the answer
+    /// has expired or a change is known; in between, this accepts the last answer until its `exp`. The same holds of a
+    /// token that is stale and that its client cannot replace.
+    ///
     /// Security: without a feed, or while it is silent, a kicked, banned or stolen session goes on until its token
     /// expires, five minutes by default. For jobs without a network and for routes where that does not matter.
     pub const fn offline() -> Self {
@@ -71,7 +78,14 @@ impl Policy {
     }
 
     const fn new(staleness: Staleness) -> Self {
-        Self { staleness, scopes: Vec::new(), roles: Vec::new(), leeway: Duration::ZERO }
+        Self {
+            staleness,
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            recent: None,
+            acrs: Vec::new(),
+            leeway: Duration::ZERO,
+        }
     }
 
     /// Asks for a scope; every one that is named must be in the token (RFC 9068 §2.2.3).
@@ -89,6 +103,27 @@ impl Policy {
     #[must_use]
     pub fn role(mut self, name: &str) -> Self {
         self.roles.push(name.into());
+        self
+    }
+
+    /// Asks that the person was authenticated at most so long ago (`auth_time`); else they are asked to step up
+    /// (RFC 9470, [`Rejected::InsufficientAuthentication`]). Whole seconds: a fraction counts as none.
+    ///
+    /// Security: a stolen token of an old sign-in does not open the route. A renewal never makes an authentication
+    /// younger. A client's own token has none and is refused. [`Policy::leeway`] is forgiven here too.
+    #[must_use]
+    pub const fn require_recent(mut self, age: Duration) -> Self {
+        self.recent = Some(Duration::from_secs(age.as_secs()));
+        self
+    }
+
+    /// Asks that the person was authenticated at one of these levels (`acr`), exactly so named; else they are asked to
+    /// step up. None named: any level will do.
+    ///
+    /// Security: levels have no order here. Name each one that suffices, the higher ones too.
+    #[must_use]
+    pub fn require_acr(mut self, levels: &[&str]) -> Self {
+        self.acrs = levels.iter().map(|level| (*level).into()).collect();
         self
     }
 
@@ -119,14 +154,31 @@ impl Policy {
         self.leeway.max(AHEAD_MIN)
     }
 
-    /// Whether the claims suffice.
-    pub(crate) fn permits(&self, claims: &Claims<'_>) -> Result<(), Rejected> {
+    /// Whether the claims suffice at `at`. Rights come first: stepping up gives nobody a scope.
+    pub(crate) fn permits(&self, claims: &Claims<'_>, at: Timestamp) -> Result<(), Rejected> {
         let has_scopes = self.scopes.iter().all(|name| claims.has_scope(name));
         let has_roles = self.roles.iter().all(|name| claims.has_role(name));
-        match has_scopes && has_roles {
-            true => Ok(()),
-            false => Err(Rejected::InsufficientScope { needed: self.scopes.join(" ").into() }),
+        if !(has_scopes && has_roles) {
+            return Err(Rejected::InsufficientScope { needed: self.scopes.join(" ").into() });
         }
+        match self.is_recent(claims, at) && self.is_strong(claims) {
+            true => Ok(()),
+            false => Err(Rejected::InsufficientAuthentication {
+                max_age: self.recent,
+                acr: self.acrs.join(" ").into(),
+            }),
+        }
+    }
+
+    fn is_recent(&self, claims: &Claims<'_>, at: Timestamp) -> bool {
+        self.recent.is_none_or(|age| {
+            claims.auth_time.is_some_and(|proved| at <= proved.after(age).after(self.leeway))
+        })
+    }
+
+    fn is_strong(&self, claims: &Claims<'_>) -> bool {
+        let named = |acr: &str| self.acrs.iter().any(|own| **own == *acr);
+        self.acrs.is_empty() || claims.acr.is_some_and(named)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a request is not let in, and how to tell it (RFC 6750 §3).
 
 use std::fmt;
+use std::time::Duration;
 use symbolon_core::Reason;
 use symbolon_wire::Malformed;
 
@@ -35,7 +36,16 @@ pub enum Rejected {
         /// The scopes that the route asks for, separated by one space.
         needed: Box<str>,
     },
-    /// It is genuine and suffices in itself, and the authority must be asked whether its session lives.
+    /// It is good, and the person must be authenticated anew, or more strongly, before it suffices here: 401 with the
+    /// challenge of RFC 9470, upon which a client steps up.
+    InsufficientAuthentication {
+        /// How long ago the authentication may be, in whole seconds, if the route asks for that.
+        max_age: Option<Duration>,
+        /// The levels of which one suffices, separated by one space; may be empty.
+        acr: Box<str>,
+    },
+    /// The authority must be asked: whether the session of a genuine token lives, or what a token stands for that
+    /// says nothing itself or cannot be replaced.
     ///
     /// Answer of a synchronous check alone; `Verifier::admit` asks. Whoever cannot ask refuses.
     Ask,
@@ -71,6 +81,9 @@ pub enum Unknown {
     Key,
     /// Whether the session lives: the authority could not be asked, or not in time.
     Session,
+    /// What an opaque token stands for: this verifier has nobody to ask. It needs the network half
+    /// (`Builder::connect`) and an API key (`Builder::feed` or `Builder::introspection`).
+    Opaque,
 }
 
 impl Rejected {
@@ -86,11 +99,13 @@ impl Rejected {
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
             | Self::Binding
+            | Self::InsufficientAuthentication { .. }
             | Self::Ask => 401,
         }
     }
 
-    /// The word that tells a client what to do; none if there was no token or it only lacks rights.
+    /// The word that tells a client what to do; none if there was no token, or it only lacks rights or an
+    /// authentication that is strong or recent enough.
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Malformed(_) => Some("malformed"),
@@ -100,7 +115,9 @@ impl Rejected {
             Self::Revoked { .. } => Some("revoked"),
             Self::Unverifiable(_) | Self::Ask => Some("unverifiable"),
             Self::Binding => Some("binding"),
-            Self::Missing | Self::InsufficientScope { .. } => None,
+            Self::Missing
+            | Self::InsufficientScope { .. }
+            | Self::InsufficientAuthentication { .. } => None,
         }
     }
 
@@ -108,6 +125,7 @@ impl Rejected {
     pub fn challenge(&self) -> String {
         match (self, self.reason()) {
             (Self::InsufficientScope { needed }, _) => insufficient(needed),
+            (Self::InsufficientAuthentication { max_age, acr }, _) => step_up(*max_age, acr),
             (Self::Revoked { ended: Some(ended) }, Some(reason)) => {
                 format!("{INVALID_TOKEN}, reason=\"{reason}\", ended=\"{}\"", ended.as_str())
             }
@@ -122,11 +140,28 @@ const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\"";
 
 /// Names the scopes, unless one is not a scope at all (RFC 6749 §3.3) and would break the header.
 fn insufficient(needed: &str) -> String {
-    let is_scope = |byte: u8| matches!(byte, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    match !needed.is_empty() && needed.bytes().all(is_scope) {
+    match is_plain(needed) {
         true => format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\""),
         false => "Bearer error=\"insufficient_scope\"".to_owned(),
     }
+}
+
+/// RFC 9470 §3.
+fn step_up(max_age: Option<Duration>, acr: &str) -> String {
+    let mut challenge = "Bearer error=\"insufficient_user_authentication\"".to_owned();
+    if let Some(age) = max_age {
+        challenge.push_str(&format!(", max_age=\"{}\"", age.as_secs()));
+    }
+    if is_plain(acr) {
+        challenge.push_str(&format!(", acr_values=\"{acr}\""));
+    }
+    challenge
+}
+
+/// Whether words stand in a quoted string as they are.
+fn is_plain(words: &str) -> bool {
+    let stands = |byte: u8| matches!(byte, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    !words.is_empty() && words.bytes().all(stands)
 }
 
 impl fmt::Display for Rejected {
@@ -144,7 +179,10 @@ impl fmt::Display for Rejected {
             Self::Unverifiable(what) => what.fmt(f),
             Self::Binding => f.write_str("the token is bound to a key that was not proved"),
             Self::InsufficientScope { .. } => f.write_str("the token does not suffice here"),
-            Self::Ask => f.write_str("the authority must be asked whether the session lives"),
+            Self::InsufficientAuthentication { .. } => {
+                f.write_str("the person must be authenticated anew, or more strongly")
+            }
+            Self::Ask => f.write_str("the authority must be asked about the token"),
         }
     }
 }
@@ -171,6 +209,7 @@ impl fmt::Display for Unknown {
             Self::Keys => "the issuer's keys are not known yet",
             Self::Key => "the token's key is not known, and may be new",
             Self::Session => "the authority could not be asked whether the session lives",
+            Self::Opaque => "the token is opaque, and this verifier has nobody to ask about it",
         })
     }
 }
@@ -213,6 +252,19 @@ mod tests {
                 Rejected::InsufficientScope { needed: "a b:c".into() },
                 403,
                 r#"Bearer error="insufficient_scope", scope="a b:c""#,
+            ),
+            (
+                Rejected::InsufficientAuthentication {
+                    max_age: Some(Duration::from_secs(300)),
+                    acr: "2 urn:x:3".into(),
+                },
+                401,
+                r#"Bearer error="insufficient_user_authentication", max_age="300", acr_values="2 urn:x:3""#,
+            ),
+            (
+                Rejected::InsufficientAuthentication { max_age: None, acr: "a\"b".into() },
+                401,
+                r#"Bearer error="insufficient_user_authentication""#,
             ),
         ] {
             assert_eq!((rejected.status(), &*rejected.challenge()), (status, challenge));

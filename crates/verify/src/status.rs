@@ -29,7 +29,7 @@ pub struct Status {
     /// How many were forgotten untold: too many waited, or the authority took none.
     pub uses_dropped: u64,
     /// How many requests were rejected, by the word of [`Rejected::reason`] or `missing` and
-    /// `insufficient_scope`.
+    /// `insufficient_scope`, `insufficient_user_authentication`.
     pub rejected: [(&'static str, u64); REASONS.len()],
 }
 
@@ -58,7 +58,7 @@ impl Mode {
 }
 
 /// What rejections are counted by.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "missing",
     "malformed",
     "untrusted",
@@ -68,6 +68,7 @@ const REASONS: [&str; 9] = [
     "unverifiable",
     "binding",
     "insufficient_scope",
+    "insufficient_user_authentication",
 ];
 
 /// On how many lines hits are counted.
@@ -110,6 +111,7 @@ impl Rejections {
         let other = match rejected {
             Rejected::Missing => "missing",
             Rejected::InsufficientScope { .. } => "insufficient_scope",
+            Rejected::InsufficientAuthentication { .. } => "insufficient_user_authentication",
             Rejected::Malformed(_)
             | Rejected::Untrusted(_)
             | Rejected::Expired

@@ -5,6 +5,7 @@ use crate::keys::Keys;
 use crate::mirror::{Judgement, Mirror};
 use crate::policy::{LEEWAY_MAX, Staleness};
 use crate::status::{Hits, Rejections};
+use crate::told::is_opaque;
 use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +29,10 @@ pub(crate) struct Expected {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) typ: Type,
     pub(crate) keys: Arc<Keys>,
-    /// What was verified already; none where verifying again is cheaper.
+    /// What was verified already, and what the authority told; none where nothing is to be kept.
     pub(crate) cache: Option<Cache>,
+    /// Whether there is anybody to ask about a token.
+    pub(crate) asks: bool,
     /// What is revoked; empty where no feed is followed.
     pub(crate) mirror: Arc<Mirror>,
     /// No knowledge that is older is good enough, whatever a policy says.
@@ -59,7 +62,8 @@ impl Verifier {
     ///
     /// # Errors
     /// Why the request is not let in. [`Rejected::Ask`] where only the authority can tell whether the session
-    /// lives: the verifier follows no feed, or its mirror is older than [`Policy::bounded`] allows.
+    /// lives, or what it stands for: the verifier follows no feed, or its mirror is older than [`Policy::bounded`]
+    /// allows; or the token is opaque, or stale and cannot be replaced, and was not asked about since.
     pub fn check<R>(
         &self,
         presented: &Presented<'_>,
@@ -69,7 +73,7 @@ impl Verifier {
     ) -> Result<R, Rejected> {
         let checked = self.expected.check(presented, policy, now, |claims, standing| {
             standing?;
-            policy.permits(claims)?;
+            policy.permits(claims, now.wall)?;
             self.expected.note_use(claims, now);
             Ok(f(claims))
         });
@@ -110,6 +114,7 @@ impl Verifier {
 
     #[cfg(feature = "net")]
     pub(crate) fn sharing(&self, mut expected: Expected) -> Self {
+        expected.asks = self.expected.asks;
         expected.sessions = Arc::clone(&self.expected.sessions);
         expected.activity = self.expected.activity.clone();
         Self { expected: Arc::new(expected), net: self.net.clone() }
@@ -163,6 +168,9 @@ impl Expected {
         else {
             return self.check_cold(presented.token, policy, now, f);
         };
+        if warm.is_opaque() {
+            return self.check_told(&warm, sequence, (policy, now), f);
+        }
         let claims = warm.claims();
         in_time(warm.begins(), claims.exp, policy, now)?;
         match warm.judge(&self.mirror, sequence) {
@@ -184,6 +192,9 @@ impl Expected {
         now: Now,
         f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
+        if is_opaque(token) {
+            return Err(self.unheard_of(token, policy, now));
+        }
         let generation = self.keys.generation();
         let keys = self.keys.current();
         let keys = keys.as_deref().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
@@ -203,7 +214,7 @@ impl Expected {
         let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
         match &self.cache {
             Some(cache) if !payload.key().algorithm().is_symmetric() => {
-                let origin = Origin { begins, kid, keys: generation };
+                let origin = Origin { begins, kid, opaque: false, keys: generation };
                 let warm = self.keep(cache, token, &claims, &origin);
                 let judged = self.judge_new(&warm);
                 let claims = warm.claims();
@@ -239,14 +250,14 @@ impl Expected {
     }
 
     /// What the mirror knows against a token that was just kept.
-    fn judge_new(&self, warm: &Warm) -> Option<Judgement> {
+    pub(crate) fn judge_new(&self, warm: &Warm) -> Option<Judgement> {
         let judged = warm.judge(&self.mirror, self.mirror.sequence());
         // Were targets given other keys in this instant, it is looked up without what was kept.
         judged.unwrap_or_else(|OtherKeys| self.mirror.judge(&warm.claims(), warm.kid()))
     }
 
     /// What a policy makes of it: nothing that is known is forgiven, and what is not known may be too old.
-    fn standing(
+    pub(crate) fn standing(
         &self,
         judged: Option<Judgement>,
         claims: &Claims<'_>,
@@ -255,7 +266,7 @@ impl Expected {
     ) -> Standing {
         match judged.map(|Judgement { effect, reason }| (effect, reason)) {
             Some((Effect::Revoked, reason)) => Err(Rejected::Revoked { ended: Some(reason) }),
-            Some((Effect::Stale, _)) => Err(Rejected::Stale),
+            Some((Effect::Stale, _)) => Err(self.outdated(claims)),
             // Looked at after the mirror: what ended it may be forgotten, and a wall clock that was set back revives
             // nothing.
             None if claims.exp.after(LEEWAY_MAX) < self.mirror.forgotten() => {
@@ -265,7 +276,7 @@ impl Expected {
         }
     }
 
-    fn fresh(&self, policy: &Policy, now: Now) -> Standing {
+    pub(crate) fn fresh(&self, policy: &Policy, now: Now) -> Standing {
         let within = |bound: Duration| {
             let age = self.mirror.age(now.monotonic);
             age.is_some_and(|age| age <= bound.min(self.max_staleness))
@@ -302,7 +313,7 @@ impl Expected {
     }
 
     /// Names are compared whole (advisory CVE-2024-53861: an issuer's substring is not the issuer).
-    fn meant_for_us(&self, claims: &ParsedClaims<'_>) -> Result<(), Rejected> {
+    pub(crate) fn meant_for_us(&self, claims: &ParsedClaims<'_>) -> Result<(), Rejected> {
         if *claims.iss != *self.issuer {
             return Err(Rejected::Untrusted(Distrust::Issuer));
         }
@@ -313,7 +324,12 @@ impl Expected {
     }
 }
 
-fn in_time(begins: Timestamp, exp: Timestamp, policy: &Policy, now: Now) -> Result<(), Rejected> {
+pub(crate) fn in_time(
+    begins: Timestamp,
+    exp: Timestamp,
+    policy: &Policy,
+    now: Now,
+) -> Result<(), Rejected> {
     if now.wall.after(policy.ahead()) < begins {
         return Err(Rejected::Untrusted(Distrust::NotYet));
     }

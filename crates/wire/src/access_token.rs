@@ -83,13 +83,37 @@ impl Claims<'_> {
         self.sign(key, typ, jti_key, (drawn, Generation(0)))
     }
 
+    /// What the token of a session's generation would say, and its name, without making it: for whoever asks
+    /// about a session and holds no JWT of it.
+    pub fn describe(&self, jti_key: &JtiKey, generation: Generation) -> (Vec<u8>, Jti) {
+        let sid = self.sid.unwrap_or(NO_SESSION);
+        let (mut payload, jti) = self.payload(jti_key, (sid.as_bytes(), generation));
+        payload.drain(..CONTEXT_BYTES);
+        (payload, jti)
+    }
+
     fn sign(
         &self,
         key: &SigningKey,
         typ: Type,
         jti_key: &JtiKey,
-        (context, generation): (&[u8; 16], Generation),
+        named_after: (&[u8; 16], Generation),
     ) -> Result<Issued, IssueError> {
+        let (payload, jti) = self.payload(jti_key, named_after);
+        let payload = &payload[CONTEXT_BYTES..];
+        let bytes = key.token_bytes(typ, payload.len());
+        if bytes > ISSUED_BYTES_MAX {
+            return Err(IssueError::TooLong { bytes });
+        }
+        Ok(Issued { token: SecretText::new(key.sign(typ, payload)?), jti })
+    }
+
+    /// All claims, behind what the token is named after.
+    fn payload(
+        &self,
+        jti_key: &JtiKey,
+        (context, generation): (&[u8; 16], Generation),
+    ) -> (Vec<u8>, Jti) {
         let mut payload = Vec::with_capacity(PAYLOAD_BYTES_TYPICAL);
         payload.extend_from_slice(context);
         payload.extend_from_slice(&generation.0.to_be_bytes());
@@ -98,12 +122,7 @@ impl Claims<'_> {
         name(&mut payload, "jti");
         base64(&mut payload, &jti.0);
         payload.push(b'}');
-        let payload = &payload[CONTEXT_BYTES..];
-        let bytes = key.token_bytes(typ, payload.len());
-        if bytes > ISSUED_BYTES_MAX {
-            return Err(IssueError::TooLong { bytes });
-        }
-        Ok(Issued { token: SecretText::new(key.sign(typ, payload)?), jti })
+        (payload, jti)
     }
 
     /// Writes the object up to `jti`, without the closing brace.

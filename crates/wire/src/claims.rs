@@ -102,6 +102,16 @@ impl<'a> ParsedClaims<'a> {
         read.finish()
     }
 
+    /// Reads the claims in an answer about a token, whose own members are no claims (RFC 7662 §2.2).
+    pub(crate) fn told(text: &'a str) -> Result<Self, Malformed> {
+        let mut read = Read::default();
+        json::each_member(text, "answer", |name, value| match &*name {
+            "active" | "token_type" => Ok(()),
+            _ => read.claim(name, value),
+        })?;
+        read.finish()
+    }
+
     /// The text of a claim that we give no meaning to.
     pub fn extra(&self, name: &str) -> Option<&'a RawValue> {
         self.extra.iter().find(|(claim, _)| claim == name).map(|(_, value)| *value)

@@ -2,8 +2,11 @@
 
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
+use crate::csrf::CsrfKey;
 use crate::feed::TargetKey;
+use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
+use crate::one_time::OneTimeKeys;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
 use crate::secret::SecretText;
@@ -48,6 +51,21 @@ impl MasterKey {
     /// The MAC keys of refresh tokens: `current` mints, none below `oldest` is accepted.
     pub fn refresh_token_keys(&self, oldest: u16, current: u16) -> RefreshTokenKeys {
         RefreshTokenKeys::new(self.purpose("refresh token keys"), oldest, current)
+    }
+
+    /// The keys of handles.
+    pub fn handle_keys(&self) -> HandleKeys {
+        HandleKeys::new(&self.purpose("handles"))
+    }
+
+    /// The key of the tokens that pages show beside their cookie.
+    pub fn csrf_key(&self) -> CsrfKey {
+        CsrfKey::new(&self.purpose("csrf"))
+    }
+
+    /// The keys of one-time credentials.
+    pub fn one_time_keys(&self) -> OneTimeKeys {
+        OneTimeKeys::new(&self.purpose("one-time"))
     }
 
     /// The keys under which tokens of other systems are known.
@@ -225,6 +243,8 @@ mod tests {
         let key = MasterKey::parse(GOOD).ok().unwrap();
         let labels = [
             "refresh token keys",
+            "handles",
+            "one-time",
             "imported tokens",
             "jti",
             "shard",

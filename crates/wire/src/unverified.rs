@@ -3,6 +3,7 @@
 
 use crate::api_key::{API_KEY_PREFIX, ApiKeyId};
 use crate::claims::ParsedClaims;
+use crate::handle::{self, HandleKind};
 use crate::json::Object;
 use crate::jws::{HEADER_BYTES_MAX, split};
 use crate::refresh_token::Body;
@@ -76,6 +77,14 @@ impl UnverifiedRefreshToken {
     }
 }
 
+/// The session that a handle says it belongs to; its tag was not checked.
+///
+/// # Errors
+/// It has not the form of a handle of that kind.
+pub fn unverified_handle(kind: HandleKind, text: &str) -> Result<SessionId, Malformed> {
+    handle::decode(kind, text).map(|bytes| handle::sid(&bytes))
+}
+
 /// The public name in an API key that may be nobody's.
 ///
 /// # Errors
@@ -125,6 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_says_its_session_without_its_key_and_only_as_what_it_is() {
+        let sid = SessionId::from_bytes([7; 16]);
+        let text = master().handle_keys().mint(HandleKind::AccessToken, sid, Salt([1; 8]));
+        assert_eq!(unverified_handle(HandleKind::AccessToken, text.expose()).unwrap(), sid);
+        assert!(unverified_handle(HandleKind::Cookie, text.expose()).is_err());
+        assert!(unverified_handle(HandleKind::AccessToken, "sym_at_x").is_err());
+    }
+
+    #[test]
     fn an_api_key_says_its_public_name() {
         let (id, text, _) = master().api_key_digests().mint(&[5; 32]);
         assert_eq!(unverified_api_key_id(text.expose()).unwrap(), id);
@@ -138,6 +156,7 @@ mod tests {
             let _ = UnverifiedAccessToken::read(&tail).map(|read| read.claims().is_ok());
             let _ = UnverifiedRefreshToken::read(&format!("sym_rt_{tail}"));
             let _ = unverified_api_key_id(&format!("sym_ak_{tail}"));
+            let _ = unverified_handle(HandleKind::AccessToken, &format!("sym_at_{tail}"));
         }
     }
 }

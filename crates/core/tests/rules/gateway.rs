@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use symbolon_core::gateway::{Asks, Meeting, Needs, Paths, Rule, Rules, Unruled, Unusable};
 use symbolon_core::target::{Ambiguous, TARGET_BYTES_MAX, Target, is_method};
+use symbolon_core::{Duration, Timestamp};
 
 fn target(text: &str) -> Target {
     Target::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"))
@@ -218,6 +219,9 @@ fn every_scope_and_every_role_that_is_asked_for_must_be_there() {
         audience: "api".into(),
         scopes: list(&["orders:read", "orders:write"]),
         roles: list(&["manager"]),
+        max_age: None,
+        acr: Vec::new(),
+        tickets: false,
     };
     let are_met = |scopes: &[&str], roles: &[&str]| {
         needs.are_met(|name| scopes.contains(&name), |name| roles.contains(&name))
@@ -226,6 +230,29 @@ fn every_scope_and_every_role_that_is_asked_for_must_be_there() {
     assert!(!are_met(&["orders:read"], &["manager"]));
     assert!(!are_met(&["orders:read", "orders:write"], &["Manager"]));
     assert!(!are_met(&[], &[]));
+}
+
+#[test]
+fn an_authentication_must_be_recent_and_of_a_level_that_is_named() {
+    let (then, at) = (Timestamp::from_seconds(1000), Timestamp::from_seconds);
+    let asks = |seconds: Option<u64>, levels: &[&str]| Needs {
+        audience: "api".into(),
+        scopes: Vec::new(),
+        roles: Vec::new(),
+        max_age: seconds.map(Duration::from_secs),
+        acr: levels.iter().map(|&level| level.into()).collect(),
+        tickets: false,
+    };
+    let recent = asks(Some(300), &[]);
+    assert!(recent.are_proved(Some(then), None, at(1300)));
+    assert!(!recent.are_proved(Some(then), Some("2"), at(1301)));
+    assert!(!recent.are_proved(None, Some("2"), at(1000)), "a client's own token has no time");
+    let strong = asks(None, &["2", "3"]);
+    assert!(strong.are_proved(None, Some("3"), at(9999)));
+    assert!(!strong.are_proved(Some(then), Some("1"), at(1000)));
+    assert!(!strong.are_proved(Some(then), None, at(1000)));
+    assert!(asks(None, &[]).are_proved(None, None, at(9999)));
+    assert!(!asks(Some(1), &["2"]).are_proved(Some(then), Some("2"), at(1002)));
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod common;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod csrf;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod ends;
@@ -22,7 +24,13 @@ mod gateway;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod handles;
+#[cfg(test)]
 mod import;
+#[cfg(test)]
+mod lasting;
+#[cfg(test)]
+mod one_time;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
@@ -31,5 +39,7 @@ mod refresh_table;
 mod sign_in;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod step_up;
 #[cfg(test)]
 mod switches;

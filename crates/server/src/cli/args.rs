@@ -59,12 +59,6 @@ pub struct ConfigArgs {
 }
 
 fn preset(word: &str) -> Result<Preset, String> {
-    let known = Preset::ALL.into_iter().filter(|preset| preset.has_refresh_tokens());
-    let words: Vec<_> = known.clone().map(Preset::as_str).collect();
-    let later = ["gateway-session", "sliding-session", "opaque-session"];
-    let found = known.into_iter().find(|preset| preset.as_str() == word);
-    found.ok_or_else(|| match later.contains(&word) {
-        true => format!("comes with a later version; use {}", words.join(" or ")),
-        false => format!("is none of {}", words.join(", ")),
-    })
+    let words = Preset::ALL.map(Preset::as_str);
+    Preset::parse(word).ok_or_else(|| format!("is none of {}", words.join(", ")))
 }

@@ -178,14 +178,18 @@ fn say_ok(config: &Config) {
 fn lives(client: &config::Client) -> String {
     let policy = &client.policy;
     let ttl = duration_text(policy.access_ttl);
+    let (idle, absolute) = (duration_text(policy.idle), duration_text(policy.absolute));
     match client.preset {
         Preset::Service => format!("access tokens {ttl}"),
         Preset::DualToken => format!(
-            "access tokens {ttl}, idle {}, absolute {}, grace {}",
-            duration_text(policy.idle),
-            duration_text(policy.absolute),
+            "access tokens {ttl}, idle {idle}, absolute {absolute}, grace {}",
             duration_text(policy.grace)
         ),
+        Preset::SlidingSession => format!("one token for {ttl}, idle {idle}, absolute {absolute}"),
+        Preset::GatewaySession => {
+            format!("a cookie, access tokens {ttl} inside, idle {idle}, absolute {absolute}")
+        }
+        Preset::OpaqueSession => format!("one opaque token, idle {idle}, absolute {absolute}"),
     }
 }
 
@@ -212,7 +216,7 @@ fn notes(config: &Config) -> Vec<String> {
     }
     for client in config.clients.values() {
         let policy = &client.policy;
-        if client.preset.has_refresh_tokens() && policy.absolute < policy.idle {
+        if client.preset.has_sessions() && policy.absolute < policy.idle {
             notes.push(format!(
                 "client {:?}: sessions end after {} at the latest, so idle = {} never takes effect",
                 client.id.as_str(),

@@ -124,6 +124,15 @@ fn asks(rule: &Rule) -> String {
             text.push_str(&format!(", {what} {}", names.join(" and ")));
         }
     }
+    if let Some(age) = needs.max_age {
+        text.push_str(&format!(", authenticated in the last {} s", age.as_secs()));
+    }
+    if !needs.acr.is_empty() {
+        text.push_str(&format!(", level {}", needs.acr.join(" or ")));
+    }
+    if needs.tickets {
+        text.push_str(", or a ticket");
+    }
     text
 }
 

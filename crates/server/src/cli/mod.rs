@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 could not.
 
+pub mod advise;
 pub mod api;
 pub mod apikey;
 pub mod args;
@@ -29,6 +30,7 @@ pub mod serve;
 pub mod sessions;
 pub mod show;
 pub mod sidecar;
+pub mod step_up;
 pub mod stopwatch;
 pub mod subjects;
 pub mod verifiers;
@@ -87,6 +89,8 @@ enum Command {
     Log(log::LogArgs),
     /// What a token is, why somebody was signed out, what a client's settings cost
     Explain(explain::ExplainArgs),
+    /// Which preset a client should have, why, and what to write down
+    Advise(advise::AdviseArgs),
     /// Look at everything that an authority stands on, and say what is wrong with it
     Doctor(doctor::DoctorArgs),
     /// Copy the store into one file, also while an authority serves from it
@@ -134,6 +138,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Import(args) => import::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Advise(args) => advise::run(&args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
@@ -166,6 +171,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Import(_)
         | Command::Log(_)
         | Command::Explain(_)
+        | Command::Advise(_)
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)

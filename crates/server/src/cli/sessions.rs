@@ -4,6 +4,7 @@ use crate::cli::api::{Api, ApiArgs};
 use crate::cli::expire::{self, ExpireArgs};
 use crate::cli::net::escape;
 use crate::cli::show::{printable, text, time, with_query};
+use crate::cli::step_up::{self, StepUpArgs};
 use crate::cli::{Failure, out};
 use crate::config::parse_duration;
 use clap::{ArgGroup, Args, Subcommand};
@@ -20,6 +21,8 @@ pub enum Command {
     Show(ShowArgs),
     /// End one session, or a subject's
     Kick(KickArgs),
+    /// Say that a person proved more in a session: a code after a password, say
+    StepUp(StepUpArgs),
     /// Revoke many at once: a subject, a client, some or all sessions; look first with --dry-run
     Expire(ExpireArgs),
 }
@@ -106,6 +109,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         Command::List(args) => list(args).await,
         Command::Show(args) => show(args).await,
         Command::Kick(args) => kick(args).await,
+        Command::StepUp(args) => step_up::run(args).await,
         Command::Expire(args) => expire::run(args).await,
     }
 }

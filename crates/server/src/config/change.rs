@@ -96,7 +96,7 @@ fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
 }
 
 fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
-    let Client { id: _, preset, secret_hashes, origins, audience, policy } = old;
+    let Client { id: _, preset, secret_hashes, origins, delivery, audience, policy } = old;
     let ClientPolicy { scope, access_ttl, idle, absolute, grace, replay, binding, devices } =
         policy;
     let now = &new.policy;
@@ -104,6 +104,7 @@ fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
         ("preset", *preset != new.preset),
         ("secrets", *secret_hashes != new.secret_hashes),
         ("origins", *origins != new.origins),
+        ("delivery", *delivery != new.delivery),
         ("audience", *audience != new.audience),
         ("scope", *scope != now.scope),
         ("access_token.ttl", *access_ttl != now.access_ttl),

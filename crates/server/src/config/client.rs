@@ -5,13 +5,20 @@ use crate::config::check::Members;
 use crate::config::duration::duration_text;
 use crate::config::place::{Place, Problems, nearest};
 use crate::config::url::web_origin;
-use crate::config::{Audience, Client, Preset};
+use crate::config::{Audience, Client, Delivery, Preset};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
 use symbolon_core::time::Duration;
 use symbolon_core::{ClientId, ClientPolicy, Replay};
 use symbolon_wire::SecretHash;
+
+/// The longest that an access token may live that another can follow. Inclusive.
+const SHORT_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest grace window of a refresh token that travels in a cookie: an answer that comes late puts an older
+/// one back into the browser, and that must still be good. Inclusive.
+const COOKIE_GRACE_MIN: Duration = Duration::from_secs(60);
 
 /// Builds a client; `None` if it has no name to report further mistakes under.
 pub(crate) fn client(
@@ -27,6 +34,7 @@ pub(crate) fn client(
         preset: preset(row),
         secret_hashes: secret_hashes(row, problems),
         origins: origins(row, problems),
+        delivery: delivery(row),
         audience: audience(row, audiences, problems),
         policy: ClientPolicy {
             scope: read(row, "scope", problems, scope).unwrap_or_default(),
@@ -48,11 +56,11 @@ pub(crate) fn check_flags(client: &Client, problems: &mut Problems) {
 }
 
 fn preset(row: &Members) -> Preset {
-    let word = row.text("preset");
-    Preset::ALL
-        .into_iter()
-        .find(|preset| Some(preset.as_str()) == word)
-        .unwrap_or(Preset::DualToken)
+    row.text("preset").and_then(Preset::parse).unwrap_or(Preset::DualToken)
+}
+
+fn delivery(row: &Members) -> Delivery {
+    row.text("delivery").and_then(Delivery::parse).unwrap_or_default()
 }
 
 /// One, or two while a secret is being changed.
@@ -172,16 +180,26 @@ fn scope(text: &str) -> Result<Arc<str>, String> {
 }
 
 fn policy(row: &Members) -> ClientPolicy {
-    let default = ClientPolicy::default();
+    let default = preset(row).policy();
     let refresh = row.table("refresh");
     let life = |name| refresh.and_then(|refresh| refresh.duration(name));
     let ttl = row.table("access_token").and_then(|access_token| access_token.duration("ttl"));
-    let grace = if preset(row).has_refresh_tokens() { default.grace } else { Duration::ZERO };
+    let access_ttl = ttl.unwrap_or(default.access_ttl);
+    // The one token of such a session lives as long as it does.
+    let absolute = match preset(row) {
+        Preset::SlidingSession => access_ttl,
+        Preset::DualToken | Preset::GatewaySession | Preset::OpaqueSession | Preset::Service => {
+            default.absolute
+        }
+    };
     ClientPolicy {
-        access_ttl: ttl.unwrap_or(default.access_ttl),
-        idle: life("idle").unwrap_or(default.idle),
-        absolute: life("absolute").unwrap_or(default.absolute),
-        grace: life("grace").unwrap_or(grace),
+        access_ttl,
+        idle: life("idle").unwrap_or(default.idle.min(absolute)),
+        absolute: life("absolute").unwrap_or(absolute),
+        grace: life("grace").unwrap_or(match delivery(row) {
+            Delivery::Body => default.grace,
+            Delivery::Cookie => COOKIE_GRACE_MIN,
+        }),
         replay: refresh
             .and_then(|refresh| refresh.text("replay"))
             .and_then(Replay::parse)
@@ -213,9 +231,66 @@ fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
 }
 
 fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
-    if client.preset.has_refresh_tokens() {
+    check_format(row, client.preset, problems);
+    check_delivery(row, client, problems);
+    if !client.preset.has_sessions() {
+        return check_service(row, problems);
+    }
+    let refresh = row.table("refresh").filter(|_| !client.preset.has_refresh_tokens());
+    for name in ["grace", "replay"] {
+        if let Some(refresh) = refresh.filter(|refresh| refresh.has(name)) {
+            let what = format!(
+                "is about refresh tokens, and preset {:?} has none; leave it out, or use preset \
+                 \"dual-token\"",
+                client.preset.as_str()
+            );
+            problems.add(refresh.place_of(name), refresh.path_of(name), what);
+        }
+    }
+}
+
+/// A format that is another preset's is refused by the name of that preset.
+fn check_format(row: &Members, preset: Preset, problems: &mut Problems) {
+    let Some(access_token) = row.table("access_token") else { return };
+    let why = match (preset, access_token.text("format")) {
+        (_, None) => return,
+        (_, Some(word)) if word == preset.format().as_str() => return,
+        (Preset::OpaqueSession, Some(_)) => {
+            "a JWT that lasts as long as its session is preset \"sliding-session\""
+        }
+        (Preset::DualToken | Preset::SlidingSession, Some(_)) => {
+            "an opaque token lasts as long as its session, so that there is nothing to renew: use \
+             preset \"opaque-session\""
+        }
+        (Preset::GatewaySession, Some(_)) => {
+            "what the browser holds is opaque already, and upstreams verify a JWT; leave it out"
+        }
+        (Preset::Service, Some(_)) => {
+            "an opaque token stands for a session, and a service has none"
+        }
+    };
+    problems.add(access_token.place_of("format"), access_token.path_of("format"), why);
+}
+
+/// A cookie is read where a page of the client asks, so that there must be a page, and a refresh token.
+fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
+    if !row.has("delivery") || !row.sound {
         return;
     }
+    let what = if client.preset == Preset::GatewaySession {
+        "is about refresh tokens, and preset \"gateway-session\" has none: its sessions live in a cookie anyway; \
+         leave it out"
+    } else if !client.preset.has_refresh_tokens() {
+        "is about refresh tokens, and this preset has none; leave it out, or use preset \"dual-token\""
+    } else if client.delivery == Delivery::Cookie && client.origins.is_empty() {
+        "\"cookie\" needs `origins`: the cookie is read where a page of one of them asks, and nowhere else"
+    } else {
+        return;
+    };
+    problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
+}
+
+fn check_service(row: &Members, problems: &mut Problems) {
     let given = row.has("secret_hash") || !row.texts("secret_hashes").is_empty();
     if !given && row.sound {
         let what = "is missing: a service signs in with a secret; \
@@ -265,8 +340,28 @@ fn check_lives(client: &Client, why: &Why<'_>, problems: &mut Problems) {
         let what = format!("{} is not whole seconds, and `exp` counts seconds", text(ttl));
         why.add(&["access_token.ttl"], problems, what);
     }
-    if !client.preset.has_refresh_tokens() {
-        return;
+    if client.preset != Preset::SlidingSession && SHORT_TTL_MAX < ttl {
+        let what = format!(
+            "{} is longer than {}, the most for a token that can be renewed; a token that lasts as long as \
+             its session is preset \"sliding-session\"",
+            text(ttl),
+            text(SHORT_TTL_MAX)
+        );
+        why.add(&["access_token.ttl"], problems, what);
+    }
+    match client.preset {
+        Preset::DualToken => {}
+        Preset::SlidingSession => return check_sliding(client, why, problems),
+        Preset::GatewaySession | Preset::OpaqueSession | Preset::Service => return,
+    }
+    if client.delivery == Delivery::Cookie && grace < COOKIE_GRACE_MIN {
+        let what = format!(
+            "a grace window of {} is too short for a refresh token in a cookie: an answer that comes late puts \
+             an older token back into the browser; make it at least {}",
+            text(grace),
+            text(COOKIE_GRACE_MIN)
+        );
+        why.add(&["refresh.grace"], problems, what);
     }
     if ttl < grace * 2 {
         let what = format!(
@@ -289,5 +384,19 @@ fn check_lives(client: &Client, why: &Why<'_>, problems: &mut Problems) {
             );
             why.add(&[name, "access_token.ttl"], problems, what);
         }
+    }
+}
+
+/// The one token of a sliding session cannot be replaced, so that the session cannot outlive it.
+fn check_sliding(client: &Client, why: &Why<'_>, problems: &mut Problems) {
+    let ClientPolicy { access_ttl: ttl, absolute, .. } = client.policy;
+    if ttl < absolute {
+        let what = format!(
+            "{} is longer than the life of its one token, {}, and no other token can follow it; \
+             make them equal, or use preset \"opaque-session\"",
+            duration_text(absolute),
+            duration_text(ttl)
+        );
+        why.add(&["refresh.absolute", "access_token.ttl"], problems, what);
     }
 }

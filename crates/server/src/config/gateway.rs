@@ -126,12 +126,16 @@ fn asks(
         true => Err("\"\" is not a role".to_owned()),
         false => Ok(()),
     };
+    let level = |text: &str| match text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Err(format!("{text:?} is not a level: visible ASCII without spaces")),
+        false => Ok(()),
+    };
     let scopes = listed(row, "scopes", problems, word);
     let roles = listed(row, "roles", problems, role);
+    let acr = listed(row, "acr", problems, level);
     let own = audience(row, audiences, problems);
     if row.is_on("public") {
-        let asked = ["scopes", "roles", "audience"].into_iter().filter(|name| row.has(name));
-        for name in asked {
+        for name in ASKING.into_iter().filter(|name| row.has(name)) {
             let what = "asks for something, and `public = true` asks for nothing; keep one";
             problems.add(row.place_of(name), row.path_of(name), what);
         }
@@ -145,8 +149,12 @@ fn asks(
         }
         return None;
     };
-    Some(Asks::Token(Arc::new(Needs { audience, scopes, roles })))
+    let (max_age, tickets) = (row.duration("max_age"), row.is_on("tickets"));
+    Some(Asks::Token(Arc::new(Needs { audience, scopes, roles, max_age, acr, tickets })))
 }
+
+/// What makes no sense beside `public = true`.
+const ASKING: [&str; 6] = ["scopes", "roles", "audience", "max_age", "acr", "tickets"];
 
 /// A list of texts, each of which is looked at.
 fn listed(

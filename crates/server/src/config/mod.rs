@@ -133,6 +133,8 @@ pub struct Client {
     pub secret_hashes: Vec<SecretHash>,
     /// Web origins whose pages may call, exactly as browsers send them.
     pub origins: Vec<Arc<str>>,
+    /// How its refresh tokens travel.
+    pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
     /// The rules that its sessions live under.
@@ -156,19 +158,49 @@ impl Client {
 pub enum Preset {
     /// A short JWT, and a refresh token that rotates.
     DualToken,
+    /// A cookie that never changes outside, short JWTs inside.
+    GatewaySession,
+    /// One long JWT that never changes; its session slides.
+    SlidingSession,
+    /// One opaque token that never changes; its session slides.
+    OpaqueSession,
     /// Client credentials; no refresh token.
     Service,
 }
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::DualToken, Self::Service];
+    pub const ALL: [Self; 5] = [
+        Self::DualToken,
+        Self::GatewaySession,
+        Self::SlidingSession,
+        Self::OpaqueSession,
+        Self::Service,
+    ];
 
     /// The word in a configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DualToken => "dual-token",
+            Self::GatewaySession => "gateway-session",
+            Self::SlidingSession => "sliding-session",
+            Self::OpaqueSession => "opaque-session",
             Self::Service => "service",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.as_str() == word)
+    }
+
+    /// Whether people have sessions through it.
+    pub const fn has_sessions(self) -> bool {
+        match self {
+            Self::DualToken | Self::GatewaySession | Self::SlidingSession | Self::OpaqueSession => {
+                true
+            }
+            Self::Service => false,
         }
     }
 
@@ -176,7 +208,91 @@ impl Preset {
     pub const fn has_refresh_tokens(self) -> bool {
         match self {
             Self::DualToken => true,
-            Self::Service => false,
+            Self::GatewaySession | Self::SlidingSession | Self::OpaqueSession | Self::Service => {
+                false
+            }
+        }
+    }
+
+    /// Whether an access token lasts as long as its session, so that nobody renews it.
+    pub const fn tokens_last(self) -> bool {
+        match self {
+            Self::SlidingSession | Self::OpaqueSession => true,
+            Self::DualToken | Self::GatewaySession | Self::Service => false,
+        }
+    }
+
+    /// What the access tokens are that it gives out.
+    pub const fn format(self) -> Format {
+        match self {
+            Self::OpaqueSession => Format::Opaque,
+            Self::DualToken | Self::GatewaySession | Self::SlidingSession | Self::Service => {
+                Format::Jwt
+            }
+        }
+    }
+
+    /// The rules that its sessions live under where the configuration says nothing.
+    pub fn policy(self) -> ClientPolicy {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let usual = ClientPolicy::default();
+        match self {
+            Self::DualToken => usual,
+            Self::GatewaySession | Self::Service => ClientPolicy { grace: Duration::ZERO, ..usual },
+            Self::SlidingSession => ClientPolicy {
+                access_ttl: 24 * HOUR,
+                idle: 2 * HOUR,
+                absolute: 24 * HOUR,
+                grace: Duration::ZERO,
+                ..usual
+            },
+            Self::OpaqueSession => {
+                ClientPolicy { idle: 2 * HOUR, absolute: 24 * HOUR, grace: Duration::ZERO, ..usual }
+            }
+        }
+    }
+}
+
+/// How refresh tokens travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Delivery {
+    /// In the body of answers and requests; the client keeps them.
+    #[default]
+    Body,
+    /// In a cookie that no script can read.
+    Cookie,
+}
+
+impl Delivery {
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Body, Self::Cookie].into_iter().find(|delivery| delivery.as_str() == word)
+    }
+}
+
+/// What an access token is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// One that whoever has the keys can read (RFC 9068).
+    Jwt,
+    /// A handle, which only the authority can read (RFC 7662).
+    Opaque,
+}
+
+impl Format {
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::Opaque => "opaque",
         }
     }
 }
@@ -300,6 +416,11 @@ impl Config {
         self.audiences.iter().find(|audience| &*audience.name == name)
     }
 
+    /// Whether any client has sessions that live in a cookie.
+    pub fn has_gateway_sessions(&self) -> bool {
+        self.clients.values().any(|client| client.preset == Preset::GatewaySession)
+    }
+
     /// Gives every client this life of access tokens and this grace window, as `dev`'s flags ask.
     ///
     /// # Errors
@@ -312,6 +433,10 @@ impl Config {
         let mut problems = Problems::default();
         for client in self.clients.values_mut() {
             client.policy.access_ttl = ttl.unwrap_or(client.policy.access_ttl);
+            if client.preset == Preset::SlidingSession {
+                client.policy.absolute = client.policy.access_ttl.min(client.policy.absolute);
+                client.policy.idle = client.policy.idle.min(client.policy.absolute);
+            }
             if client.preset.has_refresh_tokens() {
                 client.policy.grace = grace.unwrap_or(client.policy.grace);
             }

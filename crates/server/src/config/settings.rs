@@ -96,7 +96,8 @@ const fn count(class: DeviceClass) -> Setting {
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The words of `preset` that exist now.
-pub(crate) const PRESETS: &[&str] = &["dual-token", "service"];
+pub(crate) const PRESETS: &[&str] =
+    &["dual-token", "gateway-session", "sliding-session", "opaque-session", "service"];
 
 /// Every setting there is.
 pub(crate) const SETTINGS: &[Setting] = &[
@@ -206,12 +207,7 @@ const AUDIENCE: &[Setting] = &[
 
 const CLIENT: &[Setting] = &[
     setting("client_id", Kind::Required, "", "The client's name."),
-    setting(
-        "preset",
-        Kind::Word(PRESETS, &["gateway-session", "sliding-session", "opaque-session"]),
-        "dual-token",
-        "How its sessions are renewed.",
-    ),
+    setting("preset", Kind::Word(PRESETS, &[]), "dual-token", "How its sessions are renewed."),
     setting(
         "secret_hash",
         Kind::Text,
@@ -236,7 +232,12 @@ const CLIENT: &[Setting] = &[
         "How many sessions a subject may have through it.",
     ),
     setting("binding", Kind::Later, "", "What a token's holder must also show."),
-    setting("delivery", Kind::Later, "", "How tokens reach a browser."),
+    setting(
+        "delivery",
+        Kind::Word(&["body", "cookie"], &[]),
+        "body",
+        "How its refresh tokens travel: in bodies, or in a cookie that no script can read.",
+    ),
     setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
 ];
 
@@ -245,9 +246,14 @@ const ACCESS_TOKEN: &[Setting] = &[
         "ttl",
         Kind::Duration(SECOND, ACCESS_TTL_MAX),
         "5min",
-        "How long an access token lives.",
+        "How long an access token lives; 1d for `sliding-session`.",
     ),
-    setting("format", Kind::Word(&["jwt"], &["jwe", "opaque"]), "jwt", "What an access token is."),
+    setting(
+        "format",
+        Kind::Word(&["jwt", "opaque"], &["jwe"]),
+        "jwt",
+        "What an access token is; `opaque` for `opaque-session`.",
+    ),
 ];
 
 const REFRESH: &[Setting] = &[
@@ -255,13 +261,13 @@ const REFRESH: &[Setting] = &[
         "idle",
         Kind::Duration(SECOND, LIFE_MAX),
         "14d",
-        "A session unused for this long ends.",
+        "A session unused for this long ends; 2h for `sliding-session` and `opaque-session`.",
     ),
     setting(
         "absolute",
         Kind::Duration(SECOND, LIFE_MAX),
         "90d",
-        "A session this old ends, however much it is used.",
+        "A session this old ends, however much it is used; 1d for `sliding-session` and `opaque-session`.",
     ),
     setting(
         "grace",
@@ -329,6 +335,19 @@ const RULE: &[Setting] = &[
     setting("audience", Kind::Text, "", "Whom the token must be for."),
     setting("scopes", Kind::Texts(LISTED_MAX), "[]", "Scopes that the token must all have."),
     setting("roles", Kind::Texts(LISTED_MAX), "[]", "Roles that the token must all have."),
+    setting(
+        "max_age",
+        Kind::Duration(SECOND, LIFE_MAX),
+        "",
+        "How long ago the person may have been authenticated; whoever was before steps up.",
+    ),
+    setting(
+        "acr",
+        Kind::Texts(LISTED_MAX),
+        "[]",
+        "Levels of authentication, one of which the token must have.",
+    ),
+    setting("tickets", Kind::Switch, "false", "Whether a ticket in the query lets in, once."),
 ];
 
 /// Every setting's path, such as `clients.refresh.grace`, in the order of the table.
@@ -398,7 +417,9 @@ mod tests {
     #[test]
     fn a_duration_that_is_a_default_lies_within_its_bounds() {
         walk(SETTINGS, "", &mut |path, setting| {
-            if let Kind::Duration(min, max) = setting.kind {
+            if let Kind::Duration(min, max) = setting.kind
+                && !setting.default.is_empty()
+            {
                 let default = parse_duration(setting.default).unwrap();
                 assert!(min <= default && default <= max, "{path}");
             }

@@ -2,8 +2,8 @@
 
 use super::answer::Problem;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use symbolon_wire::SecretText;
 pub(super) struct Guard {
     verifier: Verifier,
     policy: Arc<Policy>,
+    tickets: bool,
 }
 
 /// Who was let in, for the handler. Holds the token, so it has no `Debug`.
@@ -27,7 +28,20 @@ pub(super) struct Admitted {
 
 impl Guard {
     pub(super) fn new(verifier: Verifier, policy: Policy) -> Self {
-        Self { verifier, policy: Arc::new(policy) }
+        Self { verifier, policy: Arc::new(policy), tickets: false }
+    }
+
+    /// The same for a route that browsers cannot send a header to.
+    pub(super) fn or_ticket(self) -> Self {
+        Self { tickets: true, ..self }
+    }
+
+    /// The one ticket of a request without a header; two credentials are none.
+    fn ticket<'r>(&self, headers: &HeaderMap, uri: &'r Uri) -> Option<&'r str> {
+        let query = uri.query().filter(|_| self.tickets)?;
+        let mut tickets = query.split('&').filter_map(|pair| pair.strip_prefix("ticket="));
+        let bare = !headers.contains_key(AUTHORIZATION);
+        tickets.next().filter(|_| bare && tickets.next().is_none())
     }
 
     /// Whether a token is in force now.
@@ -35,7 +49,12 @@ impl Guard {
         self.verifier.admit(&Presented::bearer(token), &self.policy).await
     }
 
-    async fn admitted(&self, headers: &HeaderMap) -> Result<Admitted, Rejected> {
+    async fn admitted(&self, headers: &HeaderMap, uri: &Uri) -> Result<Admitted, Rejected> {
+        if let Some(ticket) = self.ticket(headers, uri) {
+            let redeemed = self.verifier.redeem(ticket, &self.policy).await?;
+            let token = SecretText::new(redeemed.token().to_owned());
+            return Ok(Admitted { verified: Arc::new(redeemed.verified), token });
+        }
         let presented = presented(headers)?;
         let verified = self.verifier.admit(&presented, &self.policy).await?;
         let token = SecretText::new(presented.token.to_owned());
@@ -49,7 +68,7 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match guard.admitted(request.headers()).await {
+    match guard.admitted(request.headers(), request.uri()).await {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted);
             next.run(request).await

@@ -1,7 +1,7 @@
 //! `/live`: a WebSocket that closes when its session is over.
 //!
-//! It is let in like any request, by the `Authorization` header of its handshake (a browser cannot set
-//! one; tickets come later). The end of its session is heard at once where the feed is followed; besides, its
+//! It is let in like any request, by the `Authorization` header of its handshake, or by `?ticket=`, since a browser
+//! cannot set a header there. The end of its session is heard at once where the feed is followed; besides, its
 //! token is checked about once a second. So it also closes when its token expires: what asks with a token
 //! learns of its session no longer than the token lives.
 

@@ -80,6 +80,8 @@ impl DemoApi {
             .algorithm(settings.alg)
             .typ(settings.typ)
             .feed(&settings.introspection_api_key)
+            // For sessions whose token never changes: nobody else tells of their use.
+            .report_activity(true)
             .connect_lazily()?;
         let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
         let mut process = [0; 4];
@@ -97,11 +99,13 @@ impl DemoApi {
 
     fn router(self, stop: Stop) -> Router {
         let guarded = |policy| middleware::from_fn_with_state(self.guard(policy), guard::admit);
+        let or_ticket = self.guard(Policy::default()).or_ticket();
+        let or_ticket = middleware::from_fn_with_state(or_ticket, guard::admit);
         let live = live::Live::new(self.guard(Policy::default()), self.sockets.clone(), stop);
         Router::new()
             .route("/me", get(me).layer(guarded(Policy::default())))
             .route("/orders", get(orders).layer(guarded(Policy::default().scope("orders:read"))))
-            .route("/live", get(live::open).with_state(live).layer(guarded(Policy::default())))
+            .route("/live", get(live::open).with_state(live).layer(or_ticket))
             .route("/", get(index))
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
@@ -123,7 +127,7 @@ async fn index() -> Json<Value> {
         "calls": {
             "GET /me": "the claims of your access token",
             "GET /orders": "needs the scope orders:read",
-            "GET /live": "a WebSocket that closes with 4401 when your session is over",
+            "GET /live": "a WebSocket that closes with 4401 when your session is over; takes a ticket too",
         },
     }))
 }

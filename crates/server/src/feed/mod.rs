@@ -161,6 +161,11 @@ impl Feed {
         Ok((self.moved.subscribe(), permit.map_err(|_| Refused::Crowded)?))
     }
 
+    /// What tells, about once a second and whenever the feed has more, that it is time to look; it takes no place.
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
     /// Whether whoever follows is to go.
     pub fn is_closing(&self) -> bool {
         self.state().closing

@@ -10,11 +10,12 @@ use crate::clock::monotonic;
 use crate::config::Config;
 use crate::http::Stop;
 use crate::keys::Keys;
-use std::collections::BTreeMap;
+use crate::presence::Online;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use symbolon_core::{Fault, Timestamp};
+use symbolon_core::{ClientPolicy, Fault, Loaded, SessionId, Timestamp};
 use symbolon_verify::feed::{Follower, Gap, Want};
 use symbolon_verify::{Now, Policy, Presented, SetupError, Verified, Verifier};
 use symbolon_wire::feed::{Cursor, ENTRIES_MAX};
@@ -28,6 +29,30 @@ pub struct Own {
     known: RwLock<Option<Arc<Known>>>,
     /// One more than the position up to which everything is known; zero while nothing is.
     applied: AtomicU64,
+    uses: Uses,
+}
+
+/// How many sessions are remembered with their last use. Inclusive; beyond it all are forgotten, and asked for anew.
+const USES_MAX: usize = 1 << 16;
+
+/// When sessions that nobody renews were last used, as far as the store is known to know.
+#[derive(Default)]
+struct Uses(RwLock<HashMap<SessionId, Timestamp>>);
+
+impl Uses {
+    /// Whether the store needs not be told of a use at `at`.
+    fn are_noted(&self, sid: &SessionId, policy: &ClientPolicy, at: Timestamp) -> bool {
+        let last = self.0.read().unwrap_or_else(PoisonError::into_inner).get(sid).copied();
+        last.is_some_and(|last| at.since(last) <= policy.activity_step())
+    }
+
+    fn note(&self, sid: SessionId, at: Timestamp) {
+        let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == USES_MAX {
+            last.clear();
+        }
+        last.insert(sid, at);
+    }
 }
 
 /// Verifiers under one configuration and one set of keys.
@@ -62,7 +87,22 @@ impl Own {
         let claims = verified.claims();
         // What was issued before a loss of writes, the store alone knows; of that no feed tells.
         let of_now = claims.ver.store == app.store.cutoffs().epoch;
-        (of_now && app.client(claims.client_id).is_some()).then_some(verified)
+        let client = app.client(claims.client_id).filter(|_| of_now)?;
+        // Where nobody renews, the store must hear of use in time: until then it is the one to ask.
+        let noted = !client.preset.tokens_last()
+            || claims.sid.is_some_and(|sid| self.uses.are_noted(&sid, &client.policy, at));
+        noted.then_some(verified)
+    }
+
+    /// The store has just let in whoever holds a token of this session.
+    pub fn used(&self, app: &App, session: Option<&Loaded>, at: Timestamp) {
+        let Some(Loaded { session, .. }) = session else { return };
+        app.presence.note(session.sid, Online::of(session, at));
+        let client = app.config.clients.get(&session.client);
+        if let Some(client) = client.filter(|client| client.preset.tokens_last()) {
+            let slid = client.policy.activity_step() < at.since(session.last_used_at);
+            self.uses.note(session.sid, if slid { at } else { session.last_used_at });
+        }
     }
 
     fn know(&self, known: Known) {

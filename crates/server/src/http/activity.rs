@@ -7,6 +7,7 @@ use super::problem::Problem;
 use super::query::Query;
 use crate::api_keys::ApiScope;
 use crate::app::App;
+use crate::presence::Online;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::{Extension, Json};
@@ -124,18 +125,22 @@ async fn note_one(
     at: Timestamp,
 ) -> Result<Used, Fault> {
     let decide = |loaded: Loaded| {
-        let client = loaded.session.client.clone();
+        let (client, online) = (loaded.session.client.clone(), Online::of(&loaded.session, at));
         if !caller.reaches(&client) {
-            return Ok(Decision::unchanged((client, Outcome { used: Used::IGNORED, ended: None })));
+            let outcome = Outcome { used: Used::IGNORED, ended: None };
+            return Ok(Decision::unchanged((online, outcome)));
         }
         let decision = loaded.used(uses, &app.policies.of(&client), at);
         let ended = decision.events.first().map(|event| event.reason);
-        Ok(decision.map(|used| (client, Outcome { used, ended })))
+        Ok(decision.map(|used| (online, Outcome { used, ended })))
     };
     let Some(committed) = app.store.step(sid, decide).await? else { return Ok(Used::IGNORED) };
-    let (client, Outcome { used, ended }) = committed.reply;
+    let (online, Outcome { used, ended }) = committed.reply;
     if let Some(reason) = ended {
-        app.metrics.ended(&client, reason);
+        app.metrics.ended(&online.client, reason);
+    }
+    if 0 < used.accepted {
+        app.presence.note(sid, online);
     }
     Ok(used)
 }

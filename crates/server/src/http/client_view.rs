@@ -18,6 +18,9 @@ pub struct ClientView {
     /// How many secrets hold now.
     secrets: usize,
     origins: Vec<Arc<str>>,
+    /// Where there are refresh tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
     audience: Vec<Arc<str>>,
     scope: Arc<str>,
     access_token: AccessTokenView,
@@ -40,8 +43,11 @@ struct AccessTokenView {
 struct RefreshView {
     idle: String,
     absolute: String,
-    grace: String,
-    replay: &'static str,
+    /// Of refresh tokens, where there are any; so is `replay`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -62,7 +68,7 @@ impl ClientView {
     /// What is told of a client at `at`.
     pub fn new(client: &Client, cutoffs: &Cutoffs, at: Timestamp) -> Self {
         let switches = cutoffs.client(&client.id).switches(at);
-        let renews = client.preset.has_refresh_tokens();
+        let of_people = client.preset.has_sessions();
         let ttl = duration_text(client.policy.access_ttl);
         Self {
             client_id: client.id.as_str().to_owned(),
@@ -70,11 +76,12 @@ impl ClientView {
             confidential: client.is_confidential(),
             secrets: client.secret_hashes.len(),
             origins: client.origins.clone(),
+            delivery: client.preset.has_refresh_tokens().then(|| client.delivery.as_str()),
             audience: client.audience.clone(),
             scope: Arc::clone(&client.policy.scope),
-            access_token: AccessTokenView { ttl, format: "jwt" },
-            refresh: renews.then(|| RefreshView::new(client)),
-            devices: renews.then(|| DevicesView::new(client)),
+            access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },
+            refresh: of_people.then(|| RefreshView::new(client)),
+            devices: of_people.then(|| DevicesView::new(client)),
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),
@@ -85,11 +92,12 @@ impl ClientView {
 impl RefreshView {
     fn new(client: &Client) -> Self {
         let policy = &client.policy;
+        let rotates = client.preset.has_refresh_tokens();
         Self {
             idle: duration_text(policy.idle),
             absolute: duration_text(policy.absolute),
-            grace: duration_text(policy.grace),
-            replay: policy.replay.as_str(),
+            grace: rotates.then(|| duration_text(policy.grace)),
+            replay: rotates.then(|| policy.replay.as_str()),
         }
     }
 }

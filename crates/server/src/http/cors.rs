@@ -64,6 +64,20 @@ pub fn check(client: &Client, headers: &HeaderMap) -> Result<(), OAuthError> {
     }
 }
 
+/// The same where the browser itself adds the credential: there must be an origin, or another site could have written
+/// the request (RFC 6265 §8.2).
+///
+/// # Errors
+/// There is none, or the client does not list it.
+pub fn require(client: &Client, headers: &HeaderMap) -> Result<(), OAuthError> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) if lists(client, origin) => Ok(()),
+        (Some(_), _) => Err(OAuthError::foreign_origin()),
+        (None, _) => Err(OAuthError::no_origin()),
+    }
+}
+
 impl Allowed {
     /// Lets the page read the answer, refusals included.
     pub fn expose(self, answer: impl IntoResponse) -> Response {

@@ -66,6 +66,8 @@ struct Answer {
     position: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     verifiers: Option<Heard>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    set_cookie: Vec<String>,
 }
 
 impl Ending {
@@ -123,6 +125,19 @@ pub async fn ended_by(
     ended((done.reply, done.position), verifiers)
 }
 
+/// The same for the one session that a browser was in, with the lines that take its cookies away.
+pub async fn signed_out(
+    app: &App,
+    context: &Context,
+    done: Committed<Ended>,
+    (wait, set_cookie): (Option<Duration>, Vec<String>),
+) -> Response {
+    done.reply.iter().for_each(|gone| note(app, context, gone));
+    let verifiers = heard(app, done.position, wait).await;
+    let ended = done.reply.into_iter().map(EndedSession::from).collect();
+    Json(Answer { ended, position: done.position, verifiers, set_cookie }).into_response()
+}
+
 /// Counts a session that ended, and says so in the log.
 pub fn note(app: &App, context: &Context, gone: &Gone) {
     app.metrics.ended(&gone.client, gone.reason);
@@ -133,5 +148,5 @@ pub fn note(app: &App, context: &Context, gone: &Gone) {
 /// The answer of an ending call.
 pub fn ended((sessions, position): (Ended, u64), verifiers: Option<Heard>) -> Response {
     let ended = sessions.into_iter().map(EndedSession::from).collect();
-    Json(Answer { ended, position, verifiers }).into_response()
+    Json(Answer { ended, position, verifiers, set_cookie: Vec::new() }).into_response()
 }

@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use std::sync::Arc;
 use symbolon_core::revocation::Actor;
-use symbolon_core::{Change, Effect, Event, Target};
+use symbolon_core::{Change, Effect, Event, Reason, Target};
 use symbolon_wire::{key_id_text, session_id_text};
 
 /// One event of the history, as INTERFACE.md names its members. Times are whole seconds.
@@ -85,7 +85,9 @@ impl EventView {
                     Actor::ApiKey(_) | Actor::Operator(_) => "service".to_owned(),
                     Actor::Authority | Actor::Client(_) | Actor::Person(_) => view.by,
                 };
-                Self { target, by, note: None, ip: None, request_id: None, ..view }
+                // By which of their own devices; what else is noted is for operators.
+                let note = view.note.filter(|_| event.reason == Reason::Displaced);
+                Self { target, by, note, ip: None, request_id: None, ..view }
             }
         }
     }
@@ -114,7 +116,9 @@ impl TargetView {
             Change::ReplaySet(_, own) => ("client", Some(own.until.as_seconds())),
             Change::ClientEnabled(_) | Change::ReplayEnded(_) => ("client", None),
             Change::KeysTurned { .. } => ("key", None),
+            Change::SteppedUp(..) => ("session", None),
         };
-        Self { kind, change: Some(change.as_str()), until, ..Self::default() }
+        let session_id = change.session().map(session_id_text);
+        Self { kind, change: Some(change.as_str()), until, session_id, ..Self::default() }
     }
 }

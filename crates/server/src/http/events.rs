@@ -11,7 +11,7 @@ use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::extract::State;
 use axum::http::header::ACCEPT;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -57,10 +57,8 @@ pub async fn get(
     let cursor = query.parse("cursor", "a position: a number", number)?;
     let (limit, wanted) = (query.limit()?, Wanted::read(&app, &query).await?);
     if wants_a_stream(&headers) {
-        let stood = headers.get(LAST_EVENT_ID).map(|value| value.to_str().ok().and_then(number));
-        let stood = stood.map(|at| at.ok_or(Problem::member("Last-Event-ID", NO_POSITION)));
         let begun = cursor.or_else(|| query.get("since").map(|_| 0));
-        return events_stream::stream(app, caller, wanted, stood.transpose()?.or(begun));
+        return events_stream::stream(app, caller, wanted, stood(&headers)?.or(begun));
     }
     let after = cursor.unwrap_or(0);
     let keep = |event: &Event| reaches(&caller, event) && wanted.holds(event);
@@ -114,8 +112,18 @@ pub(super) fn reaches(caller: &Caller, event: &Event) -> bool {
     !caller.is_limited() || event.client().is_some_and(|client| caller.reaches(client))
 }
 
+/// Where a reader stood that comes back.
+///
+/// # Errors
+/// What it says is no position.
+pub(super) fn stood(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let number = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
+    let stood = headers.get(LAST_EVENT_ID).map(number);
+    stood.map(|at| at.ok_or(Problem::member("Last-Event-ID", NO_POSITION))).transpose()
+}
+
 /// Whether a stream is asked for, and JSON would not do.
-fn wants_a_stream(headers: &HeaderMap) -> bool {
+pub(super) fn wants_a_stream(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let types: Vec<_> = values
         .flat_map(|value| value.split(','))

@@ -1,5 +1,8 @@
 //! `POST /oauth2/introspect`: whether an access token is in force now (RFC 7662).
 //!
+//! Of a token that lasts as long as its session it is said what holds now; `exp` is then how long that may be
+//! believed by whoever follows the feed.
+//!
 //! A refresh token is always inactive here: a resource server that took one for an access token would
 //! accept a credential that lives for months.
 
@@ -18,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use symbolon_core::{Denial, Fault, Verdict};
+use symbolon_core::{Denial, Fault};
 
 /// Answers a resource server. Inactive is `{"active":false}` and nothing else, whatever the cause.
 ///
@@ -32,6 +35,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let form = authenticated(&app, &context, &headers, body).await?;
     let answer = introspect(&app, form.require("token")?).await?;
+    app.metrics.introspected(answer["active"] == true);
     let mut response = Json(answer).into_response();
     no_store(response.headers_mut());
     Ok(response)
@@ -68,10 +72,8 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
     let inactive = json!({"active": false});
     let at = app.now()?;
     let Some(token) = OwnToken::read(app, text) else { return Ok(inactive) };
-    match token.verdict(app, at).await? {
-        Some(Verdict::Live) if at < token.expires_at => Ok(active(token.claims)),
-        Some(Verdict::Live | Verdict::Stale(_) | Verdict::Revoked(_)) | None => Ok(inactive),
-    }
+    let says = token.held(app, at).await?.and_then(|held| held.says.ok());
+    Ok(says.map_or(inactive, active))
 }
 
 /// What is said of a token that is in force: all that it says itself.

@@ -9,6 +9,7 @@ pub mod client_credentials;
 pub mod client_view;
 pub mod clients;
 pub mod clock;
+pub mod cookies;
 pub mod cors;
 pub mod docs;
 pub mod edge;
@@ -31,8 +32,11 @@ pub mod keys;
 pub mod me;
 pub mod metadata;
 pub mod oauth_error;
+pub mod one_time;
 pub mod openapi;
+pub mod operations;
 pub mod own_token;
+pub mod presence;
 pub mod problem;
 pub mod query;
 pub mod revocation_batch;
@@ -46,8 +50,10 @@ pub mod sessions;
 pub mod start_request;
 pub mod start_session;
 pub mod steady;
+pub mod step_up;
 pub mod subject;
 pub mod subject_sessions;
+pub mod tickets;
 pub mod token;
 pub mod tokens;
 pub mod verifiers;
@@ -65,6 +71,7 @@ pub fn router(live: Live) -> Router {
     Router::new()
         .route("/v1/sessions", post(start_session::post).get(sessions::get))
         .route("/v1/sessions/{sid}", get(session::get).delete(session::delete))
+        .route("/v1/sessions/{sid}/step-up", post(step_up::post))
         .route(
             "/v1/subjects/{sub}/sessions",
             get(subject_sessions::get).delete(subject_sessions::delete),
@@ -84,12 +91,19 @@ pub fn router(live: Live) -> Router {
         .route("/v1/feed/snapshot", get(feed::snapshot))
         .route("/v1/feed/applied", post(feed_applied::post))
         .route("/v1/feed/ended", post(feed_ended::post))
+        .route("/v1/operations", post(operations::post))
+        .route("/v1/operations/redeem", post(operations::redeem))
+        .route("/v1/tickets", post(tickets::post))
+        .route("/v1/tickets/redeem", post(tickets::post_redeem))
         .route("/v1/activity", post(activity::post))
+        .route("/v1/presence", get(presence::get))
+        .route("/v1/gateway/token", post(gateway::token::post))
         .route("/v1/verifiers", get(verifiers::get))
         .route("/v1/clock", post(clock::post))
         .route("/v1/me/sessions", get(me::sessions::get).options(cors::preflight))
         .route("/v1/me/sessions/{sid}", delete(me::sessions::delete).options(cors::preflight))
         .route("/v1/me/sign-out", post(me::sign_out::post).options(cors::preflight))
+        .route("/v1/me/tickets", post(me::tickets::post).options(cors::preflight))
         .route("/v1/me/events", get(me::events::get).options(cors::preflight))
         .route("/oauth2/token", post(token::post).options(cors::preflight))
         .route("/oauth2/revoke", post(revoke::post).options(cors::preflight))

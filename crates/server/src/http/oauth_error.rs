@@ -82,6 +82,19 @@ impl OAuthError {
         Self::new(StatusCode::FORBIDDEN, "unauthorized_client", description)
     }
 
+    /// The credential is a cookie, and nothing says that a page of the client asks.
+    pub fn no_origin() -> Self {
+        let description =
+            "A refresh token in a cookie is read only where `Origin` names a page of the client.";
+        Self::new(StatusCode::FORBIDDEN, "unauthorized_client", description)
+    }
+
+    /// There is no cookie with a refresh token: whoever asks is not signed in.
+    pub fn no_cookie() -> Self {
+        let description = "There is no cookie with a refresh token; sign in.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
+    }
+
     /// The grant type is not offered.
     pub fn unsupported_grant_type() -> Self {
         let description = "Only `refresh_token` and `client_credentials` are offered here.";
@@ -103,8 +116,8 @@ impl OAuthError {
 
     /// The token is of a kind that cannot be revoked here (RFC 7009 §2.2.1).
     pub fn unsupported_token_type() -> Self {
-        let description =
-            "Send the refresh token: revoking it ends the session and its access tokens.";
+        let description = "Send the refresh token: revoking it ends the session and its access tokens. \
+             Without one, sign out at /v1/me.";
         Self::new(StatusCode::BAD_REQUEST, "unsupported_token_type", description)
     }
 

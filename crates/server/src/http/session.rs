@@ -2,6 +2,7 @@
 
 use super::auth::{self, Caller};
 use super::body;
+use super::cookies;
 use super::edge::Context;
 use super::ending::{self, Ending};
 use super::problem::Problem;
@@ -60,14 +61,18 @@ pub async fn delete(
         if !reaches(&caller, &now) {
             return Ok(Decision::unchanged(None));
         }
+        let id = now.session.client.clone();
         let policy = app.policies.of(&now.session.client);
         let gone = Gone { sid, client: now.session.client.clone(), reason };
-        Ok(now.end(reason, &act, &policy, at).map(|by_this| Some(by_this.then_some(gone))))
+        let ended = now.end(reason, &act, &policy, at);
+        Ok(ended.map(|by_this| Some((by_this.then_some(gone), id))))
     };
     let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
-    let gone = done.reply.ok_or_else(no_such_session)?;
+    let (gone, id) = done.reply.ok_or_else(no_such_session)?;
     let done = Committed { reply: gone.into_iter().collect(), position: done.position };
-    Ok(ending::ended_by(&app, &context, done, wait).await)
+    let client = app.config.clients.get(&id);
+    let set_cookie = client.map(|own| cookies::cleared(&app, own)).unwrap_or_default();
+    Ok(ending::signed_out(&app, &context, done, (wait, set_cookie)).await)
 }
 
 /// Reads the session of a path.
@@ -80,7 +85,8 @@ pub fn read(path: Result<Path<String>, PathRejection>) -> Result<SessionId, Prob
     parse_session_id(&text).map_err(|_| wrong())
 }
 
-fn reaches(caller: &Caller, loaded: &Loaded) -> bool {
+/// Whether a caller may see and touch a session.
+pub(super) fn reaches(caller: &Caller, loaded: &Loaded) -> bool {
     caller.reaches(&loaded.session.client)
 }
 

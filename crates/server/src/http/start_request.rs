@@ -121,7 +121,11 @@ pub fn claims(raw: Option<&RawValue>) -> Result<Arc<str>, Problem> {
     Ok(ExtraClaims::parse(raw.get())?.to_text().into())
 }
 
-fn past(seconds: u64, at: Timestamp) -> Result<Timestamp, Problem> {
+/// Reads an instant that may not lie ahead.
+///
+/// # Errors
+/// It does.
+pub(super) fn past(seconds: u64, at: Timestamp) -> Result<Timestamp, Problem> {
     let instant = Timestamp::from_seconds(seconds);
     match instant <= at || instant.agrees_with(at) {
         true => Ok(instant),
@@ -137,7 +141,11 @@ fn future(seconds: u64, at: Timestamp) -> Result<Timestamp, Problem> {
     }
 }
 
-fn name(text: &str, member: &str) -> Result<Arc<str>, Problem> {
+/// Reads a name.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn name(text: &str, member: &str) -> Result<Arc<str>, Problem> {
     id::name(text).map_err(|why| Problem::member(member, why))
 }
 

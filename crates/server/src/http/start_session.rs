@@ -10,6 +10,7 @@ use super::tokens::{TokenAnswer, Unwritten, Writing};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use crate::config::Client;
+use crate::presence::Online;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -77,7 +78,7 @@ fn client<'a>(
         let detail = "The API key is limited to other clients.";
         return Err(Problem::forbidden("key-limited", detail));
     }
-    match client.preset.has_refresh_tokens() {
+    match client.preset.has_sessions() {
         true => Ok(client),
         false => {
             Err(Problem::member("client_id", "has the preset `service`, which has no sessions"))
@@ -150,6 +151,9 @@ impl Starting<'_> {
         };
         let done = self.app.store.step_subject(&start.subject, shard, decide).await?;
         let (tokens, sid, outcome, displaced) = done.reply?;
+        let (subject, client) = (start.subject.clone(), start.client.clone());
+        let online = Online { subject, client, class: start.device.class, at: self.at };
+        self.app.presence.note(sid, online);
         self.app.metrics.granted(&self.client.id, outcome, None, self.at);
         (0..displaced).for_each(|_| self.app.metrics.ended(&self.client.id, Reason::Displaced));
         Ok(created(tokens, sid))

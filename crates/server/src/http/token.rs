@@ -3,14 +3,16 @@
 use super::auth;
 use super::body::Form;
 use super::client_credentials;
+use super::cookies;
 use super::cors;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
-use crate::config::{Client, Preset};
+use crate::config::{Client, Delivery};
 use crate::keys::{Recipients, Signer};
+use crate::presence::Online;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -54,10 +56,18 @@ async fn answer(
         "client_credentials" => return client_credentials::answer(app, client, &form).await,
         _ => return Err(OAuthError::unsupported_grant_type()),
     }
-    if client.preset == Preset::Service {
-        return Err(OAuthError::unauthorized_client("The preset `service` has no refresh tokens."));
+    if !client.preset.has_refresh_tokens() {
+        let why = format!("The preset `{}` has no refresh tokens.", client.preset.as_str());
+        return Err(OAuthError::unauthorized_client(why));
     }
-    let text = form.require("refresh_token")?;
+    let text = match client.delivery {
+        Delivery::Body => form.require("refresh_token")?,
+        Delivery::Cookie => {
+            cors::require(client, headers)?;
+            let in_cookie = cookies::refresh_token(app, headers)?;
+            form.get("refresh_token").or(in_cookie).ok_or_else(OAuthError::no_cookie)?
+        }
+    };
     let token = app.refresh_token(text).await?.ok_or_else(OAuthError::invalid_grant)?;
     let request = Request {
         app,
@@ -86,6 +96,7 @@ struct Request<'a> {
 struct Outcomes {
     answer: Result<TokenAnswer, OAuthError>,
     granted: Option<(Outcome, Option<Reason>)>,
+    online: Option<Online>,
     denied: Option<Denial>,
     ended: Option<Reason>,
 }
@@ -118,8 +129,11 @@ impl Request<'_> {
             Err(denial) => return Ok(decision.map(|_| Outcomes::denied(denial, ended))),
         };
         let granted = Some((grant.outcome, grant.alert));
+        let online = Some(Online::of(&grant.session, at));
         match self.write(grant, recipients, at) {
-            Ok(tokens) => Ok(decision.map(|_| Outcomes { granted, ..Outcomes::of(Ok(tokens)) })),
+            Ok(tokens) => {
+                Ok(decision.map(|_| Outcomes { granted, online, ..Outcomes::of(Ok(tokens)) }))
+            }
             Err(refused) => Ok(Decision::unchanged(Outcomes::of(Err(refused)))),
         }
     }
@@ -134,11 +148,14 @@ impl Request<'_> {
         let scope = scope::narrow(&grant.scope, self.scope);
         let scope = scope.ok_or_else(OAuthError::invalid_scope)?;
         let writing = Writing { app: self.app, client: self.client, at };
-        Ok(TokenAnswer::new(&writing, grant, &recipients, &scope)?)
+        Ok(TokenAnswer::renewed(&writing, grant, &recipients, &scope)?)
     }
 
     fn count(&self, outcomes: &Outcomes, at: Timestamp) {
         let (metrics, client) = (&self.app.metrics, &self.client.id);
+        if let Some(online) = &outcomes.online {
+            self.app.presence.note(self.token.sid(), online.clone());
+        }
         if let Some((outcome, alert)) = outcomes.granted {
             metrics.granted(client, outcome, alert, at);
             self.alert(outcome, alert);
@@ -168,7 +185,7 @@ impl Request<'_> {
 
 impl Outcomes {
     fn of(answer: Result<TokenAnswer, OAuthError>) -> Self {
-        Self { answer, granted: None, denied: None, ended: None }
+        Self { answer, granted: None, online: None, denied: None, ended: None }
     }
 
     fn denied(denial: Denial, ended: Option<Reason>) -> Self {

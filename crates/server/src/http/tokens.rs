@@ -1,30 +1,57 @@
 //! From a grant to the text of an answer: RFC 6749 §5.1.
 
+use super::cookies;
 use super::edge::no_store;
 use crate::app::App;
-use crate::config::Client;
+use crate::config::{Client, Delivery, Format, Preset};
 use crate::keys::Recipients;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use symbolon_core::grant::seconds_left;
 use symbolon_core::person::Gone;
 use symbolon_core::{Fault, Grant, Reason, SessionId, Timestamp};
-use symbolon_wire::{ISSUED_BYTES_WARN, IssueError, Issued, session_id_text};
+use symbolon_wire::{HandleKind, ISSUED_BYTES_WARN, IssueError, Issued, session_id_text};
 
 /// What a client is given. Has no `Debug`: it is made of tokens.
 #[derive(Serialize)]
 pub struct TokenAnswer {
     session_id: String,
-    access_token: String,
-    token_type: &'static str,
-    expires_in: u64,
-    refresh_token: String,
-    refresh_expires_in: u64,
+    #[serde(flatten)]
+    handed: Handed,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     displaced: Option<Vec<EndedSession>>,
+    /// What goes into the browser beside the body.
+    #[serde(skip)]
+    set_cookie: Option<String>,
+}
+
+/// The tokens themselves, as the client's preset wants them (DESIGN.md §4.8).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Handed {
+    /// An access token, and what renews it if anything does.
+    Tokens {
+        access_token: String,
+        token_type: &'static str,
+        expires_in: u64,
+        #[serde(flatten)]
+        refresh: Option<RefreshPart>,
+    },
+    /// What the back end copies into its own answer, in place of tokens: none of them reaches a page.
+    Cookies { set_cookie: Vec<String> },
+}
+
+/// What renews an access token.
+#[derive(Serialize)]
+struct RefreshPart {
+    /// Left out where it travels in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    refresh_expires_in: u64,
 }
 
 /// A session that an act ended.
@@ -85,7 +112,10 @@ impl From<Fault> for Unwritten {
 impl Writing<'_> {
     /// The access token of a grant. If that very token, or the key that signed it, was revoked meanwhile,
     /// it is dated afresh under the key that signs now; if that does not help, a retry within a second will.
-    fn access_token(
+    ///
+    /// # Errors
+    /// It would be longer than 4 KiB, or it cannot be made now.
+    pub fn access_token(
         &self,
         grant: &Grant,
         recipients: &Recipients,
@@ -107,19 +137,14 @@ impl Writing<'_> {
     }
 }
 
-impl TokenAnswer {
-    /// Signs and writes the tokens of a grant.
-    ///
-    /// # Errors
-    /// The access token would be longer than 4 KiB, or it cannot be made now.
-    pub fn new(
-        writing: &Writing<'_>,
+impl Writing<'_> {
+    fn jwt(
+        &self,
         grant: &Grant,
         recipients: &Recipients,
         scope: &str,
-    ) -> Result<Self, Unwritten> {
-        let (app, at) = (writing.app, writing.at);
-        let (access, grant) = &writing.access_token(grant, recipients, scope)?;
+    ) -> Result<Handed, Unwritten> {
+        let (access, grant) = &self.access_token(grant, recipients, scope)?;
         let access_token = access.token.expose().to_owned();
         if ISSUED_BYTES_WARN < access_token.len() {
             let (jti, bytes) = (access.jti.to_text(), access_token.len());
@@ -129,15 +154,92 @@ impl TokenAnswer {
                 "an access token is large; some proxies refuse such headers"
             );
         }
+        let renewing = || RefreshPart {
+            refresh_token: match self.client.delivery {
+                Delivery::Body => Some(self.app.keys.refresh_token(grant).expose().to_owned()),
+                Delivery::Cookie => None,
+            },
+            refresh_expires_in: grant.refresh_expires_in(self.at),
+        };
+        let refresh = self.client.preset.has_refresh_tokens().then(renewing);
+        let expires_in = grant.expires_in(self.at);
+        Ok(Handed::Tokens { access_token, token_type: "Bearer", expires_in, refresh })
+    }
+
+    /// The token behind the cookie is made as well: one that would be too long is told now, and not at every check.
+    fn cookies(
+        &self,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Handed, Unwritten> {
+        self.access_token(grant, recipients, scope)?;
+        let set_cookie = match self.client.preset.has_refresh_tokens() {
+            true => vec![cookies::of_refresh_token(self.app, grant, self.at)],
+            false => cookies::of_session(self.app, self.client, grant, self.at),
+        };
+        Ok(Handed::Cookies { set_cookie })
+    }
+
+    /// It lasts as long as its session may, and is never another.
+    fn opaque(&self, grant: &Grant) -> Handed {
+        let handle = self.app.keys.handle(HandleKind::AccessToken, grant);
+        let end = grant.session.absolute_expires_at(&self.client.policy);
+        Handed::Tokens {
+            access_token: handle.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: seconds_left(end, self.at),
+            refresh: None,
+        }
+    }
+}
+
+impl TokenAnswer {
+    /// Signs and writes the tokens of a sign-in.
+    ///
+    /// # Errors
+    /// The access token would be longer than 4 KiB, or it cannot be made now.
+    pub fn new(
+        writing: &Writing<'_>,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Self, Unwritten> {
+        let session_id = session_id_text(grant.session.sid);
+        let Client { preset, delivery, .. } = writing.client;
+        let handed = match (preset.format(), delivery) {
+            (Format::Opaque, _) => writing.opaque(grant),
+            (Format::Jwt, Delivery::Cookie) => writing.cookies(grant, recipients, scope)?,
+            (Format::Jwt, Delivery::Body) if *preset == Preset::GatewaySession => {
+                writing.cookies(grant, recipients, scope)?
+            }
+            (Format::Jwt, Delivery::Body) => writing.jwt(grant, recipients, scope)?,
+        };
+        let scope = scope.to_owned();
+        Ok(Self { session_id, handed, scope, displaced: None, set_cookie: None })
+    }
+
+    /// Signs and writes the tokens of a renewal, which the page itself asked for: so an access token is among them
+    /// wherever the refresh token travels.
+    ///
+    /// # Errors
+    /// As [`Self::new`]'s.
+    pub fn renewed(
+        writing: &Writing<'_>,
+        grant: &Grant,
+        recipients: &Recipients,
+        scope: &str,
+    ) -> Result<Self, Unwritten> {
+        let set_cookie = match writing.client.delivery {
+            Delivery::Body => None,
+            Delivery::Cookie => Some(cookies::of_refresh_token(writing.app, grant, writing.at)),
+        };
         Ok(Self {
             session_id: session_id_text(grant.session.sid),
-            access_token,
-            token_type: "Bearer",
-            expires_in: grant.expires_in(at),
-            refresh_token: app.keys.refresh_token(grant).expose().to_owned(),
-            refresh_expires_in: grant.refresh_expires_in(at),
+            handed: writing.jwt(grant, recipients, scope)?,
             scope: scope.to_owned(),
             displaced: None,
+            set_cookie,
         })
     }
 
@@ -148,7 +250,9 @@ impl TokenAnswer {
 
     /// The answer; never to be kept by anything on the way.
     pub fn into_answer(self, status: StatusCode) -> Response {
+        let set_cookie = self.set_cookie.clone();
         let mut response = (status, Json(self)).into_response();
+        cookies::put(&mut response, set_cookie.as_slice());
         no_store(response.headers_mut());
         response
     }

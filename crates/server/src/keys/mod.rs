@@ -1,6 +1,7 @@
 //! The authority's keys: read from the store, or made on the first start, and sealed at rest.
 
 mod brought;
+mod described;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,10 @@ use symbolon_core::{
 use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, ImportedTokens,
-    IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims, Payload,
-    RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json,
-    verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, ExtraClaims, HandleKeys,
+    HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
+    OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey,
+    Type, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -80,6 +81,12 @@ pub struct KeyView {
 pub struct Keys {
     /// Mints and opens refresh tokens.
     pub refresh_tokens: RefreshTokenKeys,
+    /// The keys of handles.
+    pub handles: HandleKeys,
+    /// The key of the tokens that pages show beside their cookie.
+    pub csrf: CsrfKey,
+    /// The keys of one-time credentials.
+    pub one_time: OneTimeKeys,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -155,6 +162,9 @@ impl Keys {
         let states = ring.states(at);
         Ok(Self {
             refresh_tokens: master.refresh_token_keys(0, 0),
+            handles: master.handle_keys(),
+            csrf: master.csrf_key(),
+            one_time: master.one_time_keys(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
@@ -317,6 +327,11 @@ impl Keys {
         self.refresh_tokens.mint(epoch, session.sid, session.generation, session.salt)
     }
 
+    /// The handle of that kind of a grant's session.
+    pub fn handle(&self, kind: HandleKind, grant: &Grant) -> SecretText {
+        self.handles.mint(kind, grant.session.sid, grant.session.salt)
+    }
+
     /// The access token of a grant.
     ///
     /// # Errors
@@ -328,13 +343,25 @@ impl Keys {
         recipients: &Recipients,
         scope: &str,
     ) -> Result<Issued, IssueError> {
-        let session = &grant.session;
         let key = self.signing(grant.key)?;
+        self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |claims| {
+            claims.issue(key, recipients.typ, &self.jti, grant.session.generation)
+        })
+    }
+
+    fn with_claims<R>(
+        &self,
+        issuer: &str,
+        (grant, scope): (&Grant, &str),
+        to: &[&str],
+        write: impl FnOnce(&Claims<'_>) -> Result<R, IssueError>,
+    ) -> Result<R, IssueError> {
+        let session = &grant.session;
         let extra = added_claims(&session.claims, &grant.subject_claims)?;
         let claims = Claims {
             iss: issuer,
             sub: session.subject.as_str(),
-            aud: &texts(&recipients.names),
+            aud: to,
             client_id: session.client.as_str(),
             iat: grant.issued_at,
             exp: grant.expires_at,
@@ -349,7 +376,7 @@ impl Keys {
             jkt: None,
             extra: &extra,
         };
-        claims.issue(key, recipients.typ, &self.jti, session.generation)
+        write(&claims)
     }
 
     /// A client's own access token, named after what was drawn for it.

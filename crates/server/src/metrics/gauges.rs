@@ -54,7 +54,7 @@ impl Scrape<'_> {
     pub(super) fn registry(&self, windows: &Windows) -> Registry {
         let mut registry = Registry::with_prefix("symbolon");
         let open = Family::<Of, Gauge>::default();
-        for client in self.clients.iter().filter(|client| client.preset.has_refresh_tokens()) {
+        for client in self.clients.iter().filter(|client| client.preset.has_sessions()) {
             let count = windows.open(&client.id, client.policy.grace, self.at);
             let of = Of { client: client.id.as_str().to_owned() };
             open.get_or_create(&of).set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
 use symbolon_core::{ClientId, Denial, Outcome, Reason, Timestamp};
+use symbolon_wire::OneTimeKind;
 
 /// A client and a stable word: both bounded by the configuration and the code.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -26,6 +27,13 @@ struct ClientAnd {
 /// A stable word.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct What {
+    what: &'static str,
+}
+
+/// Of which kind something is, and what became of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct KindAnd {
+    kind: &'static str,
     what: &'static str,
 }
 
@@ -56,6 +64,8 @@ pub struct Metrics {
     reloads: Family<What, Counter>,
     checks: Family<RuleAnd, Counter>,
     uses: Family<What, Counter>,
+    once: Family<KindAnd, Counter>,
+    introspections: Family<What, Counter>,
     from_memory: Counter,
     unanswered: Counter,
     credentials: Counter,
@@ -73,6 +83,8 @@ impl Default for Metrics {
             reloads: Family::default(),
             checks: Family::default(),
             uses: Family::default(),
+            once: Family::default(),
+            introspections: Family::default(),
             from_memory: Counter::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
@@ -93,6 +105,10 @@ impl Default for Metrics {
         registry.register("gateway_checks", about, this.checks.clone());
         let about = "Uses of sessions that verifiers reported, by what became of them";
         registry.register("activity", about, this.uses.clone());
+        let about = "Operation tokens and tickets, by what became of them";
+        registry.register("one_time", about, this.once.clone());
+        let about = "Questions about tokens, by what was answered";
+        registry.register("introspections", about, this.introspections.clone());
         let about = "Requests that a gateway let in by what this process knows of the feed, without the store";
         registry.register("gateway_from_memory", about, this.from_memory.clone());
         registry.register("unanswered", "Requests answered 503", this.unanswered.clone());
@@ -119,6 +135,7 @@ impl Metrics {
             Outcome::Advanced => "advanced",
             Outcome::Repeated => "repeated",
             Outcome::FastForwarded => "fast_forwarded",
+            Outcome::SteppedUp => "stepped_up",
         };
         if matches!(outcome, Outcome::Advanced | Outcome::FastForwarded) {
             self.windows.opened(client, at);
@@ -151,9 +168,24 @@ impl Metrics {
         self.uses.get_or_create(&What { what }).inc_by(count);
     }
 
+    /// An operation token or a ticket was `made`, `redeemed`, or refused for this.
+    pub fn once(&self, kind: OneTimeKind, what: &'static str) {
+        let kind = match kind {
+            OneTimeKind::Operation => "operation",
+            OneTimeKind::Ticket => "ticket",
+        };
+        self.once.get_or_create(&KindAnd { kind, what }).inc();
+    }
+
     /// A gateway's request was let in without the store.
     pub fn answered_from_memory(&self) {
         self.from_memory.inc();
+    }
+
+    /// Somebody asked about a token.
+    pub fn introspected(&self, active: bool) {
+        let what = if active { "active" } else { "inactive" };
+        self.introspections.get_or_create(&What { what }).inc();
     }
 
     /// A request was refused.

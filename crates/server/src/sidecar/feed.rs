@@ -79,7 +79,7 @@ pub(super) async fn snapshot(
     Ok(response)
 }
 
-/// `POST /v1/feed/applied`, `/v1/feed/ended` and `/v1/activity`: passed up as the caller's own.
+/// `POST /v1/feed/applied`, `/v1/feed/ended`, `/v1/activity` and what redeems: passed up as the caller's own.
 ///
 /// # Errors
 /// What the authority refuses; it cannot be asked.
@@ -95,7 +95,9 @@ pub(super) async fn pass_up(
     if answer.status == StatusCode::NO_CONTENT {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(([(CONTENT_TYPE, "application/json")], answer.body).into_response())
+    let mut response = ([(CONTENT_TYPE, "application/json")], answer.body).into_response();
+    no_store(response.headers_mut());
+    Ok(response)
 }
 
 impl Sidecar {

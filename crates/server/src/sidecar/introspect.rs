@@ -1,7 +1,8 @@
 //! `POST /oauth2/introspect`: whether an access token is in force now (RFC 7662), from memory.
 //!
 //! What the authority would answer for a token of these audiences. A refresh token is never active. Nothing is said,
-//! neither yes nor no, by knowledge that is older than it may be.
+//! neither yes nor no, by knowledge that is older than it may be. An opaque token is asked about at the authority
+//! first, and whoever asks here again is answered from memory until something changes.
 //!
 //! A verifier behind, which shows its API key, asks because its own knowledge is too old, and perhaps about an audience
 //! that is not known here: its question goes to the authority, since this mirror may be older than its bound.
@@ -23,8 +24,8 @@ use axum::{Extension, Json};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
-use symbolon_verify::{Now, Policy, Presented, Rejected, Verifier};
-use symbolon_wire::UnverifiedAccessToken;
+use symbolon_verify::{Distrust, Now, Policy, Presented, Rejected, Verified, Verifier};
+use symbolon_wire::{HandleKind, UnverifiedAccessToken};
 
 /// What every API key begins with.
 const API_KEY: &str = "sym_ak_";
@@ -145,10 +146,16 @@ impl Sidecar {
     /// The claims of a token that is in force; `None`: it is not.
     async fn introspect(&self, text: &str) -> Result<Option<Map<String, Value>>, OAuthError> {
         self.fresh()?;
-        let Some(verifier) = self.verifier_of(text) else { return Ok(None) };
         let policy = Policy::strict(self.inner.max_staleness);
-        match verifier.admit(&Presented::bearer(text), &policy).await {
-            Ok(_) => Ok(claims(text)),
+        let admitted = match self.verifier_of(text) {
+            Some(verifier) => verifier.admit(&Presented::bearer(text), &policy).await,
+            None if text.starts_with(HandleKind::AccessToken.prefix()) => {
+                self.admit_opaque(text, &policy).await
+            }
+            None => return Ok(None),
+        };
+        match admitted {
+            Ok(verified) => Ok(Some(claims(text, &verified))),
             Err(Rejected::Unverifiable(_) | Rejected::Ask) => {
                 // It grew too old meanwhile, or a newer key could not be fetched.
                 self.fresh()?;
@@ -156,6 +163,24 @@ impl Sidecar {
             }
             Err(_) => Ok(None),
         }
+    }
+
+    /// Lets an opaque token in that is for any audience here: by what one of them knows, else by what is told.
+    async fn admit_opaque(&self, text: &str, policy: &Policy) -> Result<Verified, Rejected> {
+        let presented = Presented::bearer(text);
+        for verifier in self.inner.verifiers.values() {
+            match verifier.verify(&presented, policy, Now::read()) {
+                Err(Rejected::Ask) => {}
+                known => return known,
+            }
+        }
+        for verifier in self.inner.verifiers.values() {
+            match verifier.admit(&presented, policy).await {
+                Err(Rejected::Untrusted(Distrust::Audience)) => {}
+                told => return told,
+            }
+        }
+        Err(Rejected::Untrusted(Distrust::Audience))
     }
 
     /// The verifier of an audience that a token says it is for.
@@ -166,10 +191,48 @@ impl Sidecar {
     }
 }
 
-/// All that a token says, which was verified.
-fn claims(text: &str) -> Option<Map<String, Value>> {
+/// All that holds of a token: what it says itself, byte for byte, unless that was outdated by what was told of it.
+fn claims(text: &str, verified: &Verified) -> Map<String, Value> {
+    let now = held(verified);
+    match said(text) {
+        Some(said) if said.get("ver") == now.get("ver") => said,
+        Some(_) | None => now,
+    }
+}
+
+/// All that a signed token says.
+fn said(text: &str) -> Option<Map<String, Value>> {
     let payload = BASE64URL_NOPAD.decode(text.split('.').nth(1)?.as_bytes()).ok()?;
     serde_json::from_slice(&payload).ok()
+}
+
+/// What was told of a token, as the authority says it (RFC 7662 §2.2).
+fn held(verified: &Verified) -> Map<String, Value> {
+    let claims = verified.claims();
+    let names = |names: Vec<&str>| (!names.is_empty()).then(|| json!(names));
+    let aud: Vec<_> = claims.aud().collect();
+    let ver = claims.ver;
+    let members = [
+        ("iss", Some(json!(claims.iss))),
+        ("sub", Some(json!(claims.sub))),
+        ("aud", Some(if let [one] = &*aud { json!(one) } else { json!(aud) })),
+        ("client_id", Some(json!(claims.client_id))),
+        ("iat", Some(json!(claims.iat.as_seconds()))),
+        ("exp", Some(json!(claims.exp.as_seconds()))),
+        ("scope", claims.scope.map(|scope| json!(scope))),
+        ("sid", claims.session_id().map(|sid| json!(sid))),
+        ("ver", Some(json!([ver.store.0, ver.subject, ver.client, ver.everything]))),
+        ("auth_time", claims.auth_time.map(|at| json!(at.as_seconds()))),
+        ("acr", claims.acr.map(|acr| json!(acr))),
+        ("amr", names(claims.amr().collect())),
+        ("roles", names(claims.roles().collect())),
+        ("jti", Some(json!(claims.jti))),
+    ];
+    let own = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let added = claims
+        .extras()
+        .filter_map(|(name, value)| Some((name.to_owned(), serde_json::from_str(value).ok()?)));
+    own.chain(added).collect()
 }
 
 impl From<NoAnswer> for OAuthError {

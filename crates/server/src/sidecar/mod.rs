@@ -4,6 +4,7 @@
 //! and passes the feed on to verifiers behind it. It holds no signing key and opens nothing of the authority's.
 
 mod callers;
+mod cookies;
 mod documents;
 mod feed;
 mod health;
@@ -14,6 +15,7 @@ mod secrets;
 mod upstream;
 
 pub use callers::{JUDGED_MAX, KEPT_FOR, KEYS_MAX, KNOWN_FOR};
+pub use cookies::COOKIES_ASKED_MAX;
 pub use documents::FRESH_FOR;
 pub use secrets::{SECRETS_MAX, Secrets};
 pub use upstream::{QUESTIONS_MAX, WAITING_MAX};
@@ -21,8 +23,11 @@ pub use upstream::{QUESTIONS_MAX, WAITING_MAX};
 use crate::config::{self, Audience, Shared};
 use crate::http::edge::{Edge, edge};
 use crate::http::failures::Failures;
+use crate::http::gateway::behind::Kept;
 use crate::http::gateway::verifier::{self, Verifiers};
-use crate::http::gateway::{self, Admitted, Gateway, Judge, Judges, Judging, Refused};
+use crate::http::gateway::{
+    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Redeeming, Refused, Seeking,
+};
 use crate::http::problem::Problem;
 use crate::http::{Door, Stop, health as authority_health, serve};
 use crate::metrics::Metrics;
@@ -32,6 +37,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use callers::Callers;
+use cookies::Cookies;
 use documents::Document;
 use introspect::Introspections;
 use relay::Relay;
@@ -117,7 +123,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     introspections: Introspections,
     relay: Arc<Relay>,
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
+    cookies: symbolon_wire::Cookies,
     authorization: HeaderValue,
     callers: Callers,
     secrets: Option<Secrets>,
@@ -140,7 +147,17 @@ impl Sidecar {
             .map_err(|_| symbolon_verify::SetupError::ApiKey)?;
         authorization.set_sensitive(true);
         let verifiers = Arc::new(verifiers);
-        let judged = verifier::judge(Arc::clone(&verifiers), Policy::bounded(*max_staleness));
+        let policy = Policy::bounded(*max_staleness);
+        let upstream = Arc::new(Upstream::new(&settings.authority)?);
+        let cookies = Cookies {
+            upstream: Arc::clone(&upstream),
+            authorization: authorization.clone(),
+            verifiers: Arc::clone(&verifiers),
+            policy: policy.clone(),
+            kept: Kept::default(),
+            asking: Default::default(),
+        };
+        let judged = verifier::judge(Arc::clone(&verifiers), policy);
         let inner = Inner {
             name: Arc::clone(name),
             gateway: RwLock::new(Arc::clone(&shared.gateway)),
@@ -148,11 +165,12 @@ impl Sidecar {
             first,
             verifiers,
             max_staleness: *max_staleness,
-            judge: Arc::new(Unknowing(judged)),
+            judge: Arc::new(Unknowing(judged, cookies)),
             metrics: Arc::default(),
             introspections: Introspections::default(),
             relay,
-            upstream: Upstream::new(&settings.authority)?,
+            upstream,
+            cookies: symbolon_wire::Cookies { secure: settings.issuer.starts_with("https://") },
             authorization,
             callers: Callers::new(api_key),
             secrets: secrets.clone(),
@@ -241,6 +259,8 @@ impl Sidecar {
             .route("/v1/feed/applied", post(feed::pass_up))
             .route("/v1/feed/ended", post(feed::pass_up))
             .route("/v1/activity", post(feed::pass_up))
+            .route("/v1/operations/redeem", post(feed::pass_up))
+            .route("/v1/tickets/redeem", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -332,7 +352,7 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
 
 /// A judge that does not send to sign in again, while the authority is away, whom nobody knows anything against: that
 /// is a 503.
-struct Unknowing(Judge);
+struct Unknowing(Judge, Cookies);
 
 impl Judges for Unknowing {
     fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
@@ -340,15 +360,44 @@ impl Judges for Unknowing {
     }
 
     fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
+        Box::pin(async move { self.0.judge(token, audience).await.map_err(unknowing) })
+    }
+
+    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
+        self.1.at_once(cookie, audience)
+    }
+
+    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
+        Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
+    }
+
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
         Box::pin(async move {
-            self.0.judge(token, audience).await.map_err(|refused| match refused {
-                Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
-                    let why = "what is known of revocations is too old, and the authority is away";
-                    Refused::Fault(Fault::Store(why.into()))
-                }
-                known @ (Refused::Rejected(_) | Refused::Fault(_)) => known,
-            })
+            let why = "only the authority redeems a ticket, and it is away";
+            self.0.redeem(ticket, audience).await.map_err(|refused| away(refused, why))
         })
+    }
+
+    fn now(&self) -> Result<Timestamp, Fault> {
+        self.0.now()
+    }
+}
+
+fn unknowing(refused: Refused) -> Refused {
+    away(refused, "what is known of revocations is too old, and the authority is away")
+}
+
+/// What could not be found out is no refusal.
+fn away(refused: Refused, why: &str) -> Refused {
+    match refused {
+        Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
+            Refused::Fault(Fault::Store(why.into()))
+        }
+        known @ (Refused::Rejected(_)
+        | Refused::Fault(_)
+        | Refused::Cookie(_)
+        | Refused::TwoCredentials
+        | Refused::Forged(_)) => known,
     }
 }
 
@@ -357,7 +406,7 @@ impl FromRef<Sidecar> for Gateway {
         let own = &sidecar.inner;
         let settings = own.gateway.read().unwrap_or_else(PoisonError::into_inner);
         let (judge, metrics) = (Arc::clone(&own.judge), Arc::clone(&own.metrics));
-        Self { settings: Arc::clone(&settings), judge, metrics }
+        Self { settings: Arc::clone(&settings), judge, metrics, cookies: Some(own.cookies) }
     }
 }
 

@@ -30,6 +30,39 @@ fn a_token_is_read_without_any_authority_and_is_never_repeated() {
 }
 
 #[test]
+fn what_is_good_once_is_named_and_never_repeated() {
+    let dev = Dev::start(&[]);
+    let session_id = text(&start(&dev, "10086"), "session_id").to_owned();
+    let ticket = dev.post("/v1/tickets", &json!({"session_id": session_id}));
+    let meant = json!({"session_id": session_id, "method": "POST", "path": "/a"});
+    let operation = dev.post("/v1/operations", &meant);
+    for (token, what) in [
+        (text(&ticket, "ticket"), "a ticket"),
+        (text(&operation, "operation_token"), "an operation token"),
+    ] {
+        let ran = symbolon(Path::new("."), &["explain", token]).ok();
+        assert!(ran.out.contains(what) && ran.out.contains("once"), "{}", ran.out);
+        assert!(!ran.out.contains(&token[20..]), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_step_up_on_the_command_line_shows_no_token() {
+    let dev = Dev::start(&[]);
+    let session = start(&dev, "10086");
+    let sid = text(&session, "session_id");
+    let flags = ["sessions", "step-up", sid, "--amr", "pwd", "--amr", "otp", "--acr", "2"];
+    let said = dev.run(&flags).ok().out;
+    assert_eq!(said, "stepped up: pwd otp, level 2; its next renewal says so\n");
+    let json = dev.run(&[&flags[..], &["--json"]].concat()).ok().json();
+    assert_eq!(json, json!({"session_id": sid, "amr": ["pwd", "otp"], "acr": "2"}));
+    let shown = dev.run(&["sessions", "show", sid, "--json"]).ok().json();
+    assert_eq!((&shown["acr"], &shown["amr"]), (&json!("2"), &json!(["pwd", "otp"])));
+    let gone = dev.run(&["sessions", "step-up", "AAAAAAAAAAAAAAAAAAAAAA", "--amr", "otp"]);
+    assert_eq!(gone.code, 1, "{}", gone.err);
+}
+
+#[test]
 fn a_kicked_person_s_token_says_who_kicked_them_when_and_from_where() {
     let dev = Dev::start(&[]);
     let session = start(&dev, "10086");
@@ -141,13 +174,121 @@ fn a_token_of_another_authority_is_told_to_be_one() {
 #[test]
 fn a_client_s_settings_are_explained_without_an_authority() {
     let told = symbolon(Path::new("."), &["explain", "client", "web", "--json"]).ok().json();
-    let settings: Vec<_> = told.as_array().unwrap().iter().map(|l| text(l, "setting")).collect();
+    let settings = told["settings"].as_array().unwrap();
+    let settings: Vec<_> = settings.iter().map(|line| text(line, "setting")).collect();
     assert!(settings.contains(&"refresh.grace") && settings.contains(&"access_token.ttl"));
     let service = symbolon(Path::new("."), &["explain", "client", "web", "--preset", "service"]);
     assert!(!service.ok().out.contains("refresh.grace"));
     let unknown = symbolon(Path::new("."), &["explain", "client", "wbe"]);
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("app, service, web"), "{}", unknown.err);
+}
+
+/// What is told of client `web` under a configuration with these lines in it.
+fn told_of(lines: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "issuer = \"https://id.example.com\"\nstore = \"sqlite:symbolon.db\"\n[[audiences]]\n\
+         name = \"api\"\n[[clients]]\nclient_id = \"web\"\naudience = [\"api\"]\n{lines}\n"
+    );
+    std::fs::write(folder.path().join("symbolon.toml"), text).unwrap();
+    symbolon(folder.path(), &["explain", "client", "web", "--json"]).ok().json()
+}
+
+/// The first figures: milliseconds without the feed, reads and writes of 1,000 requests, bytes of each.
+fn figures(told: &Value) -> [Option<u64>; 4] {
+    let costs = &told["costs"];
+    let (traffic, carried) = (&costs["per_1000_requests"][0], &costs["bytes"][0]);
+    [
+        &costs["revoked_lives"][2]["at_most_ms"],
+        &traffic["reads"],
+        &traffic["writes"],
+        &carried["bytes"],
+    ]
+    .map(Value::as_u64)
+}
+
+#[test]
+fn what_a_preset_costs_is_computed_from_its_settings() {
+    let of = |lines: &str| figures(&told_of(lines));
+    let [life, reads, writes, bytes] = of("");
+    assert_eq!((life, reads, writes), (Some(300_000), Some(34), Some(34)));
+    assert!((250..500).contains(&bytes.unwrap()), "{bytes:?}");
+    let [life, reads, writes, _] = of("access_token = { ttl = \"20min\" }");
+    assert_eq!((life, reads, writes), (Some(1_200_000), Some(9), Some(9)));
+    let [life, reads, writes, longer] = of("preset = \"sliding-session\"");
+    assert_eq!((life, reads, writes), (Some(86_400_000), Some(167), Some(3)));
+    assert!(bytes < longer, "its audience has the issuer too");
+    let short = "preset = \"sliding-session\"\nrefresh = { idle = \"20min\" }";
+    assert_eq!(of(short)[2], Some(17), "half an idle time is the step");
+    let [life, reads, writes, bytes] = of("preset = \"opaque-session\"");
+    assert_eq!((life, reads, writes, bytes), (None, Some(67), Some(3), Some(63)));
+    assert_eq!(of("preset = \"gateway-session\"")[3], Some(79));
+    let wider = figures(&told_of("scope = \"orders:read orders:write bills:read\""));
+    assert!(of("")[3] < wider[3]);
+}
+
+#[test]
+fn every_preset_is_explained_to_its_end_and_another_is_named_for_other_wants() {
+    let presets = ["dual-token", "gateway-session", "sliding-session", "opaque-session", "service"];
+    for preset in presets {
+        let arguments = ["explain", "client", "web", "--preset", preset];
+        let said = symbolon(Path::new("."), &arguments).ok().out;
+        for head in ["SETTING", "LETS A KICKED PERSON IN FOR", "STORE READS", "STOLEN", "BETTER"] {
+            assert!(said.contains(head), "{preset}: {head}\n{said}");
+        }
+        let json = symbolon(Path::new("."), &[&arguments[..], &["--json"]].concat()).ok().json();
+        assert_eq!(json["preset"], preset);
+        let stolen: Vec<_> =
+            json["thefts"].as_array().unwrap().iter().map(|own| text(own, "stolen")).collect();
+        let expected = [
+            "access token",
+            "refresh token",
+            "cookie",
+            "copy of the database",
+            "signing key",
+            "master key",
+        ];
+        assert_eq!(stolen, expected, "{preset}");
+        let instead = json["instead"].as_array().unwrap();
+        assert!(instead.iter().all(|own| own["preset"] != preset) && !instead.is_empty());
+    }
+}
+
+#[test]
+fn a_setting_that_makes_a_theft_worth_more_is_named() {
+    let weaker = |lines: &str| told_of(lines)["weaker_by"].to_string();
+    assert_eq!(weaker(""), "[]");
+    for (lines, named) in [
+        ("access_token = { ttl = \"1h\" }", "access_token.ttl"),
+        ("refresh = { replay = \"off\" }", "refresh.replay"),
+        ("refresh = { grace = \"2min\" }\naccess_token = { ttl = \"5min\" }", "[]"),
+        ("refresh = { idle = \"90d\" }", "refresh.idle"),
+        ("refresh = { absolute = \"400d\" }", "refresh.absolute"),
+        ("origins = [\"https://app.example.com\"]", "the refresh token is in the page"),
+        ("devices = { overflow = \"refuse\" }", "keeps the owner out"),
+        ("devices = { per_subject = 1000 }", "devices.per_subject"),
+        ("preset = \"sliding-session\"", "every service follows the feed"),
+    ] {
+        assert!(weaker(lines).contains(named), "{lines}: {}", weaker(lines));
+    }
+}
+
+#[test]
+fn an_opaque_token_tells_its_session_and_is_never_repeated() {
+    let dev = Dev::start(&["--preset", "opaque-session"]);
+    let session = start(&dev, "10086");
+    let (token, sid) = (text(&session, "access_token"), text(&session, "session_id"));
+    let alone = symbolon(Path::new("."), &["explain", token]).ok().out;
+    assert!(alone.contains("an opaque access token") && alone.contains(sid), "{alone}");
+    let told = dev.run(&["explain", token]).ok().out;
+    assert!(told.contains("The session is active"), "{told}");
+    dev.run(&["sessions", "kick", sid]).ok();
+    let told = dev.run(&["explain", token]).ok().out;
+    assert!(told.contains("The session is over: kicked"), "{told}");
+    assert!(!told.contains(&token[40..]), "{told}");
+    let cut = symbolon(Path::new("."), &["explain", &token[..50]]);
+    assert_eq!((cut.code, cut.err.contains(&token[..50])), (1, false));
 }
 
 #[test]

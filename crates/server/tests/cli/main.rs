@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admin_socket;
 #[cfg(test)]
+mod advise;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod bench;

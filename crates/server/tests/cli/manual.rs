@@ -52,7 +52,11 @@ fn bash_can_read_its_completions() {
         "{script}\nCOMP_WORDS=(symbolon apikey '') COMP_CWORD=2\n\
          _symbolon symbolon '' apikey\necho \"${{COMPREPLY[@]}}\""
     );
-    let said = Command::new("bash").args(["-c", &offered]).output().unwrap();
+    // Longer than one argument may be, so it comes as a file does.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("offered");
+    std::fs::write(&file, offered).unwrap();
+    let said = Command::new("bash").arg(&file).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.contains("create") && said.contains("revoke"), "{said}");
 }

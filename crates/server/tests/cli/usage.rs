@@ -65,7 +65,7 @@ fn a_wrong_flag_ends_with_2() {
         &["serv"][..],
         &[],
         &["dev", "--grace", "10"],
-        &["dev", "--preset", "gateway-session"],
+        &["dev", "--preset", "gateway-sessions"],
         &["dev", "--listen", "localhost"],
         &["serve", "--confg", "x"],
         &["apikey", "create", "--name", "x"],

@@ -178,7 +178,8 @@ fn lives_that_contradict_each_other_are_refused() {
     );
     assert_eq!(
         one(&client("access_token = { ttl = \"25h\" }")),
-        "symbolon.toml:10:24: clients.web.access_token.ttl: 25h is above the most, 1d"
+        "symbolon.toml:10:24: clients.web.access_token.ttl: 25h is longer than 1d, the most for a token \
+         that can be renewed; a token that lasts as long as its session is preset \"sliding-session\""
     );
 }
 
@@ -186,22 +187,13 @@ fn lives_that_contradict_each_other_are_refused() {
 fn what_comes_later_is_known_and_refused() {
     for (lines, said) in [
         (
-            "preset = \"opaque-session\"",
-            "symbolon.toml:10:10: clients.web.preset: \"opaque-session\" comes with a later version; \
-             use \"dual-token\" or \"service\"",
-        ),
-        (
-            "access_token = { format = \"opaque\" }",
-            "symbolon.toml:10:27: clients.web.access_token.format: \"opaque\" comes with a later \
-             version; use \"jwt\"",
+            "access_token = { format = \"jwe\" }",
+            "symbolon.toml:10:27: clients.web.access_token.format: \"jwe\" comes with a later \
+             version; use \"jwt\" or \"opaque\"",
         ),
         (
             "binding = { mode = \"enforce\" }",
             "symbolon.toml:10:11: clients.web.binding: comes with a later version; leave it out",
-        ),
-        (
-            "delivery = \"cookie\"",
-            "symbolon.toml:10:12: clients.web.delivery: comes with a later version; leave it out",
         ),
     ] {
         assert_eq!(one(&client(lines)), said);
@@ -390,4 +382,41 @@ fn a_key_is_announced_for_less_time_than_another_signs() {
     assert!(said.contains("keys.announce: must be shorter than `rotate_every`"), "{said}");
     let keys = format!("keys = {{ rotate_every = \"30d\" }}\n{GOOD}");
     assert_eq!(self::said(&keys, &[], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
+    const PAGE: &str = "origins = [\"https://app.example.com\"]";
+    for (lines, wrong) in [
+        (
+            "delivery = \"cookie\"".to_owned(),
+            "clients.web.delivery: \"cookie\" needs `origins`: the cookie is read where a page of one of them asks, \
+             and nowhere else",
+        ),
+        (
+            format!("delivery = \"cookie\"\n{PAGE}\nrefresh = {{ grace = \"59s\" }}"),
+            "clients.web.refresh.grace: a grace window of 59s is too short for a refresh token in a cookie: an \
+             answer that comes late puts an older token back into the browser; make it at least 1min",
+        ),
+        (
+            format!("delivery = \"cookie\"\n{PAGE}\naccess_token = {{ ttl = \"1min\" }}"),
+            "clients.web.access_token.ttl: a grace window of 1min with access tokens of 1min could answer a token \
+             that is about to end; make ttl at least 2min, or grace at most 30s",
+        ),
+        (
+            format!("preset = \"gateway-session\"\ndelivery = \"cookie\"\n{PAGE}"),
+            "clients.web.delivery: is about refresh tokens, and preset \"gateway-session\" has none: its sessions \
+             live in a cookie anyway; leave it out",
+        ),
+        (
+            "preset = \"opaque-session\"\ndelivery = \"body\"".to_owned(),
+            "clients.web.delivery: is about refresh tokens, and this preset has none; leave it out, or use preset \
+             \"dual-token\"",
+        ),
+    ] {
+        let said = one(&client(&lines));
+        assert!(said.ends_with(wrong), "{said}");
+    }
+    let good = format!("delivery = \"cookie\"\n{PAGE}");
+    assert_eq!(said(&client(&good), &[], &[]), Vec::<String>::new());
 }

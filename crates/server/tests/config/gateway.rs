@@ -76,6 +76,27 @@ fn each_mistake_in_a_rule_has_its_place() {
 }
 
 #[test]
+fn what_cannot_be_asked_of_an_authentication_has_its_place() {
+    for (lines, said) in [
+        (
+            "rules = [{ name = \"a\", prefix = \"/a\", acr = [\"2 3\"] }]",
+            "gateway.rules.a.acr: \"2 3\" is not a level",
+        ),
+        (
+            "rules = [{ name = \"a\", prefix = \"/a\", max_age = \"5\" }]",
+            "gateway.rules.a.max_age: \"5\" is not a duration",
+        ),
+        (
+            "rules = [{ name = \"a\", prefix = \"/a\", public = true, tickets = true }]",
+            "gateway.rules.a.tickets: asks for something, and `public = true` asks for nothing",
+        ),
+    ] {
+        let problems = problems(lines);
+        assert!(problems.iter().any(|problem| problem.contains(said)), "{lines}: {problems:?}");
+    }
+}
+
+#[test]
 fn whom_tokens_must_be_for_is_said_or_plain() {
     let rules = "rules = [{ name = \"a\", prefix = \"/a\" }]";
     assert_eq!(problems(rules), [""; 0], "there is one audience alone");

@@ -7,4 +7,6 @@ mod gateway;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod presets;
+#[cfg(test)]
 mod values;

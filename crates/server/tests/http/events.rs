@@ -203,13 +203,13 @@ async fn every_act_of_an_operator_that_ends_nothing_is_in_the_history_too() {
 }
 
 /// The history as somebody follows it.
-struct EventStream {
+pub(crate) struct EventStream {
     body: Incoming,
     text: String,
 }
 
 impl EventStream {
-    async fn begin(server: &Server, ask: Ask) -> Self {
+    pub(crate) async fn begin(server: &Server, ask: Ask) -> Self {
         let stream = TcpStream::connect(&server.authority).await.unwrap();
         let (mut sender, connection) =
             handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.unwrap();
@@ -220,14 +220,30 @@ impl EventStream {
         Self { body: response.into_body(), text: String::new() }
     }
 
-    async fn next(&mut self) -> Value {
+    /// The status of the answer to a request for one, which is then dropped.
+    pub(crate) async fn answered(server: &Server, ask: Ask) -> u16 {
+        let stream = TcpStream::connect(&server.authority).await.unwrap();
+        let (mut sender, connection) =
+            handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = sender.send_request(ask.request(&server.authority));
+        timeout(SOON, request).await.expect("an answer comes soon").unwrap().status().as_u16()
+    }
+
+    pub(crate) async fn next(&mut self) -> Value {
+        self.next_named().await.1
+    }
+
+    /// The next event and what it is called.
+    pub(crate) async fn next_named(&mut self) -> (String, Value) {
         loop {
             if let Some((frame, rest)) = self.text.split_once("\n\n") {
-                let data = frame.lines().find_map(|line| line.strip_prefix("data: "));
-                let event = data.map(|data| serde_json::from_str(data).unwrap());
+                let line = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
+                let event = line("data: ").map(|data| serde_json::from_str(data).unwrap());
+                let name = line("event: ").unwrap_or_default().to_owned();
                 self.text = rest.to_owned();
                 match event {
-                    Some(event) => return event,
+                    Some(event) => return (name, event),
                     None => continue,
                 }
             }
@@ -235,6 +251,11 @@ impl EventStream {
             let bytes = frame.expect("the stream goes on").unwrap().into_data().unwrap();
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
         }
+    }
+
+    /// Whether it ends, and nothing more comes.
+    pub(crate) async fn is_over(&mut self) -> bool {
+        self.text.is_empty() && timeout(SOON, self.body.frame()).await.expect("it ends").is_none()
     }
 }
 

@@ -11,10 +11,10 @@ use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 /// How often it is tried on a machine with other work; what waits for its look at the token is never in time.
 const TRIES: usize = 20;
 
-type Socket = WebSocket<TcpStream>;
+pub(crate) type Socket = WebSocket<TcpStream>;
 
 /// Opens a socket and reads its greeting, beside the test's own thread.
-async fn open(demo: &str, token: &str) -> Socket {
+pub(crate) async fn open(demo: &str, token: &str) -> Socket {
     let address = demo.strip_prefix("http://").unwrap().to_owned();
     let mut request = format!("ws://{address}/live").into_client_request().unwrap();
     let bearer = format!("Bearer {token}").parse().unwrap();
@@ -28,7 +28,7 @@ async fn open(demo: &str, token: &str) -> Socket {
 }
 
 /// The first thing that comes, which must be a close: its code and reason.
-async fn closed(mut socket: Socket) -> (u16, String) {
+pub(crate) async fn closed(mut socket: Socket) -> (u16, String) {
     let first = spawn_blocking(move || socket.read().unwrap()).await.unwrap();
     let Message::Close(Some(frame)) = first else { panic!("{first:?}") };
     (frame.code.into(), frame.reason.to_string())

@@ -11,6 +11,8 @@ mod advisories;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod asked;
+#[cfg(test)]
 mod bad_bodies;
 #[cfg(test)]
 mod bad_queries;
@@ -24,6 +26,8 @@ mod common;
 mod crash;
 #[cfg(test)]
 mod crowd;
+#[cfg(test)]
+mod delivery;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
@@ -55,11 +59,17 @@ mod import;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod lasting;
+#[cfg(test)]
 mod live;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
+mod one_time;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
@@ -77,6 +87,8 @@ mod sidecar;
 #[cfg(test)]
 mod smuggling;
 #[cfg(test)]
+mod step_up;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod subject_races;
@@ -88,3 +100,5 @@ mod switches;
 mod tls;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod watching;

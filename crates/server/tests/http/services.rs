@@ -61,6 +61,19 @@ async fn the_token_of_a_service_opens_the_demo_api() {
 }
 
 #[tokio::test]
+async fn a_token_of_a_service_that_has_expired_is_inactive() {
+    let hash = symbolon_wire::SecretHash::of(crate::common::SERVICE_SECRET).to_text();
+    let short = format!(
+        "preset = \"service\"\nsecret_hash = \"{hash}\"\naccess_token = {{ ttl = \"1s\" }}"
+    );
+    let configuration = crate::common::Configuration::empty().client("service", &short);
+    let server = Server::configured(&configuration).await;
+    let token = server.service_token(&[]).await.expect(200).text("access_token");
+    crate::common::pass(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(server.introspect(&token).await, json!({"active": false}));
+}
+
+#[tokio::test]
 async fn two_tokens_of_one_second_have_names_of_their_own() {
     let server = server().await;
     let mut names = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! The sidecar beside the real authority: what it answers, whom it serves, and what it does while the authority is
 //! away.
 
-use crate::common::{Answer, Ask, Configuration, ISSUER, Server, Sidecar, Tokens, until};
+use crate::common::{Answer, Ask, Configuration, ISSUER, Server, Sidecar, Tokens, at_once, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 use symbolon_verify::{Now, Policy, Presented, Reason, Rejected, Verifier};
@@ -424,4 +424,74 @@ async fn an_authority_that_refuses_is_said_at_the_start() {
     let wrong = key.replace("sym_ak_", "sym_ak_A");
     let said_of_key = said(&["--api-key", &wrong, "--issuer", ISSUER]);
     assert!(said_of_key.contains("does not take the API key"), "{said_of_key}");
+}
+
+/// An authority with a client whose sessions live in a cookie, the sidecar beside it, and somebody's `Cookie` line.
+async fn with_cookie() -> (Server, Sidecar, Answer, String) {
+    let site = "preset = \"gateway-session\"\norigins = [\"https://app.example.com\"]";
+    let configuration = Configuration::new().client("site", site).gateway(RULES);
+    let server = Server::configured(&configuration).await;
+    let sidecar = beside(&server, &[]).await;
+    let body = json!({"subject": "alice", "client_id": "site", "device": {"class": "web"}});
+    let started = server.start_session(&body).await.expect(201);
+    let lines = started.member("set_cookie");
+    let pair = |line: &Value| line.as_str().unwrap().split(';').next().unwrap().to_owned();
+    let cookies: Vec<_> = lines.as_array().unwrap().iter().map(pair).collect();
+    (server, sidecar, started, cookies.join("; "))
+}
+
+#[tokio::test]
+async fn a_cookie_is_asked_about_once_and_from_then_on_the_feed_says_what_becomes_of_it() {
+    let (server, sidecar, started, cookies) = with_cookie().await;
+    let ask = |method: &str| {
+        let ask = about("/me").without("x-original-method").with("x-original-method", method);
+        ask.with("cookie", &cookies)
+    };
+    let first = sidecar.ask(ask("GET")).await.expect(200);
+    assert_eq!(first.header("x-symbolon-subject"), "alice");
+    assert_eq!(first.header("x-symbolon-session"), started.text("session_id"));
+    let claims = server.claims(first.header("x-symbolon-token")).await;
+    assert_eq!(claims["aud"][0], "demo-api");
+    sidecar.ask(ask("POST")).await.expect_problem(403, "csrf");
+    sidecar.ask(ask("POST").with("origin", "https://app.example.com")).await.expect(200);
+    let csrf = cookies.split("symbolon-csrf=").nth(1).unwrap().to_owned();
+    sidecar.ask(ask("POST").with("x-symbolon-csrf", &csrf)).await.expect(200);
+    sidecar.ask(ask("GET").with("cookie", &cookies)).await.expect_problem(401, "unauthorized");
+
+    let roles = Ask::put("/v1/subjects/alice", &json!({"roles": ["admin"]}));
+    server.ask_as_back_end(roles).await.expect(200);
+    let renewed = || async {
+        let now = sidecar.ask(ask("GET")).await.expect(200);
+        (now.header("x-symbolon-roles") == "admin").then_some(())
+    };
+    until("the sidecar heard of the roles", renewed).await;
+
+    server.freeze(true);
+    sidecar.ask(ask("GET")).await.expect(200);
+    server.freeze(false);
+    kick_everywhere(&server, &started.text("session_id"), 1).await;
+    let kicked = sidecar.ask(ask("GET")).await.expect_problem(401, "invalid-token");
+    assert_eq!(kicked.text("reason"), "kicked");
+}
+
+#[tokio::test]
+async fn sixty_four_requests_at_once_ask_the_authority_once_and_a_made_up_cookie_passes_nowhere() {
+    let (server, sidecar, _, cookies) = with_cookie().await;
+    let asks = (0..64).map(|_| about("/me").with("cookie", &cookies)).collect();
+    for answer in at_once(&sidecar.authority, asks).await {
+        answer.expect(200);
+    }
+    let made_up = format!("symbolon=sym_gs_{}", "A".repeat(56));
+    let big = format!("symbolon={}", "A".repeat(4000));
+    for cookie in [&made_up, &big] {
+        let refused = sidecar.ask(about("/me").with("cookie", cookie)).await;
+        refused.expect_problem(401, "invalid-token");
+    }
+    let key = server.new_api_key("sessions:read", None).await;
+    let body = json!({"cookie": made_up, "audience": "demo-api"});
+    server.ask(Ask::json("/v1/gateway/token", &body).key(&key)).await.expect(403);
+    drop(server);
+    sidecar.late().await;
+    let away = sidecar.ask(about("/me").with("cookie", &cookies)).await;
+    assert_eq!(away.expect(503).header("retry-after"), "1");
 }

@@ -36,7 +36,7 @@ async fn a_client_is_shown_as_configured_without_its_secret() {
         "scope": "orders:read orders:write", "access_token": {"ttl": "5min", "format": "jwt"},
         "refresh": {"idle": "2h", "absolute": "90d", "grace": "0s", "replay": "enforce"},
         "devices": {"per_subject": 10, "per_class": {"web": 3}, "overflow": "evict_idle"},
-        "disabled": false, "version": "0.0", "replay": null,
+        "delivery": "body", "disabled": false, "version": "0.0", "replay": null,
     });
     assert_eq!(show(&server, "web").await, web);
     let service = show(&server, "service").await;

@@ -123,6 +123,11 @@ fn change(to: &mut Encoder, change: &Change) {
             to.byte(4);
             to.byte(u8::from(*at_once));
         }
+        Change::SteppedUp(sid, own) => {
+            to.byte(5);
+            to.raw(sid.as_bytes());
+            whose(to, own);
+        }
     }
 }
 
@@ -136,7 +141,8 @@ fn read_change(from: &mut Decoder<'_>) -> Result<Change, Damage> {
         }
         3 => Change::ReplayEnded(read_client(from)?),
         4 => Change::KeysTurned { at_once: from.flag()? },
-        5.. => return Err(Damage("a change is unknown")),
+        5 => Change::SteppedUp(SessionId::from_bytes(from.array()?), read_whose(from)?),
+        6.. => return Err(Damage("a change is unknown")),
     })
 }
 
@@ -268,6 +274,7 @@ mod tests {
             Target::Nothing(Change::ReplaySet(client.clone(), lenient)),
             Target::Nothing(Change::ReplayEnded(client.clone())),
             Target::Nothing(Change::KeysTurned { at_once: true }),
+            Target::Nothing(Change::SteppedUp(SessionId::from_bytes([8; 16]), own.clone())),
         ];
         let actors = [
             Actor::Authority,

@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use symbolon_core::{Effect, Reason};
+use symbolon_core::{Effect, Reason, Salt, SessionId};
 use symbolon_verify::{Builder, Now, Timestamp, Type, Verifier};
-use symbolon_wire::SigningKey;
 use symbolon_wire::feed::{Entry, Hit, TargetDigest, TargetKey};
+use symbolon_wire::{HandleKind, MasterKey, SigningKey};
 
 /// A token's claims: 317 bytes with a number of four digits. They end in 2100, since `jsonwebtoken` reads the
 /// clock by itself.
@@ -34,9 +34,25 @@ pub(crate) struct Decoded {
 
 /// A session's name.
 pub(crate) fn session(number: usize) -> String {
+    symbolon_wire::session_id_text(session_id(number))
+}
+
+fn session_id(number: usize) -> SessionId {
     let mut bytes = [0; 16];
     bytes[8..].copy_from_slice(&(number as u64).to_be_bytes());
-    symbolon_wire::session_id_text(symbolon_core::SessionId::from_bytes(bytes))
+    SessionId::from_bytes(bytes)
+}
+
+/// Opaque tokens of the same sessions, and what the authority says of each.
+pub(crate) fn opaque(count: usize) -> Vec<(String, String)> {
+    let master = MasterKey::parse("q83vASNFZ4mrze8BI0VniRI0VniavN7wD-Hh8NLDtKU").expect("a key");
+    let keys = master.handle_keys();
+    let one = |number| {
+        let token = keys.mint(HandleKind::AccessToken, session_id(number), Salt([7; 8]));
+        let body = claims(number).replacen('{', "{\"active\":true,\"token_type\":\"Bearer\",", 1);
+        (token.expose().to_owned(), body)
+    };
+    (0..count).map(one).collect()
 }
 
 pub(crate) fn tokens(key: &SigningKey, count: usize) -> Vec<String> {

@@ -11,8 +11,9 @@ use tonic::{Request, Status};
 /// is wrong with the token so far as is known. The challenge is the metadata `www-authenticate`.
 ///
 /// An interceptor cannot wait, so it asks nobody: under [`Policy::bounded`](crate::Policy::bounded) a call
-/// that the mirror is too old to decide is `UNAVAILABLE`. Where that must be asked about, put the layer
-/// itself around the server instead: a tonic service is a tower service.
+/// that the mirror is too old to decide is `UNAVAILABLE`, and so is one with an opaque token that was not asked
+/// about. Where that must be asked about, put the layer itself around the server instead: a tonic service is a
+/// tower service.
 impl Interceptor for Admit {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let (verifier, policy) = self.parts();
@@ -48,6 +49,7 @@ fn status(rejected: &Rejected) -> Status {
         | Rejected::Expired
         | Rejected::Stale
         | Rejected::Revoked { .. }
+        | Rejected::InsufficientAuthentication { .. }
         | Rejected::Binding => Status::unauthenticated(said),
     };
     if let Ok(challenge) = MetadataValue::try_from(rejected.challenge()) {

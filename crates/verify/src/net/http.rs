@@ -84,6 +84,27 @@ impl Http {
         self.call(request, limits).await
     }
 
+    /// Posts JSON, with a credential, and reads what is answered, refusals too.
+    pub(crate) async fn post_json_told(
+        &self,
+        uri: &Uri,
+        authorization: &HeaderValue,
+        json: String,
+        deadline: Duration,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
+        let mut request = authorized(request(Method::POST, uri, json.into()), authorization);
+        let json_type = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json_type);
+        let exchange = async {
+            let answer = self.0.request(request).await.map_err(|_| FetchError::Unreachable)?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|_| FetchError::Unreachable)?;
+            Ok((status, body.to_bytes()))
+        };
+        tokio::time::timeout(deadline, exchange).await.map_err(|_| FetchError::Late)?
+    }
+
     /// Opens what has no end; its head must come in time.
     pub(crate) async fn open(
         &self,

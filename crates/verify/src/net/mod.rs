@@ -1,21 +1,25 @@
 //! The half that needs a network: keys by themselves, and questions to the authority.
 
 mod activity;
+mod ask;
 mod discovery;
 mod feed;
 mod fetcher;
 mod http;
 mod questions;
+mod tickets;
 mod url;
 
 pub use self::feed::Relay;
 pub use self::http::FetchError;
+pub use self::tickets::Redeemed;
 
 use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
 use self::fetcher::{Fetched, Fetcher, Pace};
 use self::http::Http;
-use self::questions::{Answer, Questions};
+use self::questions::{About, Answer, Questions};
+use self::tickets::Tickets;
 use self::url::Issuer;
 use crate::activity::Activity;
 use crate::status::Status;
@@ -148,6 +152,7 @@ impl Builder {
     pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
         let mut expected = self.expected()?;
         expected.activity = self.net.report_activity.then(|| Arc::new(Activity::new()));
+        expected.asks = self.net.api_key.is_some() || self.net.feed.api_key.is_some();
         let expected = Arc::new(expected);
         let issuer = match &self.net.through {
             Some(url) => Issuer::through(&self.issuer, url)?,
@@ -164,6 +169,9 @@ impl Builder {
             (false, _) => None,
         };
         let follows_with = options.api_key.as_deref().map(authorization).transpose()?;
+        let tickets = authorization_of_questions
+            .clone()
+            .map(|key| Tickets::new(Arc::clone(&http), issuer.clone(), key));
         let questions =
             authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
         let (sender, fetched) = watch::channel(Fetched::default());
@@ -200,6 +208,7 @@ impl Builder {
             wanted,
             fetched,
             questions,
+            tickets,
             interval,
             _tasks: tasks,
             feed,
@@ -218,10 +227,11 @@ fn authorization(api_key: &str) -> Result<HeaderValue, SetupError> {
 
 impl Verifier {
     /// Checks a token and asks about it what the verifier does not know by itself: a key that is newer than
-    /// its own, and whether the session lives.
+    /// its own, whether the session lives, and what a token stands for that is opaque, or stale and lasting.
     ///
     /// Without [`Builder::feed`] every request under a policy other than [`Policy::offline`] is asked about; with it
-    /// only those under [`Policy::bounded`] while the feed is late.
+    /// only those under [`Policy::bounded`] while the feed is late, and each token of the two kinds whenever nothing
+    /// that was told of it holds any more.
     ///
     /// # Errors
     /// Why the request is not let in. An authority that cannot be reached is [`Rejected::Unverifiable`].
@@ -239,18 +249,20 @@ impl Verifier {
         presented: &Presented<'_>,
         policy: &Policy,
     ) -> Result<Verified, Rejected> {
-        let (verified, standing) = match self.genuine(presented, policy) {
+        let looked = match self.genuine(presented, policy) {
             Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
                 self.newer_keys().await;
-                self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
+                self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))
             }
-            checked => checked.map_err(settled)?,
+            checked => checked.map_err(settled),
         };
-        match standing {
-            Err(Rejected::Ask) => self.ask(presented.token).await?,
-            told => told?,
-        }
-        policy.permits(&verified.claims())?;
+        let verified = match looked {
+            Ok((verified, Ok(()))) => verified,
+            Ok((signed, Err(Rejected::Ask))) => self.ask(presented, policy, Some(signed)).await?,
+            Err(Rejected::Ask) => self.ask(presented, policy, None).await?,
+            Ok((_, Err(rejected))) | Err(rejected) => return Err(rejected),
+        };
+        policy.permits(&verified.claims(), self.now().wall)?;
         self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
     }
@@ -302,18 +314,6 @@ impl Verifier {
             false => rejected,
         }
     }
-
-    async fn ask(&self, token: &str) -> Result<(), Rejected> {
-        let answer = match &self.net {
-            Some(net) => net.ask(token).await,
-            None => Answer::None,
-        };
-        match answer {
-            Answer::Active => Ok(()),
-            Answer::Inactive => Err(Rejected::Revoked { ended: None }),
-            Answer::None => Err(Rejected::Unverifiable(Unknown::Session)),
-        }
-    }
 }
 
 /// The network half of a verifier; its tasks end with it.
@@ -321,6 +321,7 @@ pub(crate) struct Net {
     wanted: Arc<Notify>,
     fetched: watch::Receiver<Fetched>,
     questions: Option<Questions>,
+    tickets: Option<Tickets>,
     interval: Duration,
     _tasks: JoinSet<()>,
     feed: Option<Feed>,
@@ -378,10 +379,10 @@ impl Net {
         last.map_or(Err(FetchError::Unreachable), |(_, outcome)| outcome)
     }
 
-    async fn ask(&self, token: &str) -> Answer {
+    async fn ask(&self, about: About<'_>) -> Answer {
         let at: Option<Uri> = self.fetched.borrow().introspection.clone();
         match (&self.questions, at) {
-            (Some(questions), Some(at)) => questions.ask(&at, token).await,
+            (Some(questions), Some(at)) => questions.ask(&at, about).await,
             (None, _) => {
                 tracing::debug!("no API key to ask the authority with");
                 Answer::None

@@ -1,12 +1,13 @@
 //! Asking the authority about a token (RFC 7662).
 
 use super::http::{FetchError, Http};
+use bytes::Bytes;
 use http::{HeaderValue, Uri};
-use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use symbolon_wire::Introspected;
 use tokio::sync::{Mutex as Turn, Semaphore};
 
 /// How many requests may wait for an answer. Inclusive; one more is refused at once, since whatever
@@ -16,14 +17,19 @@ pub(crate) const WAITING_MAX: usize = 1024;
 /// How many questions may be open at once, over all tokens. Inclusive.
 pub(crate) const OPEN_MAX: usize = 64;
 
+/// How many of either may be about tokens of which nothing is known but their form, in hundredths: an opaque token
+/// cannot be told from a stranger's text without asking, and whoever sends such text must not keep those from being
+/// asked about who were let in before. Inclusive.
+const STRANGERS: usize = 50;
+
 /// How long a request waits, its turn included. Inclusive.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// What the authority says of a token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
-    /// Its session lives.
-    Active,
+    /// Its session lives. The body, which says what else holds of it.
+    Active(Bytes),
     /// It does not; introspection tells no reason.
     Inactive,
     /// It could not say.
@@ -41,6 +47,16 @@ pub(crate) struct Questions {
     lines: Mutex<HashMap<Box<str>, Arc<Line>>>,
     waiting: Semaphore,
     open: Semaphore,
+    strangers_waiting: Semaphore,
+    strangers_open: Semaphore,
+}
+
+/// A token to be asked about.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) token: &'a str,
+    /// It was verified, or the authority has told of it before: it is not just any text.
+    pub(crate) is_known: bool,
 }
 
 /// Those who ask about one token.
@@ -61,41 +77,50 @@ impl Questions {
             lines: Mutex::default(),
             waiting: Semaphore::new(WAITING_MAX),
             open: Semaphore::new(OPEN_MAX),
+            strangers_waiting: Semaphore::new(WAITING_MAX * STRANGERS / 100),
+            strangers_open: Semaphore::new(OPEN_MAX * STRANGERS / 100),
         }
     }
 
-    /// Asks about a token that was verified: strangers' text never gets here.
-    pub(crate) async fn ask(&self, at: &Uri, token: &str) -> Answer {
-        let Ok(_place) = self.waiting.try_acquire() else {
+    /// Asks about a token that was verified, or that has the form of an opaque one: no other text gets here.
+    pub(crate) async fn ask(&self, at: &Uri, about: About<'_>) -> Answer {
+        let strange = (!about.is_known).then(|| self.strangers_waiting.try_acquire());
+        let (Ok(_place), Ok(_among_strangers)) = (self.waiting.try_acquire(), strange.transpose())
+        else {
             tracing::warn!(waiting = WAITING_MAX, "too many requests wait for the authority");
             return Answer::None;
         };
-        let standing = self.stand(token);
-        let answer = self.in_turn(&standing.line, at, token);
+        let standing = self.stand(about.token);
+        let answer = self.in_turn(&standing.line, at, about);
         tokio::time::timeout(ANSWER_MAX, answer).await.unwrap_or(Answer::None)
     }
 
-    async fn in_turn(&self, line: &Line, at: &Uri, token: &str) -> Answer {
+    async fn in_turn(&self, line: &Line, at: &Uri, about: About<'_>) -> Answer {
         let begun_before_us = line.begun.load(Ordering::Acquire);
         let mut last = line.turn.lock().await;
-        if let Some((number, answer)) = *last
-            && begun_before_us < number
+        if let Some((number, answer)) = &*last
+            && begun_before_us < *number
         {
-            return answer;
+            return answer.clone();
         }
         let number = line.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let answer = self.question(at, token).await;
-        *last = Some((number, answer));
+        let answer = self.question(at, about).await;
+        *last = Some((number, answer.clone()));
         answer
     }
 
-    async fn question(&self, at: &Uri, token: &str) -> Answer {
-        let Ok(_permit) = self.open.acquire().await else {
+    async fn question(&self, at: &Uri, About { token, is_known }: About<'_>) -> Answer {
+        let strange = match is_known {
+            true => None,
+            false => Some(self.strangers_open.acquire().await),
+        };
+        let (Ok(_among_strangers), Ok(_permit)) = (strange.transpose(), self.open.acquire().await)
+        else {
             return Answer::None;
         };
         let form = format!("token={token}&token_type_hint=access_token");
         let answered = self.http.post_form(at, &self.authorization, form, ANSWER_MAX).await;
-        match answered.map(|text| read(&text)) {
+        match answered.map(read) {
             Ok(answer) => answer,
             Err(why) => {
                 log(&why);
@@ -128,13 +153,15 @@ impl Drop for Standing<'_> {
     }
 }
 
-/// Only `true` is yes and only `false` is no: whatever else came is no answer.
-fn read(text: &[u8]) -> Answer {
-    let object: Option<Map<String, Value>> = serde_json::from_slice(text).ok();
-    match object.as_ref().and_then(|object| object.get("active")).and_then(Value::as_bool) {
-        Some(true) => Answer::Active,
-        Some(false) => Answer::Inactive,
-        None => Answer::None,
+/// What is neither yes nor no is no answer.
+fn read(body: Bytes) -> Answer {
+    match Introspected::parse(&body) {
+        Ok(Introspected::Active(_)) => Answer::Active(body),
+        Ok(Introspected::Inactive) => Answer::Inactive,
+        Err(why) => {
+            tracing::warn!(%why, "the authority's answer about a token cannot be read");
+            Answer::None
+        }
     }
 }
 
@@ -150,28 +177,5 @@ fn log(why: &FetchError) {
         | FetchError::Metadata(_)
         | FetchError::Keys(_)
         | FetchError::Feed(_) => tracing::warn!(%why, "a token could not be asked about"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_true_is_yes_and_only_false_is_no() {
-        for (text, answer) in [
-            (r#"{"active":true,"sub":"42"}"#, Answer::Active),
-            (r#"{"active":false}"#, Answer::Inactive),
-            (r#"{"active":"true"}"#, Answer::None),
-            (r#"{"active":1}"#, Answer::None),
-            (r#"{"active":null}"#, Answer::None),
-            ("{}", Answer::None),
-            ("[true]", Answer::None),
-            ("true", Answer::None),
-            ("", Answer::None),
-            ("{\"active\":true", Answer::None),
-        ] {
-            assert_eq!(read(text.as_bytes()), answer, "{text}");
-        }
     }
 }

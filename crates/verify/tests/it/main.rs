@@ -18,10 +18,15 @@ mod mirror;
 mod model;
 mod offline;
 #[cfg(feature = "net")]
+mod opaque;
+#[cfg(feature = "net")]
 mod relay;
 mod script;
 #[cfg(feature = "net")]
 mod sender;
 #[cfg(feature = "net")]
 mod sessions;
+#[cfg(feature = "net")]
+mod tickets;
 mod tokens;
+mod told;

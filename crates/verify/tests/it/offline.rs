@@ -309,6 +309,50 @@ fn scopes_and_roles_must_all_be_there_whole() {
 }
 
 #[test]
+fn an_authentication_that_is_older_than_the_route_allows_is_asked_for_again() {
+    let key = key(Algorithm::EdDsa);
+    let auth_time = (ISSUED - 60).to_string();
+    let (verifier, own) = (verifier(&key), token(&key, &[("auth_time", &auth_time)]));
+    let policy = Policy::offline().require_recent(Duration::from_millis(120_900));
+    let check = |policy: &Policy, token: &str, seconds| {
+        verifier.check(&Presented::bearer(token), policy, at(seconds), |_| ())
+    };
+    let max_age = Some(Duration::from_secs(120));
+    let again = Rejected::InsufficientAuthentication { max_age, acr: "".into() };
+    for warm in [false, true] {
+        assert_eq!(check(&policy, &own, 60), Ok(()), "{warm}");
+        assert_eq!(check(&policy, &own, 61), Err(again.clone()), "{warm}");
+    }
+    assert_eq!(check(&policy.clone().leeway(Duration::from_secs(5)), &own, 65), Ok(()));
+    let of_a_client = token(&key, &[("auth_time", "")]);
+    assert_eq!(check(&policy, &of_a_client, 1), Err(again.clone()));
+    let lacking = Rejected::InsufficientScope { needed: "refund".into() };
+    assert_eq!(check(&policy.scope("refund"), &own, 200), Err(lacking), "rights come first");
+    assert_eq!(
+        again.challenge(),
+        r#"Bearer error="insufficient_user_authentication", max_age="120""#
+    );
+}
+
+#[test]
+fn a_level_suffices_if_it_is_named_and_levels_have_no_order() {
+    let key = key(Algorithm::EdDsa);
+    let verifier = verifier(&key);
+    let check = |levels: &[&str], acr: &str| {
+        let (token, policy) = (token(&key, &[("acr", acr)]), Policy::offline().require_acr(levels));
+        verifier.check(&Presented::bearer(&token), &policy, at(1), |_| ()).err()
+    };
+    let asked =
+        |acr: &str| Some(Rejected::InsufficientAuthentication { max_age: None, acr: acr.into() });
+    assert_eq!(check(&["2", "3"], "\"3\""), None);
+    assert_eq!(check(&["2"], "\"3\""), asked("2"));
+    assert_eq!(check(&["2", "3"], "\"1\""), asked("2 3"));
+    assert_eq!(check(&["2", "3"], "\"2 3\""), asked("2 3"));
+    assert_eq!(check(&["2"], ""), asked("2"));
+    assert_eq!(check(&[], ""), None);
+}
+
+#[test]
 fn keys_are_replaced_whole() {
     let (old, new) = (key(Algorithm::EdDsa), key(Algorithm::EdDsa));
     let verifier = verifier(&old);

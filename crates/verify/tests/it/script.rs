@@ -71,12 +71,23 @@ impl Script {
         self.revoke(Target::Subject(subject, below), Reason::Banned);
     }
 
+    /// Changes what the subject may do, for the time of that number.
+    pub(crate) fn change(&mut self, subject: &str, counter: u64) {
+        let below = Below { epoch: self.epoch, counter };
+        let subject = Subject::parse(subject).ok().unwrap();
+        self.tell(Target::Subject(subject, below), Effect::Stale, Reason::PermissionsChanged);
+    }
+
     fn revoke(&mut self, target: Target, reason: Reason) {
+        self.tell(target, Effect::Revoked, reason);
+    }
+
+    fn tell(&mut self, target: Target, effect: Effect, reason: Reason) {
         let event = Event {
             at: self.now(),
             target,
             whose: None,
-            effect: Effect::Revoked,
+            effect,
             reason,
             expires_at: self.now().after(Duration::from_secs(3600)),
             act: Act::authority(),

@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame as Piece, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,7 +22,7 @@ use symbolon_wire::SigningKey;
 use symbolon_wire::feed::Frame;
 use symbolon_wire::key_set_json;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -51,6 +52,8 @@ struct State {
     asked: Vec<String>,
     applied: Vec<Value>,
     ended: Value,
+    introspected: HashMap<String, String>,
+    gate: Option<Arc<Semaphore>>,
     extra: Vec<Frame>,
     authorization: String,
 }
@@ -171,6 +174,16 @@ impl Sender {
         self.state.lock().unwrap().ended = answer;
     }
 
+    /// What is answered about a token from now on; every other one is active, and nothing more is said.
+    pub(crate) fn says(&self, token: &str, body: &str) {
+        self.state.lock().unwrap().introspected.insert(token.to_owned(), body.to_owned());
+    }
+
+    /// Answers about tokens wait here once they are made.
+    pub(crate) fn holds_back(&self, gate: &Arc<Semaphore>) {
+        self.state.lock().unwrap().gate = Some(Arc::clone(gate));
+    }
+
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.state.lock().unwrap().asked.iter().filter(|asked| *asked == path).count()
     }
@@ -226,7 +239,7 @@ impl Sender {
         Ok(match &*path {
             METADATA => answered(200, self.metadata()),
             JWKS => answered(200, self.keys.lock().unwrap().clone()),
-            INTROSPECT => answered(200, r#"{"active":true}"#),
+            INTROSPECT => answered(200, self.introspect(&body).await),
             SNAPSHOT => answered(200, self.script().snapshot()),
             STREAM => self.stream(query("after").unwrap()),
             POLL => self.poll(&query("after").unwrap(), query("wait"), query("nonce")).await,
@@ -242,6 +255,19 @@ impl Sender {
             }
             _ => answered(404, ""),
         })
+    }
+
+    async fn introspect(&self, form: &Bytes) -> String {
+        let form = String::from_utf8(form.to_vec()).unwrap();
+        let token = form.strip_prefix("token=").unwrap().split('&').next().unwrap().to_owned();
+        let (body, gate) = {
+            let state = self.state.lock().unwrap();
+            (state.introspected.get(&token).cloned(), state.gate.clone())
+        };
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        body.unwrap_or_else(|| r#"{"active":true}"#.to_owned())
     }
 
     fn metadata(&self) -> String {

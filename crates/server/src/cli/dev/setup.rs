@@ -106,12 +106,11 @@ fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str)
     let issuer = authority_url(*api);
     let database = format!("sqlite:{}", directory.database().display());
     let store = args.store.clone().unwrap_or(database);
-    let preset = args.preset.unwrap_or(Preset::DualToken).as_str();
     let ttl = args.access_token_ttl.unwrap_or(ClientPolicy::default().access_ttl);
-    let web = grace(args, ttl, Duration::from_secs(10));
+    let origins = origins(&[api.port(), demo.port(), second_demo.port(), 5173, 3000]);
+    let web = web(args, ttl, &origins, secret_hash);
     let app = grace(args, ttl, Duration::from_secs(120));
     let (ttl, store) = (duration_text(ttl), quoted(&store));
-    let origins = origins(&[api.port(), demo.port(), second_demo.port(), 5173, 3000]);
     format!(
         r#"
 issuer = "{issuer}"
@@ -126,13 +125,9 @@ typ = "at+jwt"
 
 [[clients]]
 client_id = "web"
-preset = "{preset}"
-origins = [{origins}]
 audience = ["demo-api"]
 scope = "orders:read"
-access_token = {{ ttl = "{ttl}" }}
-refresh = {{ grace = "{web}" }}
-
+{web}
 [[clients]]
 client_id = "app"
 preset = "dual-token"
@@ -167,6 +162,28 @@ name = "everything"
 prefix = "/"
 "#
     )
+}
+
+/// The preset of `web`, and what the flags say of it. As a service it has the secret of client `service`.
+fn web(args: &DevArgs, ttl: Duration, origins: &str, secret_hash: &str) -> String {
+    let preset = args.preset.unwrap_or(Preset::DualToken);
+    let (name, life) = (preset.as_str(), duration_text(ttl));
+    let lives = match preset.has_refresh_tokens() {
+        true => format!(
+            "access_token = {{ ttl = \"{life}\" }}\nrefresh = {{ grace = \"{}\" }}\n",
+            grace(args, ttl, Duration::from_secs(10))
+        ),
+        // Of its own, if none is asked for.
+        false if args.access_token_ttl.is_some() => {
+            format!("access_token = {{ ttl = \"{life}\" }}\n")
+        }
+        false => String::new(),
+    };
+    let known_by = match preset.has_sessions() {
+        true => format!("origins = [{origins}]"),
+        false => format!("secret_hash = \"{secret_hash}\""),
+    };
+    format!("preset = \"{name}\"\n{known_by}\n{lives}")
 }
 
 /// A window that was asked for is taken at its word; the usual one shrinks with a short token.

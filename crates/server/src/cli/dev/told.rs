@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::setup::{Ports, Setup, authority_url};
 use crate::cli::out;
-use crate::config::Client;
+use crate::config::{Client, Preset};
 use serde_json::{Map, Value, json};
 
 /// Everything that a person or a program needs to go on.
@@ -45,8 +45,8 @@ impl Told<'_> {
             "origins": client.origins,
             "audience": client.audience,
         });
-        if let (true, Some(secret)) = (client.id.as_str() == "service", &self.setup.service_secret)
-        {
+        let has_it = client.preset == Preset::Service;
+        if let (true, Some(secret)) = (has_it, &self.setup.service_secret) {
             shown["client_secret"] = secret.expose().into();
         }
         (client.id.as_str().to_owned(), shown)

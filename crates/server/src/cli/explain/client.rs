@@ -1,13 +1,20 @@
-//! What a client's settings mean, and what they cost.
+//! What a client's settings mean, what they cost, and what a thief gets.
+
+mod costs;
+mod instead;
+mod thefts;
 
 use crate::cli::config::load;
 use crate::cli::dev::setup::usual;
 use crate::cli::{ConfigArgs, Failure, out};
 use crate::config::{Client, Config, Preset, duration_text};
 use clap::Args;
+use costs::{Carried, Costs, Life, Traffic};
+use instead::{Instead, instead};
 use serde::Serialize;
 use symbolon_core::device::Overflow;
-use symbolon_core::{ClientId, Duration, Replay};
+use symbolon_core::{ClientId, ClientPolicy, Duration, Replay};
+use thefts::{Theft, thefts, weaker_by};
 
 /// About how many bytes of the store a session takes; measured in docs/benchmarks.md.
 const SESSION_BYTES: u64 = 250;
@@ -35,6 +42,18 @@ struct Line {
     means: String,
 }
 
+/// All that is told of a client.
+#[derive(Serialize)]
+struct Explained {
+    client_id: String,
+    preset: &'static str,
+    settings: Vec<Line>,
+    costs: Costs,
+    thefts: Vec<Theft>,
+    weaker_by: Vec<String>,
+    instead: Vec<Instead>,
+}
+
 /// Explains a client; needs no authority.
 ///
 /// # Errors
@@ -47,14 +66,78 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
         return Err(Failure::refused(format!("there is no client {:?}", args.id))
             .next(format!("name one of {}", known.join(", "))));
     };
-    let lines = explain(client, args.preset.unwrap_or(client.preset));
-    if args.json {
-        out::json(&lines);
-        return Ok(());
+    let explained = Explained::of(&config, &under(client, args.preset));
+    match args.json {
+        true => out::json(&explained),
+        false => explained.say(),
     }
-    let row = |line: Line| vec![line.setting.to_owned(), line.value, line.means];
-    out::table(&["SETTING", "VALUE", "WHAT IT MEANS"], lines.into_iter().map(row).collect());
     Ok(())
+}
+
+/// The client as if it had that preset: with the lives that are usual there, if it is another.
+fn under(client: &Client, preset: Option<Preset>) -> Client {
+    let Some(preset) = preset.filter(|preset| *preset != client.preset) else {
+        return client.clone();
+    };
+    let ClientPolicy { scope, devices, .. } = client.policy.clone();
+    Client { preset, policy: ClientPolicy { scope, devices, ..preset.policy() }, ..client.clone() }
+}
+
+impl Explained {
+    fn of(config: &Config, client: &Client) -> Self {
+        Self {
+            client_id: client.id.as_str().to_owned(),
+            preset: client.preset.as_str(),
+            settings: settings(client),
+            costs: Costs::of(config, client),
+            thefts: thefts(config, client),
+            weaker_by: weaker_by(config, client),
+            instead: instead(client.preset),
+        }
+    }
+
+    fn say(self) {
+        let row = |line: Line| vec![line.setting.to_owned(), line.value, line.means];
+        out::table(
+            &["SETTING", "VALUE", "WHAT IT MEANS"],
+            self.settings.into_iter().map(row).collect(),
+        );
+        say_costs(self.costs);
+        let row = |theft: Theft| vec![theft.stolen.to_owned(), theft.worth];
+        section(&["STOLEN", "WHAT IT IS WORTH"], self.thefts.into_iter().map(row).collect());
+        out::line("");
+        match &*self.weaker_by {
+            [] => out::line("No setting makes that more than it would have to be."),
+            weaker => {
+                out::line("More than it would have to be, by");
+                weaker.iter().for_each(|setting| out::line(format!("  {setting}")));
+            }
+        }
+        let row = |own: Instead| {
+            vec![own.when.to_owned(), own.preset.as_str().to_owned(), own.because.to_owned()]
+        };
+        section(&["IF", "BETTER", "SINCE"], self.instead.into_iter().map(row).collect());
+    }
+}
+
+fn say_costs(costs: Costs) {
+    let row = |life: Life| vec![life.of.to_owned(), life.most(), life.means];
+    let lives = costs.revoked_lives.into_iter().map(row).collect();
+    section(&["A SERVICE THAT", "LETS A KICKED PERSON IN FOR", ""], lives);
+    out::line("");
+    out::line(format!("A verifier needs to reach: {}.", costs.online));
+    let row =
+        |own: Traffic| vec![own.checked.to_owned(), own.reads.to_string(), own.writes.to_string()];
+    let head = ["1,000 REQUESTS OF ONE PERSON, ONE IN 10 S, CHECKED", "STORE READS", "WRITES"];
+    section(&head, costs.per_1000_requests.into_iter().map(row).collect());
+    let row =
+        |own: Carried| vec![own.what.to_owned(), format!("~{}", own.bytes), own.when.to_owned()];
+    section(&["CARRIES", "BYTES", "WHEN"], costs.bytes.into_iter().map(row).collect());
+}
+
+fn section(head: &[&str], rows: Vec<Vec<String>>) {
+    out::line("");
+    out::table(head, rows);
 }
 
 /// The configuration that is named or lies here; else `dev`'s.
@@ -66,7 +149,8 @@ fn configuration(args: &ConfigArgs) -> Result<Config, Failure> {
     }
 }
 
-fn explain(client: &Client, preset: Preset) -> Vec<Line> {
+fn settings(client: &Client) -> Vec<Line> {
+    let preset = client.preset;
     let mut lines = vec![
         line(
             "preset",
@@ -75,52 +159,99 @@ fn explain(client: &Client, preset: Preset) -> Vec<Line> {
                 Preset::DualToken => {
                     "a short JWT that services verify alone, and a refresh token that rotates"
                 }
+                Preset::GatewaySession => {
+                    "a cookie that never changes; the gateway turns it into short JWTs for upstreams"
+                }
+                Preset::SlidingSession => {
+                    "one long JWT that never changes and that services verify alone; the server slides its session"
+                }
+                Preset::OpaqueSession => {
+                    "one opaque token that never changes and that the authority is asked about; the server slides its session"
+                }
                 Preset::Service => {
                     "a short JWT for the client's own credentials; no person, no refresh token"
                 }
             },
         ),
-        access_token(client.policy.access_ttl),
+        access_token(preset, client.policy.access_ttl),
     ];
-    if preset.has_refresh_tokens() {
+    if preset.has_sessions() {
         lines.extend(sessions(client));
     }
     lines.push(line(
         "secret",
         if client.is_confidential() { "held" } else { "none" },
         match client.is_confidential() {
-            true => "a confidential client: whoever steals a refresh token needs the secret too",
-            false => {
-                "a public client: whoever steals a refresh token can use it until it is found out"
+            true => {
+                "a confidential client: it shows a secret where it renews or signs in by itself"
             }
+            false => "a public client: nothing but its tokens says that it is this one",
         },
     ));
     lines
 }
 
-fn access_token(ttl: Duration) -> Line {
+fn access_token(preset: Preset, ttl: Duration) -> Line {
     let per_hour = 3_600_000 / u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
     let load = 1_000_000 * 1000 / u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
     let ttl = duration_text(ttl);
-    let means = format!(
-        "a service that verifies alone and never asks accepts a kicked person for up to {ttl}, one \
-         that introspects not at all; {per_hour} renewals an hour for each active person, {load} a \
-         second for a million"
-    );
+    let means = match preset {
+        Preset::DualToken | Preset::Service => format!(
+            "a token lives for so long; {per_hour} renewals an hour for each who is active, {load} a second for a \
+             million"
+        ),
+        Preset::GatewaySession => {
+            "the short token behind the gateway lives for so long; nobody outside sees it"
+                .to_owned()
+        }
+        Preset::SlidingSession => {
+            "the one token lives for so long, and so does its session".to_owned()
+        }
+        Preset::OpaqueSession => {
+            "an answer about a token may be believed for so long, by whoever follows the feed"
+                .to_owned()
+        }
+    };
     Line { setting: "access_token.ttl", value: ttl, means }
 }
 
 fn sessions(client: &Client) -> Vec<Line> {
     let policy = &client.policy;
-    let grace = duration_text(policy.grace);
     let megabytes = SESSION_BYTES * 1_000_000 / 1_000_000;
-    vec![
+    let mut lines = vec![
         line("refresh.idle", &duration_text(policy.idle), "unused for so long, a session ends"),
         line(
             "refresh.absolute",
             &duration_text(policy.absolute),
             "so old, a session ends however much it is used: the longest that a thief who is never noticed stays",
         ),
+    ];
+    if client.preset.has_refresh_tokens() {
+        lines.extend(rotation(policy));
+    }
+    lines.push(line(
+        "devices.per_subject",
+        &policy.devices.per_subject.to_string(),
+        match policy.devices.overflow {
+            Overflow::EvictIdle => "one sign-in more ends the session unused for longest",
+            Overflow::EvictOldest => "one sign-in more ends the oldest session",
+            Overflow::Refuse => {
+                "one sign-in more is refused: a lost device keeps its owner out until a session ends"
+            }
+        },
+    ));
+    lines.push(Line {
+        setting: "store",
+        value: format!("~{SESSION_BYTES} B a session"),
+        means: format!("about {megabytes} MB for a million sessions; renewing adds nothing"),
+    });
+    lines
+}
+
+/// What there is where tokens are renewed by the client.
+fn rotation(policy: &ClientPolicy) -> [Line; 2] {
+    let grace = duration_text(policy.grace);
+    [
         Line {
             setting: "refresh.grace",
             means: format!(
@@ -130,7 +261,7 @@ fn sessions(client: &Client) -> Vec<Line> {
         },
         line(
             "refresh.replay",
-            replay_word(policy.replay),
+            policy.replay.as_str(),
             match policy.replay {
                 Replay::Enforce => {
                     "a used refresh token that comes back later ends its session: theft is found, and a client that restores old state signs in again"
@@ -143,31 +274,7 @@ fn sessions(client: &Client) -> Vec<Line> {
                 }
             },
         ),
-        line(
-            "devices.per_subject",
-            &policy.devices.per_subject.to_string(),
-            match policy.devices.overflow {
-                Overflow::EvictIdle => "one sign-in more ends the session unused for longest",
-                Overflow::EvictOldest => "one sign-in more ends the oldest session",
-                Overflow::Refuse => {
-                    "one sign-in more is refused: a lost device keeps its owner out until a session ends"
-                }
-            },
-        ),
-        Line {
-            setting: "store",
-            value: format!("~{SESSION_BYTES} B a session"),
-            means: format!("about {megabytes} MB for a million sessions; renewing adds nothing"),
-        },
     ]
-}
-
-const fn replay_word(replay: Replay) -> &'static str {
-    match replay {
-        Replay::Enforce => "enforce",
-        Replay::Report => "report",
-        Replay::Off => "off",
-    }
 }
 
 fn line(setting: &'static str, value: &str, means: &str) -> Line {
@@ -176,6 +283,5 @@ fn line(setting: &'static str, value: &str, means: &str) -> Line {
 
 fn preset(word: &str) -> Result<Preset, String> {
     let words: Vec<_> = Preset::ALL.iter().map(|preset| preset.as_str()).collect();
-    let found = Preset::ALL.into_iter().find(|preset| preset.as_str() == word);
-    found.ok_or_else(|| format!("is none of {}", words.join(", ")))
+    Preset::parse(word).ok_or_else(|| format!("is none of {}", words.join(", ")))
 }

@@ -8,8 +8,8 @@ use crate::clock::civil_now;
 use serde_json::json;
 use symbolon_core::Ver;
 use symbolon_wire::{
-    Algorithm, KeySet, ParsedClaims, UnverifiedAccessToken, UnverifiedRefreshToken,
-    session_id_text, unverified_api_key_id, verify,
+    Algorithm, HandleKind, KeySet, ParsedClaims, UnverifiedAccessToken, UnverifiedRefreshToken,
+    session_id_text, unverified_api_key_id, unverified_handle, verify,
 };
 
 /// Explains a token; the text itself is never repeated. What it says by itself is told even where nobody
@@ -20,15 +20,33 @@ use symbolon_wire::{
 pub(super) async fn explain(text: &str, asking: Option<Asking>) -> Result<Told, Failure> {
     match text {
         text if text.starts_with("sym_rt_") => refresh_token(text, asking).await,
+        text if text.starts_with("sym_at_") => opaque_token(text, asking).await,
         text if text.starts_with("sym_ak_") => api_key(text).map(Told::Whole),
         text if text.starts_with("sym_cs_") => {
             let mut told = Explanation::new("a client secret");
             told.so("It names nobody; the client whose configuration has its hash may use it.");
             Ok(Told::Whole(told))
         }
+        text if text.starts_with("sym_op_") => {
+            Ok(Told::Whole(once("an operation token", OPERATION)))
+        }
+        text if text.starts_with("sym_tk_") => Ok(Told::Whole(once("a ticket", TICKET))),
         text => access_token(text, asking).await,
     }
 }
+
+/// What is good once says nothing that its finder could use.
+fn once(what: &'static str, so: &str) -> Explanation {
+    let mut told = Explanation::new(what);
+    told.so(so);
+    told
+}
+
+const OPERATION: &str = "It is good for one request of one session, once, for a minute at most. A service redeems it with \
+                         POST /v1/operations/redeem just before it acts.";
+
+const TICKET: &str = "It is good for one request without a header, once, for half a minute at most; a gateway or a service \
+                      redeems it. In a log it is worth nothing any more.";
 
 fn api_key(text: &str) -> Result<Explanation, Failure> {
     let id = unverified_api_key_id(text).map_err(|_| no_token("it is cut off or changed"))?;
@@ -60,6 +78,24 @@ async fn refresh_token(text: &str, asking: Option<Asking>) -> Result<Told, Failu
         told.so(generations(u64::from(token.generation.0), newest));
     }
     Ok(Told::Whole(told))
+}
+
+/// It names its session and nothing else, so the session's story is its own.
+async fn opaque_token(text: &str, asking: Option<Asking>) -> Result<Told, Failure> {
+    let sid = unverified_handle(HandleKind::AccessToken, text);
+    let sid = session_id_text(sid.map_err(|_| no_token("it is cut off or changed"))?);
+    let mut told =
+        Explanation::new("an opaque access token; whether it is genuine was not checked");
+    told.fact("session_id", &*sid);
+    told.so("It stays the same as long as its session, and is worth what the session is worth.");
+    let Some(mut asking) = asking else {
+        told.so(ASK_TOO);
+        return Ok(Told::Whole(told));
+    };
+    match story::of_session(&mut asking, &sid, &mut told).await {
+        Ok(_) => Ok(Told::Whole(told)),
+        Err(why) => Ok(part(told, why)),
+    }
 }
 
 /// What the token says by itself, and that the authority had nothing to add to it.
@@ -170,7 +206,7 @@ const ASK_TOO: &str = "Whether its session is alive only the authority knows: se
                        SYMBOLON_API_KEY (scopes sessions:read, events:read) and ask again.";
 
 fn no_token(why: &str) -> Failure {
-    Failure::refused("this is no token that can be read")
-        .because(why)
-        .next("give a whole access token (JWT), sym_rt_\u{2026} or sym_ak_\u{2026}")
+    Failure::refused("this is no token that can be read").because(why).next(
+        "give a whole access token (JWT or sym_at_\u{2026}), sym_rt_\u{2026} or sym_ak_\u{2026}",
+    )
 }

@@ -1,7 +1,8 @@
 //! What a proxy is told: who it is, for the upstream; or what to send back.
 
+use super::behind::Shown;
 use super::described::Unknown;
-use super::{Admitted, Refused};
+use super::{Admitted, Refused, proved};
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
 use axum::body::Body;
@@ -11,8 +12,10 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::borrow::Cow;
 use std::sync::Arc;
+use symbolon_core::csrf::Forgery;
 use symbolon_core::target::Ambiguous;
 use symbolon_verify::Rejected;
+use symbolon_wire::Malformed;
 
 /// The headers that tell an upstream who asks. A proxy removes whatever its clients send under these names.
 pub(super) static IDENTITY: [HeaderName; 6] = [SUBJECT, SESSION, CLIENT, SCOPE, ROLES, TOKEN];
@@ -31,8 +34,8 @@ const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 pub(super) enum Outcome<'h> {
     /// Everybody passes.
     Public,
-    /// This one passes, with the token that was shown.
-    Admitted(Admitted, &'h str),
+    /// This one passes, with this token.
+    Admitted(Admitted, Shown<'h>),
     /// No rule decides about it.
     Undecided(Undecided),
     /// What it shows is not enough.
@@ -76,7 +79,12 @@ impl<'h> Answer<'h> {
             Outcome::Undecided(Undecided::Ambiguous(_) | Undecided::OtherCase) => "ambiguous",
             Outcome::Undecided(Undecided::NoRule) => "no_rule",
             Outcome::Refused(Refused::Fault(_)) => "fault",
+            Outcome::Refused(Refused::Forged(_)) => "csrf",
+            Outcome::Refused(Refused::Cookie(_) | Refused::TwoCredentials) => "unauthenticated",
             Outcome::Refused(Refused::Rejected(Rejected::InsufficientScope { .. })) => "forbidden",
+            Outcome::Refused(Refused::Rejected(Rejected::InsufficientAuthentication {
+                ..
+            })) => "step_up",
             Outcome::Refused(Refused::Rejected(_)) => "unauthenticated",
         }
     }
@@ -99,7 +107,7 @@ impl<'h> Answer<'h> {
     pub(super) fn identity(&self) -> Option<HeaderMap> {
         match &self.outcome {
             Outcome::Public => Some(HeaderMap::new()),
-            Outcome::Admitted(admitted, token) => Some(identity(admitted, token)),
+            Outcome::Admitted(admitted, shown) => Some(identity(admitted, shown.text())),
             Outcome::Undecided(_) | Outcome::Refused(_) => None,
         }
     }
@@ -110,6 +118,11 @@ impl<'h> Answer<'h> {
             Outcome::Public | Outcome::Admitted(..) => return StatusCode::OK.into_response(),
             Outcome::Undecided(undecided) => undecided.problem(),
             Outcome::Refused(Refused::Fault(fault)) => fault.clone().into(),
+            Outcome::Refused(Refused::Cookie(malformed)) => cookie(malformed),
+            Outcome::Refused(Refused::TwoCredentials) => Problem::unauthorized(
+                "The request shows a token and a cookie, and they are of two sessions. Show one.",
+            ),
+            Outcome::Refused(Refused::Forged(forgery)) => forged(*forgery),
             Outcome::Refused(Refused::Rejected(rejected)) => return self.rejected(rejected),
         };
         problem.into_response()
@@ -117,7 +130,8 @@ impl<'h> Answer<'h> {
 
     fn rejected(&self, rejected: &Rejected) -> Response {
         let insufficient = rejected.status() == StatusCode::FORBIDDEN.as_u16();
-        let login = self.login.as_deref().and_then(|url| HeaderValue::from_str(url).ok());
+        let login = self.login.as_deref().map(|url| proved::login(url, rejected));
+        let login = login.and_then(|url| HeaderValue::from_str(&url).ok());
         if let Some(login) = login.filter(|_| !insufficient) {
             return (StatusCode::FOUND, [(LOCATION, login)]).into_response();
         }
@@ -125,6 +139,8 @@ impl<'h> Answer<'h> {
             Problem::unauthorized("Send `Authorization: Bearer …`.")
         } else if insufficient {
             Problem::forbidden("insufficient-scope", rejected.to_string())
+        } else if let Rejected::InsufficientAuthentication { .. } = rejected {
+            proved::problem(rejected)
         } else {
             Problem::invalid_token(&rejected.to_string())
         };
@@ -153,6 +169,20 @@ impl Undecided {
 fn ambiguous(why: &str) -> Problem {
     let detail = format!("The request could mean two things: {why}.");
     Problem::forbidden("ambiguous-target", detail)
+}
+
+fn cookie(malformed: &Malformed) -> Problem {
+    let detail =
+        format!("`{}` {}. Clear the cookies of this site.", malformed.member(), malformed.why());
+    Problem::unauthorized(&detail)
+}
+
+fn forged(forgery: Forgery) -> Problem {
+    let detail = format!(
+        "Another site may have written this request: {forgery}. Send it from a page whose origin the client \
+         lists in `origins`; a browser without both headers shows the cookie symbolon-csrf in X-Symbolon-CSRF."
+    );
+    Problem::forbidden("csrf", detail)
 }
 
 /// Who asks, for the upstream; what is empty is left out.

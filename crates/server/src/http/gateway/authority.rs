@@ -1,11 +1,13 @@
 //! What a token is worth, by the authority itself: a mirror of its own while that knows all that was committed,
 //! else its keys and the session as the store has it now.
 
-use super::{Admitted, Judges, Judging, Read, Refused};
+use super::{
+    Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Seeking, session, ticket,
+};
 use crate::app::App;
-use crate::http::own_token::OwnToken;
+use crate::http::own_token::{OwnToken, Unheld};
 use serde_json::{Map, Value};
-use symbolon_core::Verdict;
+use symbolon_core::{Fault, Timestamp, Verdict};
 use symbolon_verify::{Distrust, Rejected};
 
 /// Exact at the instant of the answer.
@@ -19,30 +21,54 @@ impl Judges for App {
     fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
         Box::pin(judge(self, token, audience))
     }
+
+    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
+        session::at_once(self, cookie, audience)
+    }
+
+    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
+        Box::pin(session::behind(self, cookie, audience))
+    }
+
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
+        Box::pin(ticket::redeem(self, ticket, audience))
+    }
+
+    fn now(&self) -> Result<Timestamp, Fault> {
+        Self::now(self)
+    }
 }
 
 async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
     let at = app.now()?;
     let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
-    if !token.audience.iter().any(|own| own == audience) {
+    let gone = Rejected::Revoked { ended: None };
+    let held = token.held(app, at).await?.ok_or(gone)?;
+    if !held.audience.iter().any(|own| own == audience) {
         return Err(Rejected::Untrusted(Distrust::Audience).into());
     }
-    if token.expires_at <= at {
-        return Err(Rejected::Expired.into());
-    }
-    if token.claims.contains_key("cnf") {
+    match held.says {
         // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-        return Err(Rejected::Binding.into());
-    }
-    match token.verdict(app, at).await? {
-        Some(Verdict::Live) => Ok(admitted(&token.claims)),
-        Some(Verdict::Stale(_)) => Err(Rejected::Stale.into()),
-        Some(Verdict::Revoked(reason)) => Err(Rejected::Revoked { ended: Some(reason) }.into()),
-        None => Err(Rejected::Revoked { ended: None }.into()),
+        Ok(claims) if claims.contains_key("cnf") => Err(Rejected::Binding.into()),
+        Ok(claims) => {
+            app.feed.own.used(app, held.session.as_ref(), at);
+            Ok(admitted(&claims))
+        }
+        Err(unheld) => Err(rejected(unheld).into()),
     }
 }
 
-fn admitted(claims: &Map<String, Value>) -> Admitted {
+const fn rejected(unheld: Unheld) -> Rejected {
+    match unheld {
+        Unheld::Expired => Rejected::Expired,
+        Unheld::By(Verdict::Stale(_)) => Rejected::Stale,
+        Unheld::By(Verdict::Revoked(reason)) => Rejected::Revoked { ended: Some(reason) },
+        Unheld::By(Verdict::Live) => Rejected::Revoked { ended: None },
+    }
+}
+
+/// What the claims of a token of our own say.
+pub(super) fn admitted(claims: &Map<String, Value>) -> Admitted {
     let text = |name| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
     Admitted::Read(Read {
@@ -51,5 +77,7 @@ fn admitted(claims: &Map<String, Value>) -> Admitted {
         client: text("client_id").unwrap_or_default(),
         scope: text("scope").unwrap_or_default(),
         roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
+        auth_time: claims.get("auth_time").and_then(Value::as_u64).map(Timestamp::from_seconds),
+        acr: text("acr"),
     })
 }

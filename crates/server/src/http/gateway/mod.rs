@@ -6,8 +6,13 @@
 
 mod answer;
 mod authority;
+pub mod behind;
 mod described;
 pub mod ext_authz;
+mod proved;
+pub mod session;
+mod ticket;
+pub mod token;
 pub mod verifier;
 
 use super::serve::Peer;
@@ -17,15 +22,18 @@ use crate::metrics::Metrics;
 use answer::{Answer, Outcome, Undecided};
 use axum::extract::{FromRef, Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use axum::response::Response;
+use behind::{Behind, Shown};
 use described::Described;
 use std::pin::Pin;
 use std::sync::Arc;
-use symbolon_core::Fault;
+use symbolon_core::csrf::Forgery;
 use symbolon_core::gateway::{Asks, Needs, Rule, Unruled};
 use symbolon_core::target::{Ambiguous, Target, is_method};
+use symbolon_core::{Fault, Timestamp};
 use symbolon_verify::{Presented, Rejected, Verified};
+use symbolon_wire::{CookieKind, Cookies, Malformed, SecretText};
 
 /// Who says what a token is worth to an audience.
 pub trait Judges: Send + Sync {
@@ -34,13 +42,37 @@ pub trait Judges: Send + Sync {
 
     /// Says what it is worth.
     fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a>;
+
+    /// The same of a session's cookie: what is known to stand behind it.
+    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie>;
+
+    /// Says what stands behind it.
+    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a>;
+    /// Redeems a ticket, once.
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a>;
+
+    /// What time it is.
+    ///
+    /// # Errors
+    /// The clocks contradict each other.
+    fn now(&self) -> Result<Timestamp, Fault>;
 }
+
+/// Who asks with a cookie, and what stands behind it.
+pub type ByCookie = (Admitted, Arc<Behind>);
+
+/// A judge at work on a cookie.
+pub type Seeking<'a> = Pin<Box<dyn Future<Output = Result<ByCookie, Refused>> + Send + 'a>>;
 
 /// Whoever does, for all who ask.
 pub type Judge = Arc<dyn Judges>;
 
 /// A judge at work.
 pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + Send + 'a>>;
+
+/// A judge at work on a ticket: who it is, and the token that the ticket earned.
+pub type Redeeming<'a> =
+    Pin<Box<dyn Future<Output = Result<(Admitted, SecretText), Refused>> + Send + 'a>>;
 
 /// What a good token says, for the upstream.
 pub enum Admitted {
@@ -63,6 +95,10 @@ pub struct Read {
     pub scope: String,
     /// `roles`.
     pub roles: Vec<String>,
+    /// `auth_time`; a client's own token has none.
+    pub auth_time: Option<Timestamp>,
+    /// `acr`.
+    pub acr: Option<String>,
 }
 
 /// Why a judge does not say yes.
@@ -72,6 +108,12 @@ pub enum Refused {
     Rejected(Rejected),
     /// It could not be found out.
     Fault(Fault),
+    /// The cookies of the request cannot be read.
+    Cookie(Malformed),
+    /// It shows a token and a cookie of two sessions.
+    TwoCredentials,
+    /// Another site may have written the request.
+    Forged(Forgery),
 }
 
 impl From<Rejected> for Refused {
@@ -95,13 +137,16 @@ pub struct Gateway {
     pub judge: Judge,
     /// Where checks are counted.
     pub metrics: Arc<Metrics>,
+    /// How the cookies of sessions are called; `None`: there are none, and nobody looks for them.
+    pub cookies: Option<Cookies>,
 }
 
 impl FromRef<Live> for Gateway {
     fn from_ref(live: &Live) -> Self {
         let app = live.now();
         let (settings, metrics) = (Arc::clone(&app.config.gateway), Arc::clone(&app.metrics));
-        Self { settings, judge: app, metrics }
+        let cookies = app.has_gateway_sessions.then_some(app.cookies);
+        Self { settings, judge: app, metrics, cookies }
     }
 }
 
@@ -128,7 +173,7 @@ impl Gateway {
             Ok(rule) => {
                 let outcome = match &rule.asks {
                     Asks::Nothing => Outcome::Public,
-                    Asks::Token(needs) => self.ask(needs, headers).await,
+                    Asks::Token(needs) => self.ask(needs, described, headers).await,
                 };
                 Answer { rule: Some(Arc::clone(&rule.name)), ..Answer::new(outcome) }
             }
@@ -157,27 +202,92 @@ impl Gateway {
     }
 
     /// Whether what a request shows is enough.
-    async fn ask<'h>(&self, needs: &Needs, headers: &'h HeaderMap) -> Outcome<'h> {
-        let token = match presented(headers) {
-            Ok(presented) => presented.token,
-            Err(rejected) => return Outcome::Refused(rejected.into()),
-        };
-        let judged = match self.judge.at_once(token, &needs.audience) {
-            Some(known) => Ok(known),
-            None => self.judge.judge(token, &needs.audience).await,
-        };
-        match judged {
-            Ok(admitted) if admitted.meets(needs) => Outcome::Admitted(admitted, token),
-            Ok(_) => {
-                let needed = needs.scopes.join(" ").into();
-                Outcome::Refused(Rejected::InsufficientScope { needed }.into())
-            }
+    async fn ask<'h>(
+        &self,
+        needs: &Needs,
+        described: &Described<'_>,
+        headers: &'h HeaderMap,
+    ) -> Outcome<'h> {
+        if let Some(ticket) = ticket::shown(needs, described, headers) {
+            return self.redeem(needs, ticket).await;
+        }
+        match self.judged(&needs.audience, described.method, headers).await {
+            Ok((admitted, shown)) => self.suffices(needs, admitted, shown),
             Err(refused) => Outcome::Refused(refused),
         }
+    }
+
+    /// Whether who it is has enough. Rights come first: stepping up gives nobody a scope.
+    fn suffices<'h>(&self, needs: &Needs, admitted: Admitted, shown: Shown<'h>) -> Outcome<'h> {
+        if !admitted.meets(needs) {
+            let needed = needs.scopes.join(" ").into();
+            return Outcome::Refused(Rejected::InsufficientScope { needed }.into());
+        }
+        match proved::check(needs, &admitted, || self.judge.now()) {
+            Ok(()) => Outcome::Admitted(admitted, shown),
+            Err(refused) => Outcome::Refused(refused),
+        }
+    }
+
+    /// What the one credential of a request is worth. Two are one if they are of one session, and none otherwise,
+    /// since the upstream might take the other one.
+    async fn judged<'h>(
+        &self,
+        audience: &str,
+        method: &str,
+        headers: &'h HeaderMap,
+    ) -> Result<(Admitted, Shown<'h>), Refused> {
+        let Some(cookie) = self.cookie(headers)? else {
+            return self.by_token(audience, headers).await;
+        };
+        let by_token = match headers.contains_key(AUTHORIZATION) {
+            true => Some(self.by_token(audience, headers).await?),
+            false => None,
+        };
+        let (admitted, behind) = match self.judge.behind_at_once(cookie, audience) {
+            Some(known) => known,
+            None => self.judge.behind(cookie, audience).await?,
+        };
+        match by_token {
+            Some(by_token) if by_token.0.session() == admitted.session() => Ok(by_token),
+            Some(_) => Err(Refused::TwoCredentials),
+            None => {
+                behind.meant(method, headers)?;
+                Ok((admitted, Shown::Behind(behind)))
+            }
+        }
+    }
+
+    /// The cookie of a session, where there are such.
+    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>, Refused> {
+        let Some(cookies) = self.cookies else { return Ok(None) };
+        let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        cookies.find(CookieKind::Session, lines).map_err(Refused::Cookie)
+    }
+
+    async fn by_token<'h>(
+        &self,
+        audience: &str,
+        headers: &'h HeaderMap,
+    ) -> Result<(Admitted, Shown<'h>), Refused> {
+        let token = presented(headers)?.token;
+        let admitted = match self.judge.at_once(token, audience) {
+            Some(known) => known,
+            None => self.judge.judge(token, audience).await?,
+        };
+        Ok((admitted, Shown::Own(token)))
     }
 }
 
 impl Admitted {
+    /// The session, if it is one's.
+    fn session(&self) -> Option<String> {
+        match self {
+            Self::Verified(verified) => verified.claims().session_id().map(|sid| (*sid).to_owned()),
+            Self::Read(read) => read.session.clone(),
+        }
+    }
+
     fn meets(&self, needs: &Needs) -> bool {
         match self {
             Self::Verified(verified) => {
@@ -192,8 +302,7 @@ impl Admitted {
     }
 }
 
-/// The one credential of a request: a bearer token today, which a session's cookie will stand beside. Two are
-/// none, since the upstream might take the other one.
+/// The one token of a request. Two are none, since the upstream might take the other one.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {

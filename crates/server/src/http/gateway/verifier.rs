@@ -1,9 +1,11 @@
 //! What a token is worth, by a verifier for each audience: for processes without a store.
 
-use super::{Admitted, Judge, Judges, Judging, Refused};
+use super::{Admitted, ByCookie, Judge, Judges, Judging, Redeeming, Refused, Seeking};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use symbolon_core::{Fault, Timestamp};
 use symbolon_verify::{Distrust, Now, Policy, Presented, Rejected, Verifier};
+use symbolon_wire::SecretText;
 
 /// A verifier for each audience that rules may name.
 pub type Verifiers = BTreeMap<Arc<str>, Verifier>;
@@ -32,5 +34,27 @@ impl Judges for Verifying {
             let verified = verifier.admit(&Presented::bearer(token), &self.policy).await?;
             Ok(Admitted::Verified(verified))
         })
+    }
+
+    fn behind_at_once(&self, _: &str, _: &str) -> Option<ByCookie> {
+        None
+    }
+
+    fn behind<'a>(&'a self, _: &'a str, _: &'a str) -> Seeking<'a> {
+        Box::pin(async { Err(Rejected::Missing.into()) })
+    }
+
+    fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
+        Box::pin(async move {
+            let nobodys = Refused::Rejected(Rejected::Untrusted(Distrust::Audience));
+            let verifier = self.verifiers.get(audience).ok_or(nobodys)?;
+            let redeemed = verifier.redeem(ticket, &self.policy).await?;
+            let token = SecretText::new(redeemed.token().to_owned());
+            Ok((Admitted::Verified(redeemed.verified), token))
+        })
+    }
+
+    fn now(&self) -> Result<Timestamp, Fault> {
+        Ok(Now::read().wall)
     }
 }

@@ -1,9 +1,10 @@
 //! `GET /v1/me/events`: what happened to a person's sessions, as far as it concerns them.
 
 use super::Person;
-use crate::app::App;
+use crate::app::Live;
 use crate::http::edge::Context;
 use crate::http::event_view::EventView;
+use crate::http::events::{stood, wants_a_stream};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use axum::extract::State;
@@ -11,7 +12,6 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
-use std::sync::Arc;
 use symbolon_core::{Event, Timestamp};
 
 #[derive(Serialize)]
@@ -23,20 +23,30 @@ struct Page {
 
 /// Lists events about the person and their sessions, newest last. Notes, and who else acted and from where,
 /// are for operators and left out.
+///
+/// Who asks for `text/event-stream` follows, after `Last-Event-ID` or `cursor`, else from now on; the token must be in
+/// force when the stream begins, which then lasts as long as the session.
 pub async fn get(
-    State(app): State<Arc<App>>,
+    State(live): State<Live>,
     Extension(_): Extension<Context>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    super::answer(&app, &headers, list(&app, &uri, &headers)).await
+    let app = live.now();
+    super::answer(&app, &headers, list(&live, &uri, &headers)).await
 }
 
-async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn list(live: &Live, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+    let app = &live.now();
     let person = Person::read(app, headers).await?;
     let query = Query::read(uri, &["since", "limit", "cursor"])?;
     let number = |text: &str| text.parse::<u64>().ok();
-    let after = query.parse("cursor", "a position: a number", number)?.unwrap_or(0);
+    let cursor = query.parse("cursor", "a position: a number", number)?;
+    if wants_a_stream(headers) {
+        let after = stood(headers)?.or(cursor);
+        return super::events_stream::stream(live, &person, after).await;
+    }
+    let after = cursor.unwrap_or(0);
     let seconds = |text: &str| text.parse().ok().map(Timestamp::from_seconds);
     let since = query.parse("since", "whole seconds since 1970", seconds)?.unwrap_or_default();
     let subject = &person.own.session.subject;

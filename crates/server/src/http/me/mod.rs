@@ -1,10 +1,12 @@
 //! `/v1/me`: a person's own devices, for whoever holds an access token for the authority itself.
 
 pub mod events;
+pub mod events_stream;
 pub mod sessions;
 pub mod sign_out;
+pub mod tickets;
 
-use super::own_token::{Holder, OwnToken};
+use super::own_token::{OwnToken, Unheld};
 use super::problem::Problem;
 use super::{auth, cors};
 use crate::app::App;
@@ -70,22 +72,13 @@ impl Person {
         };
         let wrong = || Problem::invalid_token("This is no access token for the authority itself.");
         let token = OwnToken::read(app, text).ok_or_else(wrong)?;
-        let for_us = token.audience.iter().any(|name| *name == *app.config.issuer);
-        let (Holder::Session(sid), true) = (&token.holder, for_us) else { return Err(wrong()) };
         let at = app.now()?;
-        if token.expires_at <= at {
-            return Err(Problem::invalid_token("The access token has expired; refresh."));
+        let held = token.held(app, at).await?.ok_or_else(wrong)?;
+        if !held.audience.iter().any(|name| *name == *app.config.issuer) {
+            return Err(wrong());
         }
-        let stale = match token.verdict(app, at).await? {
-            Some(Verdict::Live) => None,
-            Some(Verdict::Stale(reason)) => Some(reason),
-            Some(Verdict::Revoked(reason)) => {
-                let problem = Problem::invalid_token("The session is over; sign in again.");
-                return Err(problem.because(Some(reason)));
-            }
-            None => return Err(wrong()),
-        };
-        let own = app.store.session(*sid).await?.ok_or_else(wrong)?;
+        let stale = stale(held.says.err())?;
+        let own = held.session.ok_or_else(wrong)?;
         let client = app.config.clients.get(&own.session.client).ok_or_else(wrong)?;
         cors::check(client, headers).map_err(|_| foreign_origin())?;
         Ok((Self { own, at }, stale))
@@ -94,6 +87,21 @@ impl Person {
     /// An act of theirs.
     fn act(&self, context: &super::edge::Context) -> Act {
         context.act(Actor::Person(self.own.session.subject.clone()), None)
+    }
+}
+
+/// Why a token must be renewed that is not over.
+fn stale(unheld: Option<Unheld>) -> Result<Option<Reason>, Problem> {
+    match unheld {
+        None | Some(Unheld::By(Verdict::Live)) => Ok(None),
+        Some(Unheld::By(Verdict::Stale(reason))) => Ok(Some(reason)),
+        Some(Unheld::By(Verdict::Revoked(reason))) => {
+            let problem = Problem::invalid_token("The session is over; sign in again.");
+            Err(problem.because(Some(reason)))
+        }
+        Some(Unheld::Expired) => {
+            Err(Problem::invalid_token("The access token has expired; refresh."))
+        }
     }
 }
 

@@ -28,7 +28,14 @@ impl Secrets {
 
     /// Adds every secret in an answer.
     pub(crate) fn add_all(&mut self, answer: &Value) {
-        for name in ["access_token", "refresh_token", "api_key", "client_secret"] {
+        for name in [
+            "access_token",
+            "refresh_token",
+            "api_key",
+            "client_secret",
+            "operation_token",
+            "ticket",
+        ] {
             if let Some(secret) = answer[name].as_str() {
                 self.add(secret);
             }
@@ -66,7 +73,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 pub(crate) fn suspicious(text: &str) -> Vec<&str> {
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.');
     let long = |word: &&str| {
-        ["sym_rt_", "sym_ak_", "sym_cs_", "eyJ"]
+        ["sym_rt_", "sym_at_", "sym_gs_", "sym_ak_", "sym_cs_", "sym_op_", "sym_tk_", "eyJ"]
             .iter()
             .any(|prefix| word.strip_prefix(prefix).is_some_and(|rest| 16 <= rest.len()))
     };

@@ -1,6 +1,7 @@
 //! Envoy's question over gRPC, in Envoy's own bytes: HTTP/2, one frame, trailers.
 
-use super::{authority, token};
+use super::cookie::Browser;
+use super::{PAGE, authority, token};
 use crate::common::{SOON, Server};
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -138,4 +139,30 @@ async fn what_is_no_question_lets_nobody_pass() {
         let (message, status) = ask(&server, body).await;
         assert_eq!((message, &*status), (Vec::new(), "3"));
     }
+}
+
+#[tokio::test]
+async fn envoy_asks_about_a_cookie_as_every_proxy_does() {
+    let server = authority().await;
+    let (browser, _) = Browser::signed_in(&server, "alice").await;
+    let (line, csrf) = (browser.line(), browser.cookie("symbolon-csrf"));
+    let cookie = ("cookie", &*line);
+    let passes = asked(&server, &question("GET", "/me", &[cookie])).await;
+    assert!(passes.starts_with(OK) && holds(&passes, b"x-symbolon-token"), "{passes:?}");
+    let page = asked(&server, &question("POST", "/me", &[cookie, ("origin", PAGE)])).await;
+    assert!(page.starts_with(OK));
+    let shown =
+        asked(&server, &question("POST", "/me", &[cookie, ("x-symbolon-csrf", csrf)])).await;
+    assert!(shown.starts_with(OK));
+    let evil = ("origin", "https://evil.example");
+    for (method, more) in
+        [("POST", evil), ("POST", ("a", "b")), ("GET", ("sec-websocket-key", "x"))]
+    {
+        let denied = asked(&server, &question(method, "/me", &[cookie, more])).await;
+        assert!(denied.starts_with(DENIED) && holds(&denied, b"urn:symbolon:csrf"), "{more:?}");
+    }
+    // Envoy joins lines of one name by a comma, which is no way to write two cookies.
+    let joined = format!("a=b,{line}");
+    let denied = asked(&server, &question("GET", "/me", &[("cookie", &joined)])).await;
+    assert!(denied.starts_with(DENIED) && holds(&denied, b"urn:symbolon:unauthorized"));
 }

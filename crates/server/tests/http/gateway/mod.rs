@@ -2,6 +2,9 @@
 //! received.
 
 mod check;
+mod cookie;
+mod cookie_proxied;
+mod csrf;
 mod envoy;
 mod forged;
 mod paths;
@@ -29,11 +32,16 @@ rules = [
 ]
 "#;
 
-/// Clients whose tokens differ in audience and scope.
+/// The origin whose pages may act with a cookie of client `site`.
+const PAGE: &str = "https://app.example.com";
+
+/// Clients whose tokens differ in audience and scope, and one whose sessions live in a cookie.
 fn configuration() -> Configuration {
     let both = "audience = [\"demo-api\", \"billing\"]\nscope = \"orders:read\"";
     let own = "audience = [\"billing\"]\nscope = \"orders:read\"";
-    Configuration::new().bare_client("web", both).bare_client("biller", own)
+    let site = format!("preset = \"gateway-session\"\norigins = [\"{PAGE}\"]\n{both}");
+    let clients = Configuration::new().bare_client("web", both).bare_client("biller", own);
+    clients.bare_client("site", &site)
 }
 
 /// An authority with [`RULES`].

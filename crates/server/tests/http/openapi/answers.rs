@@ -1,6 +1,7 @@
 //! What the authority really answers, against the document: status, headers, code, every member.
 
 mod feed;
+mod one_time;
 mod operators;
 
 use super::call::JSON_LINES;
@@ -145,6 +146,7 @@ async fn every_answer_is_what_the_document_says() {
     operators::clients(&mut walk).await;
     operators::keys(&mut walk).await;
     feed::all(&mut walk).await;
+    one_time::all(&mut walk).await;
     rest(&mut walk).await;
     for (path, method, operation) in operations(&walk.document) {
         for status in operation["responses"].as_object().unwrap().keys() {

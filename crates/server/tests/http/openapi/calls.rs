@@ -2,6 +2,7 @@
 
 mod feed;
 mod gateway;
+mod one_time;
 mod operators;
 mod person;
 
@@ -12,7 +13,7 @@ use symbolon::api_keys::ApiScope;
 use symbolon::http::start_session::IDEMPOTENCY_KEY_BYTES_MAX;
 
 /// What the calls are about, in the order in which they are shown.
-pub(super) const TAGS: [(&str, &str); 13] = [
+pub(super) const TAGS: [(&str, &str); 14] = [
     ("Sessions", "Start, look at and end sign-ins. For back ends, with an API key."),
     ("Subjects", "People: roles and claims, bans, erasure. For back ends, with an API key."),
     ("Revocations", "One call for everything that can be revoked, asked beforehand if wished."),
@@ -20,6 +21,10 @@ pub(super) const TAGS: [(&str, &str); 13] = [
         "Me",
         "A person's own devices. For pages and apps, with an access token for the authority \
          itself: renew with the issuer as `resource`.",
+    ),
+    (
+        "One time",
+        "Operation tokens for sensitive acts, tickets for what cannot send a header: good once, for seconds.",
     ),
     ("History", "What ended or changed, why, by whom, from where."),
     ("Clients", "The applications: how they are configured, and their switches."),
@@ -41,7 +46,7 @@ pub(super) fn all() -> Vec<Call> {
     let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
     let others =
         [gateway::all(), operations(), operators::all(), feed::all(), person::all(), preflights()];
-    own.into_iter().chain(others).flatten().collect()
+    own.into_iter().chain(others).chain([one_time::all()]).flatten().collect()
 }
 
 fn sessions() -> Vec<Call> {
@@ -245,8 +250,8 @@ fn oauth() -> Vec<Call> {
         ]),
         Call::new("post", "/oauth2/revoke", "OAuth", "signOut", "Sign out")
             .about(
-                "RFC 7009: the session of the refresh token ends. Text that is no token of this \
-                 client is answered 200 too, and changes nothing.",
+                "RFC 7009: the session of the refresh token, or of the opaque access token, ends. Text \
+                 that is no token of this client is answered 200 too, and changes nothing.",
             )
             .oauth()
             .security(client)
@@ -254,7 +259,8 @@ fn oauth() -> Vec<Call> {
             .answers_nothing(200, "The session is over, or there was none.")
             .refuses(&[(400, "unsupported_token_type"), (403, "unauthorized_client")]),
         Call::new("post", "/oauth2/introspect", "OAuth", "introspect", "Ask about an access token")
-            .about("RFC 7662: whether it is in force now. A refresh token is never active here.")
+            .about("RFC 7662: whether it is in force now. A refresh token is never active here. `exp` is how \
+                long the answer may be believed.")
             .oauth()
             .security(json!([{"api_key": ["revocations:read"]}, {"client_secret_basic": []}, {}]))
             .form("IntrospectRequest")
@@ -281,6 +287,7 @@ fn preflights() -> Vec<Call> {
         ),
         preflight("/v1/me/sign-out", "preflightSignOut"),
         preflight("/v1/me/events", "preflightMyEvents"),
+        preflight("/v1/me/tickets", "preflightMyTickets"),
     ]
 }
 

@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -24,12 +24,22 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
         "The access token is not for the authority, or no longer in force; `reason` says why.",
     ),
     (
+        401,
+        "insufficient-user-authentication",
+        "The person must be authenticated anew, or more strongly, for this path (RFC 9470).",
+    ),
+    (
         403,
         "ambiguous-target",
         "The path or the method could mean two things; upstreams differ in what they make of it.",
     ),
     (403, "banned", "The subject is not allowed to sign in."),
     (403, "client-disabled", "The client is switched off."),
+    (
+        403,
+        "csrf",
+        "Another site may have written this request: a session's cookie alone does not say that a page meant it.",
+    ),
     (403, "foreign-origin", "The page's origin is not listed by the client."),
     (403, "insufficient-scope", "The API key, or the token at a gateway, lacks a scope or a role."),
     (403, "key-limited", "The API key is limited to named clients, and this goes beyond them."),
@@ -42,7 +52,9 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
     (404, "not-found", "There is no such thing, or it is not within this key's reach."),
     (405, "method-not-allowed", "This path has other methods: see `Allow`."),
     (408, "timeout", "The body was not complete within 10 s."),
+    (409, "already-used", "It was redeemed before, or may have been; make another."),
     (409, "device_limit", "The subject has as many sessions as the client allows; end one first."),
+    (409, "expired", "The time of the token or ticket is over; make another."),
     (409, "key-from-file", "The key comes from a file: take it out of the configuration."),
     (
         409,
@@ -51,9 +63,10 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 38] = [
     ),
     (
         409,
-        "session-ended",
-        "The session that this `Idempotency-Key` started is over; `reason` says why.",
+        "other-purpose",
+        "The token is for another request, or the ticket for another audience. It was not used up.",
     ),
+    (409, "session-ended", "The session that this is about is over; `reason` says why."),
     (409, "too-many-keys", "Too many keys of this algorithm are in use; wait, or revoke one."),
     (
         409,

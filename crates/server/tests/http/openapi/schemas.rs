@@ -1,6 +1,7 @@
 //! What bodies are made of. Bounds are those of the code: a bound that moves there moves here.
 
 mod feed;
+mod one_time;
 mod operators;
 
 use serde_json::{Map, Value, json};
@@ -77,6 +78,8 @@ pub(super) fn all() -> Map<String, Value> {
         operators::keys(),
         operators::person(),
         feed::all(),
+        feed::beside(),
+        one_time::all(),
     ];
     let mut all = Map::new();
     for (name, one) in
@@ -164,12 +167,11 @@ fn sessions() -> Value {
             "name": described("Name", "For people."),
         })),
         "StartedSession": answer(
-            &["session_id", "access_token", "token_type", "expires_in", "refresh_token",
-              "refresh_expires_in", "displaced"],
+            &["session_id", "displaced"],
             tokens(&[("displaced", json!({
                 "type": "array", "items": schema("EndedSession"),
                 "description": "The sessions that left for this one.",
-            }))]),
+            })), ("set_cookie", set_cookie("In place of the tokens, where they live in cookies"))]),
         ),
         "Session": session(),
         "Device": answer(&["class", "id", "name"], json!({
@@ -183,7 +185,15 @@ fn sessions() -> Value {
             "ended": {"type": "array", "items": schema("EndedSession")},
             "position": count("Where the history stands."),
             "verifiers": described("Heard", "Only where `wait` was asked for."),
+            "set_cookie": set_cookie("Where the session lived in cookies, so that they go"),
         })),
+    })
+}
+
+fn set_cookie(when: &str) -> Value {
+    json!({
+        "type": "array", "items": {"type": "string"},
+        "description": format!("{when}: lines of `Set-Cookie` for the back end's own answer."),
     })
 }
 
@@ -234,10 +244,11 @@ fn session() -> Value {
 fn tokens(also: &[(&str, Value)]) -> Value {
     let mut members = json!({
         "session_id": schema("SessionId"),
-        "access_token": text("A signed JWT (RFC 9068), 4 KiB at most."),
+        "access_token": text("A signed JWT (RFC 9068), 4 KiB at most; or opaque, by the client's preset."),
         "token_type": {"const": "Bearer"},
         "expires_in": count("Seconds until the access token ends."),
-        "refresh_token": text("Renews the session; replaced by every renewal."),
+        "refresh_token": text("Renews the session; replaced by every renewal. Only by the preset `dual-token`, and left \
+            out where it travels in a cookie."),
         "refresh_expires_in": count("Seconds until the session ends if it is not used."),
         "scope": described("Scope", "Left out when there is none."),
     });
@@ -303,6 +314,7 @@ fn change() -> Value {
         "replay_as_configured",
         "keys_announced",
         "keys_turned",
+        "stepped_up",
     ];
     json!({"type": "string", "enum": words, "description": "What changed, if `effect` is `none`."})
 }
@@ -363,15 +375,15 @@ fn oauth() -> Value {
     json!({
         "TokenRequest": form(&["grant_type"], json!({
             "grant_type": {"type": "string", "enum": ["refresh_token", "client_credentials"]},
-            "refresh_token": text("To renew: any generation that is still in its window."),
+            "refresh_token": text("To renew: any generation that is still in its window. Left out where it \
+                travels in a cookie."),
             "scope": described("Scope", "Narrows the answer's access token."),
             "resource": text("The audience of the answer's access token (RFC 8707), or the issuer."),
             "client_id": client_id,
             "client_secret": client_secret,
         })),
         "Tokens": answer(
-            &["session_id", "access_token", "token_type", "expires_in", "refresh_token",
-              "refresh_expires_in"],
+            &["session_id", "access_token", "token_type", "expires_in", "refresh_expires_in"],
             tokens(&[]),
         ),
         "TokenAnswer": {"anyOf": [schema("Tokens"), schema("ServiceTokens")]},
@@ -381,8 +393,9 @@ fn oauth() -> Value {
             "expires_in": count("Seconds until the access token ends."),
             "scope": described("Scope", "Left out when there is none."),
         })),
-        "RevokeRequest": form(&["token"], json!({
-            "token": text("The refresh token, of any generation."),
+        "RevokeRequest": form(&[], json!({
+            "token": text("The refresh token, of any generation; or the opaque access token. Left out where the refresh \
+                token travels in a cookie."),
             "client_id": client_id,
             "client_secret": client_secret,
         })),

@@ -120,7 +120,7 @@ fn every_word_of_a_refusal_is_described() {
 }
 
 /// The schema of each strict body, by the name of the type that reads it.
-const BODIES: [(&str, &str); 16] = [
+const BODIES: [(&str, &str); 23] = [
     ("StartRequest", "StartSession"),
     ("DeviceRequest", "DeviceOfStart"),
     ("ProfileRequest", "Profile"),
@@ -135,8 +135,15 @@ const BODIES: [(&str, &str); 16] = [
     ("SignOut", "SignOut"),
     ("Applied", "Applied"),
     ("Asked", "AskEnded"),
+    ("CookieRequest", "AskCookie"),
     ("Activity", "Activity"),
     ("Use", "Use"),
+    ("StepUpRequest", "StepUp"),
+    ("OperationRequest", "OperationRequest"),
+    ("RedeemOperation", "RedeemOperation"),
+    ("TicketRequest", "TicketRequest"),
+    ("MyTicketRequest", "MyTicketRequest"),
+    ("RedeemTicket", "RedeemTicket"),
 ];
 
 #[test]

@@ -23,12 +23,19 @@ pub(super) async fn all(walk: &mut Walk) {
     let sids = json!({"sids": ["AAAAAAAAAAAAAAAAAAAAAA"]});
     walk.ask(ended, 200, Ask::json("/v1/feed/ended", &sids)).await;
     walk.ask(ended, 400, Ask::json("/v1/feed/ended", &json!({"sids": ["x"]}))).await;
+    let presence = "GET /v1/presence";
+    walk.ask(presence, 200, Ask::get("/v1/presence?limit=1")).await;
+    walk.ask(presence, 400, Ask::get("/v1/presence?window=x")).await;
     let activity = "POST /v1/activity";
     let used = |sid: &str| {
         Ask::json("/v1/activity", &json!({"uses": [{"session_id": sid, "at": 1_800_000_000}]}))
     };
     walk.ask(activity, 200, used("AAAAAAAAAAAAAAAAAAAAAA")).await;
     walk.ask(activity, 400, used("x")).await;
+    let cookie = "POST /v1/gateway/token";
+    let ask = |body| Ask::json("/v1/gateway/token", &body);
+    walk.ask(cookie, 200, ask(json!({"cookie": "sym_gs_x", "audience": "demo-api"}))).await;
+    walk.ask(cookie, 400, ask(json!({"cookie": "sym_gs_x"}))).await;
 }
 
 async fn reports(walk: &mut Walk, cursor: &str) {

@@ -65,6 +65,8 @@ pub(super) fn all() -> Vec<Call> {
             .key(ApiScope::RevocationsRead)
             .json("Activity")
             .answers(200, "How many counted.", "ActivityTold"),
+        presence(),
+        ask_cookie(),
         Call::new("get", "/v1/verifiers", "Feed", "listVerifiers", "List the verifiers")
             .about("Who reported, by name, and how far each has come.")
             .key(ApiScope::Admin)
@@ -73,10 +75,38 @@ pub(super) fn all() -> Vec<Call> {
     ]
 }
 
+fn ask_cookie() -> Call {
+    Call::new("post", "/v1/gateway/token", "Gateways", "askCookie", "Ask what stands behind a cookie")
+        .about(
+            "For sidecars, which cannot open a session's cookie themselves: the short token that an upstream \
+             is shown, and what a request must be to have been meant. It counts as a use of the session.",
+        )
+        .key(ApiScope::RevocationsRead)
+        .json("AskCookie")
+        .answers(200, "What stands behind it, or why nobody passes with it.", "BehindCookie")
+        .with(200, "Cache-Control")
+        .refuses(&[(403, "key-limited")])
+}
+
 fn cursor() -> Value {
     schema("Cursor")
 }
 
 fn duration() -> Value {
     json!({"type": "string", "examples": ["20s"]})
+}
+
+fn presence() -> Call {
+    Call::new("get", "/v1/presence", "Sessions", "listPresence", "Who is online")
+        .about(
+            "Which sessions this process saw in use lately, by sign-ins, renewals and what verifiers \
+             report. Nothing is written for it.",
+        )
+        .key(ApiScope::SessionsRead)
+        .query("window", duration(), "How far back: 5min if left out, 60min at most.")
+        .query("subject", schema("SubjectId"), "Of this subject.")
+        .query("client_id", schema("ClientId"), "Through this client.")
+        .query("device_class", schema("DeviceClass"), "On devices of this class.")
+        .paged(json!({"type": "string"}))
+        .answers(200, "A page of those who are.", "Presence")
 }

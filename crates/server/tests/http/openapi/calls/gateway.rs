@@ -8,15 +8,18 @@ const TAG: &str = "Gateways";
 const ABOUT: &str = "\
 The request that is meant stands behind `/gateway/check`, or, from proxies that \
 `gateway.trusted_proxies` lists, in `X-Forwarded-Uri` and `X-Forwarded-Method` or `X-Original-URI` and \
-`X-Original-Method`; what is told twice must be told alike. `Authorization` is what its sender shows.\n\n\
+`X-Original-Method`; what is told twice must be told alike. `Authorization`, or the cookie of a \
+gateway session, is what its sender shows; `Origin`, `Sec-Fetch-Site` and `X-Symbolon-CSRF` go along with a cookie.\n\n\
 200 has `X-Symbolon-Subject`, `-Session`, `-Client`, `-Scope`, `-Roles` and `-Token`, unless the path \
 is public: visible ASCII, everything else and `%` percent-encoded, lists by one space, what is empty \
 left out. Every method is answered alike.";
 
-const REFUSALS: [Refusal; 6] = [
+const REFUSALS: [Refusal; 8] = [
+    (401, "insufficient-user-authentication"),
     (401, "invalid-token"),
     (401, "unauthorized"),
     (403, "ambiguous-target"),
+    (403, "csrf"),
     (403, "insufficient-scope"),
     (403, "no-rule"),
     (403, "unknown-target"),

@@ -31,11 +31,21 @@ pub(super) fn all() -> Vec<Call> {
             "Ended",
         ),
         Call::new("get", "/v1/me/events", TAG, "listMyEvents", "What happened to one's sessions")
-            .about("Oldest first. Who else acted, from where, and their notes: for operators.")
+            .about(
+                "Oldest first. Who else acted, from where, and their notes: for operators. With `Accept: \
+                 text/event-stream` it goes on as it happens, until the session is over.",
+            )
             .person()
             .query("since", schema("Time"), "Not older than this.")
             .paged(cursor)
-            .answers(200, "A page of events.", "MyEventPage"),
+            .answers(200, "A page of events.", "MyEventPage")
+            .refuses(&[(503, "feed-crowded")]),
+        Call::new("post", "/v1/me/tickets", TAG, "makeMyTicket", "Make a ticket of one's own")
+            .about("For a WebSocket, an EventSource or a download, which cannot send a header.")
+            .person()
+            .json("MyTicketRequest")
+            .answers(200, "The ticket.", "Ticket")
+            .refuses(&[(403, "client-disabled"), (404, "not-found"), (409, "session-ended")]),
     ];
     own.into_iter().map(|call| call.with(200, "Cache-Control")).collect()
 }

@@ -1,11 +1,12 @@
 //! Bodies of verifiers' calls, and about them.
 
-use super::{answer, count, described, list, request, schema, text, truth};
+use super::{NEXT, answer, count, described, list, request, schema, text, truth};
 use serde_json::{Value, json};
 use symbolon::feed::VERIFIERS_MAX;
 use symbolon::http::activity::USES_MAX;
 use symbolon::http::feed_applied::INSTANCE_CHARS_MAX;
 use symbolon::http::feed_ended::SIDS_MAX;
+use symbolon::http::query::LIMIT_MAX;
 
 /// `/v1/feed`, `/v1/verifiers`, and `verifiers` in answers.
 pub(in super::super) fn all() -> Value {
@@ -82,4 +83,42 @@ fn verifier() -> Value {
             "offline_routes": count("How many of its routes are offline."),
         }),
     )
+}
+
+/// `/v1/presence`, and what sidecars ask about cookies.
+pub(in super::super) fn beside() -> Value {
+    json!({
+        "Presence": answer(
+            &["since", "complete", "subjects", "sessions", "by_device_class", "items"],
+            json!({
+                "since": described("Time", "Seen since then."),
+                "complete": truth("Whether all that were seen are counted."),
+                "subjects": count("How many people, all pages together."),
+                "sessions": count("How many sessions."),
+                "by_device_class": {"type": "object", "additionalProperties": {"type": "integer"},
+                    "description": "How many sessions on devices of each class."},
+                "items": list(schema("Present"), LIMIT_MAX, "By subject."),
+                "next": text(NEXT),
+            }),
+        ),
+        "Present": answer(&["subject", "device_classes", "last_seen_at"], json!({
+            "subject": schema("SubjectId"),
+            "device_classes": {"type": "array", "items": schema("DeviceClass")},
+            "last_seen_at": schema("Time"),
+        })),
+        "AskCookie": request(&["cookie", "audience"], json!({
+            "cookie": text("The value of the session's cookie."),
+            "audience": text("Whom the token must be for."),
+        })),
+        "BehindCookie": answer(&[], json!({
+            "access_token": text("The short token; left out where nobody passes, as are the next three."),
+            "keep_for": count("For how many seconds it need not be asked for again. An event may make that \
+                shorter."),
+            "origins": {"type": "array", "items": {"type": "string"}, "description": "The origins whose pages \
+                may act with the cookie."},
+            "csrf": text("What a page without an origin shows in `X-Symbolon-CSRF`."),
+            "refused": text("Why nobody passes: `revoked`, `untrusted` or `binding`."),
+            "reason": schema("Reason"),
+        })),
+    })
 }

@@ -102,7 +102,7 @@ pub(super) fn clients() -> Value {
     let refresh = json!({
         "idle": duration("Ends if unused for so long."),
         "absolute": duration("Ends in any case after so long."),
-        "grace": duration("How long a used refresh token still earns its successor."),
+        "grace": duration("How long a used refresh token still earns its successor, where there are any."),
         "replay": schema("Replay"),
     });
     let replay = json!({"mode": schema("Replay"), "until": described("Time", "Exclusive.")});
@@ -111,9 +111,9 @@ pub(super) fn clients() -> Value {
         "ClientPage": page("Client", described("ClientId", NEXT)),
         "ClientAccessToken": answer(&["ttl", "format"], json!({
             "ttl": duration("How long an access token holds."),
-            "format": {"const": "jwt"},
+            "format": {"type": "string", "enum": ["jwt", "opaque"]},
         })),
-        "ClientRefresh": answer(&["idle", "absolute", "grace", "replay"], refresh),
+        "ClientRefresh": answer(&["idle", "absolute"], refresh),
         "ClientDevices": answer(&["per_subject", "per_class", "overflow"], json!({
             "per_subject": count("Sessions of a subject at once."),
             "per_class": per_class(),
@@ -159,6 +159,8 @@ fn client() -> Value {
             "confidential": truth("Whether it has a secret."),
             "secrets": count("How many secrets hold now: two while one is changed."),
             "origins": names("Whose pages may call for it."),
+            "delivery": {"type": "string", "enum": ["body", "cookie"], "description": "How its refresh tokens \
+                travel; left out where there are none."},
             "audience": names("Whom its tokens are for."),
             "scope": schema("Scope"),
             "access_token": schema("ClientAccessToken"),

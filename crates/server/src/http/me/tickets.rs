@@ -1,0 +1,32 @@
+//! `POST /v1/me/tickets`: a page asks for a ticket of its own session.
+
+use super::Person;
+use crate::app::App;
+use crate::http::body::{Object, json_bytes, parse_json};
+use crate::http::edge::Context;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::tickets::{self, MyTicketRequest};
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Makes a ticket for the session that asks.
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Extension(_): Extension<Context>,
+    request: Request,
+) -> Response {
+    let headers = request.headers().clone();
+    super::answer(&app, &headers, make(&app, request)).await
+}
+
+async fn make(app: &App, request: Request) -> Result<Response, Problem> {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
+    let person = Person::read(app, &headers).await?;
+    Query::read(&uri, &[])?;
+    let Object(wish): Object<MyTicketRequest> = parse_json(&json_bytes(&headers, body).await?)?;
+    tickets::made(app, &person.own, &wish, person.at)
+}

@@ -1,0 +1,141 @@
+//! Refresh tokens that travel in a cookie: set at sign-in, read where a page of the client asks, taken away at
+//! sign-out.
+
+use crate::common::{Answer, Ask, Configuration, Server, at_once};
+use serde_json::{Value, json};
+
+const PAGE: &str = "https://app.example.com";
+
+async fn server() -> Server {
+    let spa = format!("delivery = \"cookie\"\norigins = [\"{PAGE}\"]");
+    let configuration = Configuration::new().client("spa", &spa).client("web", "");
+    Server::configured(&configuration.issuer("https://id.example.com")).await
+}
+
+/// The name and value of the one cookie that an answer sets, and its attributes.
+fn set(line: &str) -> (String, String) {
+    let (pair, attributes) = line.split_once("; ").unwrap();
+    assert!(pair.starts_with("__Host-symbolon-rt="), "{pair}");
+    (pair.to_owned(), attributes.to_owned())
+}
+
+async fn sign_in(server: &Server, subject: &str) -> (Answer, String) {
+    let body = json!({"subject": subject, "client_id": "spa", "device": {"class": "web"}});
+    let answer = server.start_session(&body).await.expect(201);
+    let lines = answer.member("set_cookie");
+    let [line] = lines.as_array().unwrap().as_slice() else { panic!("{lines}") };
+    let (pair, attributes) = set(line.as_str().unwrap());
+    assert_eq!(
+        attributes,
+        format!("Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict", 14 * 86_400)
+    );
+    (answer, pair)
+}
+
+/// As the client's page asks, without an origin.
+fn renewal(cookie: &str) -> Ask {
+    let form = [("grant_type", "refresh_token"), ("client_id", "spa")];
+    Ask::form("/oauth2/token", &form).with("cookie", cookie)
+}
+
+fn by_page(ask: Ask) -> Ask {
+    ask.with("origin", PAGE)
+}
+
+/// The cookie of a renewal, which has an access token in its body and the refresh token nowhere else.
+fn renewed(answer: Answer) -> (Answer, String) {
+    let answer = answer.expect(200);
+    assert_eq!(answer.member("refresh_token"), Value::Null);
+    assert!(
+        answer.member("refresh_expires_in").is_u64() && answer.text("access_token").len() > 100
+    );
+    let (pair, _) = set(answer.header("set-cookie"));
+    (answer, pair)
+}
+
+#[tokio::test]
+async fn a_page_renews_with_a_cookie_that_it_cannot_read() {
+    let server = server().await;
+    let (started, first) = sign_in(&server, "alice").await;
+    for name in ["access_token", "refresh_token", "expires_in"] {
+        assert_eq!(started.member(name), Value::Null, "{name}");
+    }
+    let (answer, second) = renewed(server.ask(by_page(renewal(&first))).await);
+    assert_ne!(first, second);
+    assert_eq!(answer.header("access-control-allow-origin"), PAGE);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let claims = server.claims(&answer.text("access_token")).await;
+    assert_eq!(claims["sid"], started.text("session_id"));
+    let (_, third) = renewed(server.ask(by_page(renewal(&second))).await);
+    assert_ne!(second, third);
+    // An answer that came late has put the older one back: within its window it is as good.
+    let (_, late) = renewed(server.ask(by_page(renewal(&second))).await);
+    assert_eq!(late, third);
+}
+
+#[tokio::test]
+async fn tabs_that_renew_at_once_are_left_with_one_cookie() {
+    let server = server().await;
+    let (_, cookie) = sign_in(&server, "alice").await;
+    let asks = (0..32).map(|_| by_page(renewal(&cookie))).collect();
+    let answers = at_once(&server.authority, asks).await;
+    let mut cookies: Vec<_> = answers.into_iter().map(|answer| renewed(answer).1).collect();
+    cookies.dedup();
+    assert_eq!(cookies.len(), 1);
+}
+
+#[tokio::test]
+async fn the_cookie_is_read_where_a_page_of_the_client_asks_and_nowhere_else() {
+    let server = server().await;
+    let (started, cookie) = sign_in(&server, "alice").await;
+    let refused = |answer: Answer| answer.expect_oauth(403, "unauthorized_client", None);
+    refused(server.ask(renewal(&cookie)).await);
+    for origin in ["https://evil.example", "null", "https://app.example.com/", ""] {
+        refused(server.ask(renewal(&cookie).with("origin", origin)).await);
+    }
+    refused(server.ask(by_page(by_page(renewal(&cookie)))).await);
+    // A page that plants a token of its own would sign somebody in as somebody else.
+    let (_, value) = cookie.split_once('=').unwrap();
+    refused(server.ask(Ask::refresh("spa", value)).await);
+    renewed(server.ask(by_page(Ask::refresh("spa", value))).await);
+
+    let none = server.ask(by_page(renewal("a=b"))).await;
+    none.expect_oauth(400, "invalid_grant", None);
+    let doubled = format!("{cookie}; {cookie}");
+    let big = format!("{cookie}; a={}", "b".repeat(8 * 1024));
+    for cookies in [&doubled, &big] {
+        let refused = server.ask(by_page(renewal(cookies))).await;
+        refused.expect_oauth(400, "invalid_request", None);
+    }
+    let tossed = cookie.replacen("__Host-", "", 1);
+    let tossed = server.ask(by_page(renewal(&tossed))).await;
+    tossed.expect_oauth(400, "invalid_grant", None);
+    assert_eq!(server.session(&started.text("session_id")).await["state"], "active");
+    let body = [("grant_type", "refresh_token"), ("client_id", "web")];
+    let body = Ask::form("/oauth2/token", &body).with("cookie", &cookie);
+    let body = server.ask(body).await.expect(400);
+    assert_eq!(body.text("error"), "invalid_request", "another client keeps its tokens itself");
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_and_takes_the_cookie_away() {
+    let server = server().await;
+    let clear = "__Host-symbolon-rt=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict";
+    let (started, cookie) = sign_in(&server, "alice").await;
+    let revoke =
+        |cookie: &str| Ask::form("/oauth2/revoke", &[("client_id", "spa")]).with("cookie", cookie);
+    server.ask(revoke(&cookie)).await.expect_oauth(403, "unauthorized_client", None);
+    let done = server.ask(by_page(revoke(&cookie))).await.expect(200);
+    assert_eq!(done.header("set-cookie"), clear);
+    server.expect_ended(&started.text("session_id"), "signed_out").await;
+    server.ask(by_page(renewal(&cookie))).await.expect_over("signed_out");
+    assert_eq!(server.ask(by_page(revoke("a=b"))).await.expect(200).header("set-cookie"), clear);
+
+    let (started, cookie) = sign_in(&server, "bob").await;
+    let kicked = server.kick(&started.text("session_id")).await.expect(200);
+    assert_eq!(kicked.member("set_cookie"), json!([clear]));
+    let over = server.ask(by_page(renewal(&cookie))).await.expect_over("kicked");
+    // The cookie that a refusal took away could be the one of a sign-in that came meanwhile.
+    assert!(!over.headers.contains_key("set-cookie"));
+    assert!(!server.home.log().contains("sym_rt_"));
+}
