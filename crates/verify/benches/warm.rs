@@ -120,7 +120,7 @@ fn asked(mirror: &Filled, key: &SigningKey) -> Verifier {
     let verifier = mirror.asking(builder(), keys).expect("a verifier");
     for (token, body) in opaque(TOKENS) {
         let told = tell(&verifier, &token, body.as_bytes(), &Policy::default(), now());
-        assert_eq!(told, Ok(true));
+        assert!(told.is_ok_and(|told| told.is_some()));
     }
     verifier
 }

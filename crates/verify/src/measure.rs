@@ -5,7 +5,7 @@
 use crate::cache::Cache;
 use crate::mirror::Mirror;
 use crate::told::Told;
-use crate::{Builder, Claims, Now, Policy, Rejected, SetupError, Timestamp, Verifier};
+use crate::{Builder, Claims, Now, Policy, Rejected, SetupError, Timestamp, Verified, Verifier};
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_core::KeyId;
@@ -121,7 +121,7 @@ impl Filled {
     }
 }
 
-/// Tells a verifier the body of an answer about an opaque token; `false`: it is older than what is known.
+/// Tells a verifier the body of an answer about an opaque token; `None`: it is older than what is known.
 ///
 /// # Errors
 /// As [`Verifier::check`].
@@ -131,8 +131,11 @@ pub fn tell(
     body: &[u8],
     policy: &Policy,
     now: Now,
-) -> Result<bool, Rejected> {
+) -> Result<Option<Verified>, Rejected> {
     let sent = verifier.expected.before_asking(token, None);
     let told = verifier.expected.take((token, &sent), body, policy, now)?;
-    Ok(matches!(told, Told::Good(_)))
+    Ok(match told {
+        Told::Good(verified) => Some(verified),
+        Told::Outdated => None,
+    })
 }
