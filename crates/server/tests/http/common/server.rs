@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -17,6 +17,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -136,6 +137,14 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     symbolon().args(arguments).output().unwrap()
 }
 
+/// A client that lets go of a connection before the server does, which would break off what it sends just then.
+pub(super) fn client() -> Client<HttpConnector, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(5))
+        .build_http()
+}
+
 /// A server that answers.
 pub(crate) struct Server {
     pub(crate) home: Arc<Home>,
@@ -151,7 +160,7 @@ impl Server {
     fn new(home: &Arc<Home>, child: Child, told: Value) -> Self {
         let url = told["authority"].as_str().unwrap();
         let authority = url.strip_prefix("http://").unwrap().to_owned();
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = client();
         Self { home: Arc::clone(home), told, authority, child, client }
     }
 

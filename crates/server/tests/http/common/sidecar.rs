@@ -1,13 +1,13 @@
 //! A sidecar beside a server: started for one test, killed at its end.
 
 use super::secrets::suspicious;
+use super::server::client;
 use super::{Answer, Ask, SOON, Server, until};
 use http::Uri;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::process::{Child, Command, Output, Stdio};
@@ -68,7 +68,7 @@ impl Sidecar {
             rest.split_whitespace().next().unwrap().trim_matches('"').to_owned()
         };
         let (authority, metrics) = (value(" address="), value(" metrics="));
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = client();
         Self { folder, log, child, authority, metrics, client }
     }
 
