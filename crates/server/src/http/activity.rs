@@ -1,15 +1,13 @@
 //! `POST /v1/activity`: verifiers tell which sessions were used, since they ask about none of them.
 
 use super::auth::{self, Caller};
-use super::body::{Object, json_bytes, parse_json};
+use super::body::Object;
 use super::edge::Context;
 use super::problem::Problem;
-use super::query::Query;
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use crate::presence::Online;
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,10 +61,8 @@ pub async fn post(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Result<Json<Told>, Problem> {
-    let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let caller = auth::caller(&app, &context, &headers, ApiScope::RevocationsRead).await?;
-    Query::read(&uri, &[])?;
-    let Object(activity): Object<Activity> = parse_json(&json_bytes(&headers, body).await?)?;
+    let scope = ApiScope::RevocationsRead;
+    let (caller, activity) = auth::caller_says::<Activity>(&app, &context, request, scope).await?;
     let told = activity.uses.len();
     let (sessions, at) = (activity.check()?, app.now()?);
     let (accepted, extended) = note(&app, &caller, sessions, at).await?;

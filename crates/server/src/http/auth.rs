@@ -1,16 +1,20 @@
 //! Who asks: API keys of trusted back ends, and clients of `/oauth2`.
 
-use super::body::Form;
+use super::body::{Form, Object, json_bytes, parse_json};
 use super::edge::Context;
 use super::oauth_error::OAuthError;
 use super::problem::Problem;
+use super::query::Query;
 use crate::api_keys::{ApiKeyRecord, ApiScope};
 use crate::app::App;
 use crate::config::Client;
+use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
 use symbolon_core::ClientId;
 use symbolon_core::revocation::Actor;
 
@@ -110,6 +114,23 @@ pub async fn caller(
     let caller = any_caller(app, context, headers).await?;
     caller.require(scope)?;
     Ok(caller)
+}
+
+/// The same for a call that has a JSON object for its body and no query: who asks, and what they say.
+///
+/// # Errors
+/// As [`caller`]'s; there is a query; the body is not such an object.
+pub async fn caller_says<T: DeserializeOwned>(
+    app: &App,
+    context: &Context,
+    request: Request,
+    scope: ApiScope,
+) -> Result<(Caller, T), Problem> {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
+    let caller = caller(app, context, &headers, scope).await?;
+    Query::read(&uri, &[])?;
+    let Object(says) = parse_json(&json_bytes(&headers, body).await?)?;
+    Ok((caller, says))
 }
 
 /// Finds out which API key asks; what it may do is checked once it is known what it asks for.

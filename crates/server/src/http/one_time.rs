@@ -4,8 +4,19 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::config::Client;
 use axum::http::StatusCode;
-use symbolon_core::{Denial, Digest, Duration, Fault, Loaded, OneTime, Timestamp, Unfit};
-use symbolon_wire::{Malformed, OneTimeKind, SecretText};
+use symbolon_core::{
+    Denial, Digest, Duration, Fault, Loaded, OneTime, SessionId, Timestamp, Unfit,
+};
+use symbolon_wire::{Malformed, OneTimeKind, SecretText, parse_session_id};
+
+/// The session that a body names.
+///
+/// # Errors
+/// It names none.
+pub fn session_id(text: &str) -> Result<SessionId, Problem> {
+    let wrong = |_| Problem::member("session_id", "must be 22 characters of base64url");
+    parse_session_id(text).map_err(wrong)
+}
 
 /// What is kept of one that was used; its name says all.
 const USED: &[u8] = b"used";

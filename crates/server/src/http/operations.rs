@@ -4,16 +4,13 @@
 //! service that acts redeems it. What is confirmed is what happens, and it happens once.
 
 use super::auth;
-use super::body::{Object, json_bytes, parse_json};
 use super::edge::{Context, no_store};
 use super::one_time::{self, Redeemed};
 use super::problem::Problem;
-use super::query::Query;
 use super::session::{no_such_session, reaches};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -21,9 +18,7 @@ use std::sync::Arc;
 use symbolon_core::Digest;
 use symbolon_core::one_time::OPERATION_LIFE_MAX;
 use symbolon_core::target::is_method;
-use symbolon_wire::{
-    OneTimeKind, parse_session_id, parse_thumbprint, request_digest, session_id_text,
-};
+use symbolon_wire::{OneTimeKind, parse_thumbprint, request_digest, session_id_text};
 
 /// The longest path of a request that an operation token is for, in bytes, query included. Inclusive.
 pub const PATH_BYTES_MAX: usize = 2048;
@@ -76,12 +71,10 @@ pub async fn post(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsStart).await?;
-    Query::read(&uri, &[])?;
-    let Object(asked): Object<OperationRequest> = parse_json(&json_bytes(&headers, body).await?)?;
-    let wrong = |_| Problem::member("session_id", "must be 22 characters of base64url");
-    let sid = parse_session_id(&asked.session_id).map_err(wrong)?;
+    let scope = ApiScope::SessionsStart;
+    let (caller, asked) =
+        auth::caller_says::<OperationRequest>(&app, &context, request, scope).await?;
+    let sid = one_time::session_id(&asked.session_id)?;
     let purpose = digest(&asked.method, &asked.path, asked.body_sha256.as_deref())?;
     let life = one_time::life(asked.expires_in, OPERATION_LIFE_MAX)?;
     let found = app.store.session(sid).await?.filter(|found| reaches(&caller, found));
@@ -100,10 +93,9 @@ pub async fn redeem(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let caller = auth::caller(&app, &context, &headers, ApiScope::RevocationsRead).await?;
-    Query::read(&uri, &[])?;
-    let Object(asked): Object<RedeemOperation> = parse_json(&json_bytes(&headers, body).await?)?;
+    let scope = ApiScope::RevocationsRead;
+    let (caller, asked) =
+        auth::caller_says::<RedeemOperation>(&app, &context, request, scope).await?;
     let purpose = digest(&asked.method, &asked.path, asked.body_sha256.as_deref())?;
     let shown = (OneTimeKind::Operation, &*asked.operation_token);
     let redeemed = one_time::redeem(&app, shown, purpose, |found| reaches(&caller, found)).await?;

@@ -4,25 +4,22 @@
 //! logs for as long as it lives. A ticket stands there too, and is worth nothing by then.
 
 use super::auth;
-use super::body::{Object, json_bytes, parse_json};
 use super::edge::{Context, no_store};
 use super::one_time::{self, Redeemed, Unredeemed};
 use super::problem::Problem;
-use super::query::Query;
 use super::session::{no_such_session, reaches};
 use super::tokens::{Unwritten, Writing};
 use crate::api_keys::ApiScope;
 use crate::app::App;
 use crate::keys::Recipients;
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use symbolon_core::one_time::TICKET_LIFE_MAX;
 use symbolon_core::{Fault, Loaded, Timestamp};
-use symbolon_wire::{OneTimeKind, SecretText, audience_digest, parse_session_id, session_id_text};
+use symbolon_wire::{OneTimeKind, SecretText, audience_digest, session_id_text};
 
 /// What may be said about a new ticket.
 #[derive(Deserialize)]
@@ -75,12 +72,10 @@ pub async fn post(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let caller = auth::caller(&app, &context, &headers, ApiScope::SessionsStart).await?;
-    Query::read(&uri, &[])?;
-    let Object(asked): Object<TicketRequest> = parse_json(&json_bytes(&headers, body).await?)?;
-    let wrong = |_| Problem::member("session_id", "must be 22 characters of base64url");
-    let sid = parse_session_id(&asked.session_id).map_err(wrong)?;
+    let scope = ApiScope::SessionsStart;
+    let (caller, asked) =
+        auth::caller_says::<TicketRequest>(&app, &context, request, scope).await?;
+    let sid = one_time::session_id(&asked.session_id)?;
     let found = app.store.session(sid).await?.filter(|found| reaches(&caller, found));
     let wish = MyTicketRequest { audience: asked.audience, expires_in: asked.expires_in };
     made(&app, &found.ok_or_else(no_such_session)?, &wish, app.now()?)
@@ -123,10 +118,8 @@ pub async fn post_redeem(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let caller = auth::caller(&app, &context, &headers, ApiScope::RevocationsRead).await?;
-    Query::read(&uri, &[])?;
-    let Object(asked): Object<RedeemTicket> = parse_json(&json_bytes(&headers, body).await?)?;
+    let scope = ApiScope::RevocationsRead;
+    let (caller, asked) = auth::caller_says::<RedeemTicket>(&app, &context, request, scope).await?;
     let may = |found: &Loaded| reaches(&caller, found);
     let earned = redeem(&app, &asked.ticket, &asked.audience, may).await?;
     let request_id = &*context.request_id;

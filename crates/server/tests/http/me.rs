@@ -19,7 +19,7 @@ async fn sign_in(server: &Server, subject: &str, client: &str) -> Tokens {
 }
 
 /// An access token for the authority itself (RFC 8707).
-async fn for_us(server: &Server, client: &str, tokens: &Tokens) -> String {
+pub(crate) async fn for_us(server: &Server, client: &str, tokens: &Tokens) -> String {
     let issuer = server.ask(Ask::get("/.well-known/oauth-authorization-server")).await;
     let issuer = issuer.expect(200).text("issuer");
     let form = [

@@ -2,6 +2,7 @@
 
 use crate::common::{Ask, Configuration, Server, Tokens, until};
 use crate::events::EventStream;
+use crate::me::for_us;
 use serde_json::{Value, json};
 
 const ORIGIN: &str = "https://app.example.com";
@@ -19,19 +20,6 @@ async fn sign_in(server: &Server, client: &str, name: &str) -> Tokens {
     let device = json!({"class": client, "name": name});
     let body = json!({"subject": "alice", "client_id": client, "device": device});
     Tokens::of(&server.start_session(&body).await.expect(201))
-}
-
-/// An access token for the authority itself (RFC 8707).
-async fn for_us(server: &Server, client: &str, tokens: &Tokens) -> String {
-    let issuer = server.ask(Ask::get("/.well-known/oauth-authorization-server")).await;
-    let issuer = issuer.expect(200).text("issuer");
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", client),
-        ("refresh_token", &tokens.refresh),
-        ("resource", &issuer),
-    ];
-    server.ask(Ask::form("/oauth2/token", &form)).await.expect(200).text("access_token")
 }
 
 async fn watch(server: &Server, access: &str) -> EventStream {
