@@ -1,0 +1,34 @@
+/** What an answer of a service asks of the page (RFC 6750 §3, RFC 9470 §3). */
+
+/** What is looked at of an answer; a `Response` is one. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  json(): Promise<unknown>;
+}
+
+/** What to do about it: hand it on, get a new token and send the request again, or have the person step up. */
+export type Verdict = "pass" | "renew" | StepUp;
+
+/** The person must be authenticated anew, or more strongly. */
+export interface StepUp {
+  /** How long ago they may have been authenticated, in seconds. */
+  readonly maxAge?: number | undefined;
+  /** The levels that suffice, by one space. */
+  readonly acrValues?: string | undefined;
+}
+
+/**
+ * Reads the challenge of a 401. Any other answer is the page's, and so is a 401 that says nothing of a token: an
+ * application has its own reasons to say "unauthorized". `revoked` is renewed too: only the authority itself is
+ * believed that a session is over.
+ */
+export function verdictOf({ status, headers }: Answer): Verdict {
+  const challenge = status === 401 && /\b(?:Bearer|DPoP) .*/i.exec(headers.get("www-authenticate") ?? "")?.[0];
+  if (!challenge) return "pass";
+  const value = (name: string) => new RegExp(`[ ,]${name}="([^"]*)`).exec(challenge)?.[1];
+  const error = value("error");
+  if (error === "insufficient_user_authentication")
+    return { maxAge: Number(value("max_age")) || undefined, acrValues: value("acr_values") };
+  return error === "invalid_token" && /^(expired|stale|revoked)?$/.test(value("reason") ?? "") ? "renew" : "pass";
+}

@@ -1,0 +1,92 @@
+/** What happens to the session as it happens: `GET /v1/me/events`, heard by one tab for all. */
+
+import type { Client } from "./client.js";
+import type { End } from "./machine.js";
+import { frames } from "./frames.js";
+import { pause } from "./tabs.js";
+
+/** The first wait before the stream is asked for again, and the longest. */
+const AGAIN_MS = 1000;
+const AGAIN_MS_MAX = 60_000;
+
+/** A frame's data, as far as it is used. */
+interface Said {
+  readonly effect?: string;
+  readonly session_id?: string;
+  readonly reason?: string;
+  readonly note?: string;
+  readonly ends_at?: number;
+  readonly at?: number;
+}
+
+/**
+ * Listens for as long as somebody is signed in; returns what stops it. The page is told of an end within a network's
+ * delay, with the device that displaced it, and a change of roles is renewed in silence.
+ *
+ * One tab listens at a time, where the platform has locks, since a session may hold eight such streams.
+ */
+export function listen(client: Client): () => void {
+  const stop = new AbortController();
+  const { options } = client.rim;
+  client.rim.onStop(() => stop.abort());
+  const name = `symbolon events ${options.authority} ${options.clientId}`;
+  const work = () => follow(client, stop.signal);
+  const locks = globalThis.navigator?.locks;
+  void (locks ? locks.request(name, { signal: stop.signal }, work) : work()).catch(() => {});
+  return () => stop.abort();
+}
+
+async function follow(client: Client, signal: AbortSignal): Promise<void> {
+  for (let wait = AGAIN_MS; !signal.aborted; ) {
+    await signedIn(client, signal);
+    const began = performance.now();
+    await stream(client, signal).catch(() => {});
+    wait = performance.now() - began > AGAIN_MS_MAX ? AGAIN_MS : Math.min(wait * 2, AGAIN_MS_MAX);
+    if (client.session.sid) await pause(wait * (0.5 + Math.random() / 2));
+  }
+}
+
+/** Waits until somebody is signed in. */
+function signedIn(client: Client, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const look = () => {
+      if (!client.session.sid && !signal.aborted) return;
+      off();
+      done();
+    };
+    const off = client.subscribe(look);
+    signal.addEventListener("abort", look, { once: true });
+    look();
+  });
+}
+
+async function stream(client: Client, signal: AbortSignal): Promise<void> {
+  const { options, tokenFor, tell, emit } = client.rim;
+  const { sid } = client.session;
+  const outcome = await tokenFor(options.issuer ?? options.authority);
+  if (outcome.is === "denied" && client.session.sid === sid) tell({ is: "told-ended", end: { reason: outcome.reason ?? "unknown" } });
+  if (outcome.is !== "renewed") return;
+  const { access_token, token_type = "Bearer" } = outcome.tokens;
+  const headers = { accept: "text/event-stream", authorization: `${token_type} ${access_token}` };
+  const leave = new AbortController();
+  const off = client.subscribe(() => client.session.sid === sid || leave.abort());
+  signal.addEventListener("abort", () => leave.abort(), { once: true });
+  try {
+    const answer = await (options.fetch ?? fetch)(`${options.authority}/v1/me/events`, { headers, signal: leave.signal });
+    if (!answer.ok || !answer.body) return;
+    let device: string | undefined;
+    for await (const [event, data] of frames(answer.body)) {
+      if (client.session.sid !== sid) return;
+      const said = JSON.parse(data) as Said;
+      if (event === "ending") emit("ending-soon", { inMs: said.ends_at! * 1000 - Date.now(), ...(said.reason && { reason: said.reason }) });
+      if (event === "event" && said.effect === "stale" && (!said.session_id || said.session_id === sid)) tell({ is: "told-stale" });
+      if (event === "event" && said.session_id === sid) device = said.note;
+      if (event === "ended") tell({ is: "told-ended", end: endOf(said, device) });
+    }
+  } finally {
+    off();
+    leave.abort();
+  }
+}
+
+const endOf = ({ reason = "unknown" }: Said, device: string | undefined): End => ({ reason, ...(device && { device }) });

@@ -1,0 +1,58 @@
+/**
+ * Silent renewal of access tokens in the browser.
+ *
+ * ```ts
+ * const client = createClient({ authority: location.origin, clientId: "web" });
+ * const answer = await client.fetch("/orders");
+ * ```
+ *
+ * @module
+ */
+
+import { type Client, start } from "./client.js";
+import type { Options } from "./options.js";
+
+export type { AxiosLike } from "./axios.js";
+export type { Outcome } from "./authority.js";
+export type { Answer, StepUp, Verdict } from "./challenge.js";
+export type { Client, Rim, Session } from "./client.js";
+export { Misconfigured, SessionEnded, Unavailable } from "./errors.js";
+export type { End, Phase } from "./machine.js";
+export type { Options, Told } from "./options.js";
+export { type Kept, type Storage, memory, webStorage } from "./storage.js";
+export type { Tokens } from "./tokens.js";
+
+interface Shared {
+  readonly client: Client;
+  readonly options: Options;
+  users: number;
+}
+
+/** One machine per authority and client, also where a bundle is loaded twice or replaced while the page lives. */
+const ALL = Symbol.for("@symbolon/client");
+const all = ((globalThis as { [ALL]?: Map<string, Shared> })[ALL] ??= new Map());
+
+/**
+ * Creates a client, or gives the one there is for this authority and client id, with the callbacks of the newest call.
+ *
+ * It is taken down when each of its creators has called `dispose`, in the next turn of the event loop: a component
+ * that is mounted twice at once (React's StrictMode) finds it alive.
+ */
+export function createClient(options: Options): Client {
+  const key = `${options.authority} ${options.clientId}`;
+  const there = all.get(key);
+  if (there) {
+    Object.assign(there.options, options);
+    there.users++;
+    return there.client;
+  }
+  const own = { ...options };
+  const leave = () => {
+    shared.users--;
+    setTimeout(() => !shared.users && all.delete(key) && stop());
+  };
+  const [client, stop] = start(own, leave);
+  const shared: Shared = { options: own, client, users: 1 };
+  all.set(key, shared);
+  return client;
+}

@@ -1,0 +1,152 @@
+/** The application: its pages, its back end, its service, and the way to the authority under its own host. */
+
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Authority } from "./authority.js";
+
+/** What went over the wire to the authority's token endpoint, or to a service. */
+export interface Seen {
+  readonly path: string;
+  readonly host: string;
+  readonly authorization: string | undefined;
+  readonly body: string;
+  status?: number;
+}
+
+/** What happens to a call of the authority on its way. */
+export type Fault = "lose-answer" | "hang" | "unavailable" | "refuse";
+
+/** A site that runs. */
+export interface Site {
+  readonly origin: string;
+  /** The same server under another name: another origin. */
+  readonly other: string;
+  readonly seen: Seen[];
+  /** How many renewals the authority was asked for. */
+  renewals(): number;
+  /** What to do with the calls of `/oauth2/token` from now on; `undefined` passes them. */
+  fault: Fault | undefined;
+  /** Holds calls of `/oauth2/token` back until it settles. */
+  gate: Promise<void> | undefined;
+  stop(): Promise<void>;
+}
+
+const PAGE = `<!doctype html><meta charset="utf-8"><title>Site</title>
+<script type="importmap">{"imports":{"@symbolon/client":"/sdk/index.js"}}</script>
+<script type="module">
+import * as sdk from "@symbolon/client";
+import { listen } from "/sdk/events.js";
+import { dpop } from "/sdk/dpop.js";
+window.sdk = { ...sdk, listen, dpop };
+</script>`;
+
+/** Starts it on a port. */
+export async function startSite(port: number, authority: () => Authority): Promise<Site> {
+  const seen: Seen[] = [];
+  const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
+  const site: Site = {
+    origin: `http://127.0.0.1:${port}`,
+    other: `http://localhost:${port}`,
+    seen,
+    renewals: () => seen.filter(({ path, body }) => path === "/oauth2/token" && !body.includes("resource=")).length,
+    fault: undefined,
+    gate: undefined,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return site;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url!.split("?")[0]!;
+    const body = await read(request);
+    if (path.startsWith("/sdk/")) return script(path, response);
+    if (path.startsWith("/oauth2/") || path.startsWith("/v1/me/")) return proxy(request, response, body);
+    if (path === "/sign-in") return signIn(body, response);
+    if (path.startsWith("/api/")) return service(request, response, body);
+    response.setHeader("content-type", path === "/worker.js" ? "text/javascript" : "text/html");
+    response.end(path === "/worker.js" ? "onfetch = (event) => event.respondWith(fetch(event.request));" : PAGE);
+  }
+
+  async function script(path: string, response: ServerResponse): Promise<void> {
+    response.setHeader("content-type", "text/javascript");
+    response.end(await readFile(`dist/${path.slice(5)}`));
+  }
+
+  function note(request: IncomingMessage, body: Buffer): Seen {
+    const { authorization, host } = request.headers;
+    const one: Seen = { path: request.url!, host: host!, authorization, body: body.toString("latin1") };
+    seen.push(one);
+    return one;
+  }
+
+  async function proxy(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+    const one = note(request, body);
+    const isToken = request.url === "/oauth2/token";
+    if (isToken) await site.gate;
+    const fault = isToken ? site.fault : undefined;
+    if (fault === "refuse") return void response.destroy();
+    if (fault === "unavailable") return void response.writeHead(503, { "content-type": "application/json" }).end("{}");
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(request.headers))
+      if (!["host", "connection", "content-length", "keep-alive"].includes(name)) headers.set(name, String(value));
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    const answer = await fetch(authority().url + request.url, {
+      method: request.method!,
+      headers,
+      body: body.length ? new Uint8Array(body) : null,
+      signal: fault ? null : gone.signal,
+    });
+    one.status = answer.status;
+    if (fault === "lose-answer") return void response.destroy();
+    if (fault === "hang") return;
+    response.statusCode = answer.status;
+    for (const [name, value] of answer.headers) if (name !== "set-cookie" && name !== "transfer-encoding") response.setHeader(name, value);
+    response.setHeader("set-cookie", answer.headers.getSetCookie());
+    response.flushHeaders();
+    if (answer.body) for await (const part of answer.body) response.write(part);
+    response.end();
+  }
+
+  /** The back end, which has checked a password: starts a session and hands on what it is given. */
+  async function signIn(body: Buffer, response: ServerResponse): Promise<void> {
+    const tokens = (await authority().api("POST", "/v1/sessions", JSON.parse(body.toString()) as object)) as { set_cookie?: string[] };
+    if (tokens.set_cookie) response.setHeader("set-cookie", tokens.set_cookie);
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(tokens));
+  }
+
+  /** A service: what the demo API says of the token, and if that is yes, the request's body back. */
+  async function service(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+    const { origin, authorization } = request.headers;
+    if (origin) {
+      response.setHeader("access-control-allow-origin", origin);
+      response.setHeader("access-control-allow-headers", "authorization, content-type");
+      response.setHeader("access-control-expose-headers", "www-authenticate");
+    }
+    if (request.method === "OPTIONS") return void response.writeHead(204).end();
+    const one = note(request, body);
+    const refuse = (challenge?: string) => {
+      one.status = 401;
+      if (challenge) response.setHeader("www-authenticate", challenge);
+      response.writeHead(401).end("no");
+    };
+    if (request.url === "/api/business") return refuse();
+    if (request.url === "/api/endless") return refuse('Bearer error="invalid_token", reason="expired"');
+    const checked = await fetch(`${authority().demo}/me`, { headers: authorization ? { authorization } : {} });
+    if (!checked.ok) return refuse(checked.headers.get("www-authenticate") ?? "");
+    one.status = 200;
+    response.end(body);
+  }
+}
+
+async function read(request: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}

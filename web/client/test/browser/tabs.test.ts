@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import { freeze, get, open, phase, profile, reaches, type Setup, signIn, startWorld, untilRefused, type World } from "./world.js";
+
+let world: World;
+before(async () => {
+  world = await startWorld();
+});
+after(() => world.stop());
+
+const TABS = 20;
+const REQUESTS = 10;
+
+/** Twenty tabs of one session send ten requests each at once; gives what was asked of the authority meanwhile. */
+async function twentyTabs(setup: Setup, spoil: (subject: string, tabs: readonly Page[]) => Promise<void>): Promise<number> {
+  const subject = `twenty-${setup.clientId}-${setup.storage}`;
+  const context = await profile(world);
+  const first = await open(world, context, setup);
+  await signIn(first, setup, subject);
+  const tabs = [first];
+  while (tabs.length < TABS) tabs.push(await open(world, context, setup));
+  for (const tab of tabs) assert.equal(await phase(tab), "fresh");
+  const before = world.site.renewals();
+  await spoil(subject, tabs);
+  const sent = await Promise.all(
+    tabs.map((tab, number) =>
+      tab.evaluate(
+        async ([number, requests]) => {
+          const one = async (at: number) => {
+            const body = crypto.getRandomValues(new Uint8Array(1000 + number * 10 + at));
+            const answer = await window.client.fetch("/api/echo", { method: "POST", body });
+            const back = new Uint8Array(await answer.arrayBuffer());
+            return answer.status === 200 && back.length === body.length && back.every((byte, at) => byte === body[at]);
+          };
+          return Promise.all(Array.from({ length: requests }, (_, at) => one(at)));
+        },
+        [number, REQUESTS] as const,
+      ),
+    ),
+  );
+  assert.deepEqual(sent.flat(), Array(TABS * REQUESTS).fill(true));
+  for (const tab of tabs) assert.equal(await phase(tab), "fresh");
+  const renewals = world.site.renewals() - before;
+  await context.close();
+  return renewals;
+}
+
+test("twenty tabs that wake with an expired token renew at most three times, and no body is lost", async (t) => {
+  const expired = async (_: string, tabs: readonly Page[]) => {
+    const token = await tabs[0]!.evaluate(() => window.client.token());
+    await Promise.all(tabs.map((tab) => freeze(tab, true)));
+    await untilRefused(world, token!);
+    await Promise.all(tabs.map((tab) => freeze(tab, false)));
+  };
+  const renewals = await twentyTabs({ clientId: "spa", storage: "memory" }, expired);
+  t.diagnostic(`${renewals} renewals`);
+  assert.ok(renewals >= 1 && renewals <= 3, `${renewals} renewals`);
+});
+
+test("twenty tabs whose token went stale renew once, with the refresh token in a cookie", async (t) => {
+  const changed = async (subject: string) => {
+    await world.authority.api("PUT", `/v1/subjects/${subject}`, { roles: ["manager"] });
+  };
+  const renewals = await twentyTabs({ clientId: "web" }, changed);
+  t.diagnostic(`${renewals} renewals`);
+  assert.ok(renewals >= 1 && renewals <= 3, `${renewals} renewals`);
+});
+
+test("signing out while a renewal is in flight signs out, in all tabs", async () => {
+  for (const setup of [{ clientId: "web" }, { clientId: "app", storage: "memory" }, { clientId: "app", storage: "local" }] as const) {
+    const context = await profile(world);
+    const first = await open(world, context, setup);
+    await signIn(first, setup, "leaves");
+    const second = await open(world, context, setup);
+    let open_gate = () => {};
+    world.site.gate = new Promise((done) => (open_gate = done));
+    const before = world.site.renewals();
+    await first.evaluate(() => {
+      window.skew += 3_600_000;
+      void window.client.fetch("/api/echo").catch(() => {});
+    });
+    while (world.site.renewals() === before) await first.evaluate(() => 0);
+    await second.evaluate(() => window.client.signOut());
+    await reaches(first, "signed-out");
+    open_gate();
+    world.site.gate = undefined;
+    await first.evaluate(() => window.client.rim.tokenFor("nothing"));
+    assert.equal(await phase(first), "signed-out");
+    assert.equal(await phase(second), "signed-out");
+    const third = await open(world, context, setup);
+    assert.equal(await phase(third), "signed-out");
+    await context.close();
+  }
+});
+
+test("a tab that was closed in the middle of a renewal harms no other", async () => {
+  const setup = { clientId: "app", storage: "memory" } as const;
+  const context = await profile(world);
+  const first = await open(world, context, setup);
+  await signIn(first, setup, "closes");
+  const others = [await open(world, context, setup), await open(world, context, setup), await open(world, context, setup)];
+  await world.authority.api("PUT", "/v1/subjects/closes", { roles: ["a"] });
+  for (const tab of others) {
+    let open_gate = () => {};
+    world.site.gate = new Promise((done) => (open_gate = done));
+    const before = world.site.renewals();
+    await tab.evaluate(() => {
+      window.skew += 3_600_000;
+      void window.client.fetch("/api/echo");
+    });
+    while (world.site.renewals() === before) await first.evaluate(() => 0);
+    await tab.close();
+    open_gate();
+    world.site.gate = undefined;
+  }
+  assert.equal(await get(first), 200);
+  await context.close();
+});
