@@ -7,10 +7,14 @@ import type { Tokens } from "./tokens.js";
 
 /** What adapters send a request by: `send` is called with the value of `Authorization`, if any, and again if need be. */
 export type Call = <A>(
-  origin: string | undefined,
+  origin: string,
   send: (authorization?: string) => Promise<A>,
   read: (answer: A) => Answer,
 ) => Promise<A>;
+
+/** For how long a service that refused a new token too is not renewed for; longer each time, up to the second. */
+const DOUBT_MS = 10_000;
+const DOUBT_MS_MAX = 300_000;
 
 /** Makes it. */
 export function attempt(
@@ -18,25 +22,29 @@ export function attempt(
   take: () => Promise<Tokens | undefined>,
   dispatch: (event: Event) => void,
   emit: (name: string, told: unknown) => void,
+  clock: () => number,
 ): Call {
-  /** Origins that refused a token which was renewed for them: no renewal helps there until they accept one. */
-  const doubted = new Set<unknown>();
+  /** Origins that refused a token which was renewed for them: another renewal would not help. */
+  const doubts = new Map<string, { readonly ms: number; readonly until: number }>();
 
   return async (origin, send, read) => {
-    if (origin !== globalThis.location?.origin && !options.origins?.includes(origin!)) return send();
+    if (origin !== globalThis.location?.origin && !options.origins?.includes(origin)) return send();
     for (let tried: unknown; ; ) {
       const tokens = await take();
       if (!tokens) return send();
       const result = await send(`${tokens.token_type ?? "Bearer"} ${tokens.access_token}`);
       const answer = read(result);
       const verdict = (await options.classify?.(answer)) ?? verdictOf(answer);
+      const doubt = doubts.get(origin) ?? { ms: DOUBT_MS / 2, until: 0 };
+      const isDoubted = clock() < doubt.until;
       if (verdict === "pass") {
-        if (answer.status < 400) doubted.delete(origin);
+        if (tried && answer.status < 400) doubts.delete(origin);
         return result;
       }
       if (verdict === "renew") {
-        if (tried) doubted.add(origin);
-        if (doubted.has(origin)) return result;
+        const ms = Math.min(doubt.ms * 2, DOUBT_MS_MAX);
+        if (tried && !isDoubted) doubts.set(origin, { ms, until: clock() + ms });
+        if (tried || isDoubted) return result;
         dispatch({ is: "refused", token: tokens.access_token });
       } else {
         emit("step-up", verdict);

@@ -1,7 +1,6 @@
 /** axios, with the token where it belongs. It is not imported: an instance of axios 1 is all that is needed. */
 
 import type { Call } from "./attempt.js";
-import { originOf, refuseStream } from "./fetch.js";
 
 /** What is used of an instance. */
 export interface AxiosLike {
@@ -27,7 +26,6 @@ export interface AxiosConfig {
  * and a request that is sent again has the very bytes of the first (axios#6454).
  */
 export async function through(call: Call, instance: AxiosLike, adapter: unknown, config: AxiosConfig): Promise<unknown> {
-  refuseStream(config.data);
   const asIs = [(data: unknown) => data];
   const bare = instance.create();
   const send = async (authorization?: string) => {
@@ -45,7 +43,7 @@ export async function through(call: Call, instance: AxiosLike, adapter: unknown,
       return { answer: response, give };
     }
   };
-  const { give } = await call(originOf(instance.getUri(config)), send, ({ answer: { status, headers, data } }) => ({
+  const { give } = await call(new URL(instance.getUri(config), globalThis.location?.href).origin, send, ({ answer: { status, headers, data } }) => ({
     status,
     headers: { get: (name) => (headers as Record<string, string>)[name] ?? null },
     json: async () => (typeof data === "string" ? JSON.parse(data) : data) as unknown,

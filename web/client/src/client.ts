@@ -5,7 +5,7 @@ import { type Form, type Outcome, outcomeOf, post } from "./authority.js";
 import type { AxiosConfig, AxiosLike } from "./axios.js";
 import { stopwatch } from "./clock.js";
 import { Misconfigured, SessionEnded, Unavailable } from "./errors.js";
-import { fetchOf } from "./fetch.js";
+import { fetchOf, refuseStream } from "./fetch.js";
 import { type Effect, type End, endsAt, type Event, initial, next, type Phase, ready, usable, waits } from "./machine.js";
 import type { Options, Told } from "./options.js";
 import { cookie, type Kept } from "./storage.js";
@@ -250,7 +250,7 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     });
   };
 
-  const call = attempt(options, take, dispatch, emit);
+  const call = attempt(options, take, dispatch, emit, clock);
   const stops = [onWake(() => dispatch({ is: "woke" })), () => clearTimeout(timer), tabs.close];
   dispatch({ is: "restore" });
 
@@ -258,8 +258,10 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     fetch: fetchOf(call, options),
     axios(instance) {
       const { adapter } = instance.defaults;
-      instance.defaults.adapter = async (config: AxiosConfig) =>
-        (await import("./axios.js")).through(call, instance, adapter, config);
+      instance.defaults.adapter = async (config: AxiosConfig) => {
+        refuseStream(config.data);
+        return (await import("./axios.js")).through(call, instance, adapter, config);
+      };
       return () => (instance.defaults.adapter = adapter);
     },
     token: async () => (await take())?.access_token,

@@ -137,7 +137,7 @@ export function next(state: State, event: Event, now: number): Step {
     case "told-ended":
       return isOver() ? [state, []] : over(event.end, event.elsewhere);
     case "signed-out":
-      return end(event.is, { reason: "signed_out" }, event.elsewhere ? [] : [["share", event.is], ["revoke", held?.tokens.refresh_token]]);
+      return end(event.is, { reason: "signed_out" }, event.elsewhere ? [] : [["revoke", held?.tokens.refresh_token], ["share", event.is]]);
   }
 
   function isOver(): boolean {

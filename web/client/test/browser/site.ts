@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { build } from "esbuild";
 import type { Authority } from "./authority.js";
 
 /** What went over the wire to the authority's token endpoint, or to a service. */
@@ -64,7 +65,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url!.split("?")[0]!;
     const body = await read(request);
-    if (path.startsWith("/sdk/")) return script(path, response);
+    if (path.startsWith("/sdk/") || path.startsWith("/pages/")) return script(path, response);
     if (path.startsWith("/oauth2/") || path.startsWith("/v1/me/")) return proxy(request, response, body);
     if (path === "/sign-in") return signIn(body, response);
     if (path.startsWith("/api/")) return service(request, response, body);
@@ -74,7 +75,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
 
   async function script(path: string, response: ServerResponse): Promise<void> {
     response.setHeader("content-type", "text/javascript");
-    response.end(await readFile(`dist/${path.slice(5)}`));
+    response.end(path.startsWith("/sdk/") ? await readFile(`dist/${path.slice(5)}`) : await bundle(path));
   }
 
   function note(request: IncomingMessage, body: Buffer): Seen {
@@ -143,6 +144,14 @@ export async function startSite(port: number, authority: () => Authority): Promi
     one.status = 200;
     response.end(body);
   }
+}
+
+/** A page's own script, as an application's bundler makes it. */
+async function bundle(path: string): Promise<Uint8Array> {
+  const define = { "process.env.NODE_ENV": '"development"' };
+  const entryPoints = [`test/browser${path.replace(/\.js$/, ".tsx")}`];
+  const { outputFiles } = await build({ entryPoints, bundle: true, format: "esm", write: false, define, target: "es2022" });
+  return outputFiles[0]!.contents;
 }
 
 async function read(request: IncomingMessage): Promise<Buffer> {

@@ -111,6 +111,7 @@ export function signIn(page: Page, setup: Setup, subject: string): Promise<strin
       const answer = await fetch("/sign-in", { method: "POST", body });
       const tokens = await answer.json();
       await window.client.signIn(tokens.access_token ? tokens : undefined);
+      window.told.length = 0;
       return window.client.session.sid!;
     },
     [setup.clientId, subject] as const,
@@ -143,3 +144,26 @@ export async function untilRefused(world: World, token: string): Promise<void> {
 }
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** Waits until four seconds have passed for the authority, so that any grace window of client `spa` is over. */
+export async function untilGraceIsOver(world: World): Promise<void> {
+  const start = { subject: "sand-glass", client_id: "spa", device: { class: "web" } };
+  const { access_token } = (await world.authority.api("POST", "/v1/sessions", start)) as { access_token: string };
+  await untilRefused(world, access_token);
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await pause(5);
+}
+
+/** Makes a page's token one that services refuse, by a change of roles. */
+export const makeStale = (world: World, subject: string): Promise<unknown> =>
+  world.authority.api("PUT", `/v1/subjects/${subject}`, { roles: [crypto.randomUUID()] });
+
+/** Sends a body, and gives the status and whether it came back to the byte. */
+export const echo = (page: Page, text: string): Promise<readonly [number, boolean]> =>
+  page.evaluate(async (text) => {
+    const answer = await window.client.fetch("/api/echo", { method: "POST", body: text });
+    return [answer.status, (await answer.text()) === text] as const;
+  }, text);

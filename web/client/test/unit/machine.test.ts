@@ -56,7 +56,7 @@ const TABLE: readonly (readonly [name: string, event: Event, at: number, ...expe
   ["the client is refused", { is: "misconfigured", flight: 1, why: "x" }, NOW, "signed-out", "signed-out", "stale", "stale", "stale", "signed-out", "signed-out"],
   ["the authority ends the session", { is: "told-ended", end: OVER }, NOW, "ended share:ended emit:ended", "signed-out", ...Array<string>(3).fill("ended share:ended emit:ended"), "displaced", "ended"],
   ["another tab heard of the end", { is: "told-ended", end: OVER, elsewhere: true }, NOW, "ended emit:ended", "signed-out", ...Array<string>(3).fill("ended emit:ended"), "displaced", "ended"],
-  ["the page signs out", { is: "signed-out" }, NOW, ...Array<string>(7).fill("signed-out share:signed-out revoke")],
+  ["the page signs out", { is: "signed-out" }, NOW, ...Array<string>(7).fill("signed-out revoke share:signed-out")],
   ["another tab signs out", { is: "signed-out", elsewhere: true }, NOW, ...Array<string>(7).fill("signed-out")],
 ];
 
