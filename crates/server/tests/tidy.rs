@@ -23,7 +23,9 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let name = entry.file_name().unwrap().to_string_lossy().into_owned();
-        if entry.is_dir() && name != "target" && name != ".git" {
+        // What is fetched and what is made is nobody's to read.
+        let skipped = ["target", ".git", "node_modules", "dist", ".build"];
+        if entry.is_dir() && !skipped.contains(&&*name) {
             found.extend(files(&entry, ending));
         } else if name.ends_with(ending) {
             found.push(entry);

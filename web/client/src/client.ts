@@ -59,117 +59,93 @@ export interface Rim {
   readonly call: Call;
   /** What to do when the client is taken down. */
   onStop(act: () => void): void;
-  /** A token for the authority itself, or for another audience of the client (RFC 8707). */
+  /** Asks for a token that is for another audience, or for the authority itself (RFC 8707), when it is this tab's turn. */
   tokenFor(resource: string): Promise<Outcome>;
   tell(event: Event): void;
   emit<Name extends keyof Told>(name: Name, told: Told[Name]): void;
 }
 
-/** A request that waits for a token. */
-interface Waiting {
-  readonly since: number;
-  done(tokens: Tokens | undefined): void;
-  fail(why: Error): void;
-}
-
 /** Starts one; `createClient` sees to it that there is one only. */
 export function start(options: Options, dispose: () => void): readonly [Client, stop: () => void] {
-  const { authority, clientId } = options;
-  const storage = options.storage ?? cookie;
+  const { authority, clientId, storage = cookie } = options;
   const clock = stopwatch();
-  const listeners = new Map<string, Set<(told: never) => void>>();
-  const waiting = new Set<Waiting>();
+  const listeners = new Set<readonly [name: string, listener: (told: never) => void]>();
   let state = initial;
   let session: Session = state;
+  let waiting = 0;
   let holding = false;
   let timer: ReturnType<typeof setTimeout>;
   let revoked: Promise<void>;
-  let settle: () => void;
-  const settled = new Promise<void>((done) => (settle = done));
 
   const emit = (name: string, told?: unknown) => {
-    for (const listener of listeners.get(name) ?? []) (listener as (told: unknown) => void)(told);
+    for (const [own, listener] of listeners) if (own === name) (listener as (told: unknown) => void)(told);
   };
 
   const on = (name: string, listener: (told: never) => void) => {
-    const set = listeners.get(name) ?? new Set();
-    listeners.set(name, set.add(listener));
-    return () => void set.delete(listener);
+    const one = [name, listener] as const;
+    listeners.add(one);
+    return () => void listeners.delete(one);
   };
 
+  /** Settles when something has changed. */
+  const change = () =>
+    new Promise<void>((done) => {
+      const off = on("", () => (off(), done()));
+    });
+
   const dispatch = (event: Event) => {
-    const before = session.sid;
+    const { sid } = session;
+    const before = state;
     const [to, effects] = next(state, event, clock());
     const { phase, held, end } = (state = to);
-    for (const effect of effects) perform(effect, before);
-    if (state !== to) return;
-    const sid = held?.tokens.session_id;
-    if (phase !== "restoring") settle();
-    flush();
-    if (session.phase === phase && before === sid) return;
-    session = { phase, sid, end };
-    emit("");
+    if (session.phase !== phase || sid !== held?.tokens.session_id) session = { phase, sid: held?.tokens.session_id, end };
+    for (const effect of effects) perform(effect, sid);
+    // Else requests that wait would wake each other for ever.
+    if (to !== before) emit("");
   };
 
   const perform = ([what, about]: Effect, sid: string | undefined) => {
+    const { held, end, flight } = state;
     switch (what) {
       case "renew":
-        return void renew(state.flight);
+        return void tabs.turn((queued) => renew(flight, queued));
       case "wake":
         clearTimeout(timer);
         // A page that nobody looks at is not kept alive by a timer.
         timer = setTimeout(() => (state.failures || isVisible()) && dispatch({ is: "woke" }), Math.min(about, 2 ** 31 - 1));
         return;
       case "share":
-        return share(about, sid);
+        if (end) storage.clear?.();
+        else if (held!.tokens.refresh_token) storage.save?.({ refresh: held!.tokens.refresh_token, count: held!.count });
+        return tabs.post(end ? { is: about === "ended" ? about : "signed-out", sid, end } : news(about === "signed-in" ? about : "renewed"));
       case "revoke":
-        revoked = tell("revoke", { token: about }).then(({ ok }) => ok || Promise.reject()).then(
-          () => {},
-          () => Promise.reject(new Unavailable("The authority was not told of the sign-out.")),
+        revoked = tell("revoke", { token: about }).then(
+          ({ ok }) => {
+            if (!ok) throw new Unavailable("The authority did not sign out.");
+          },
         );
         // Whoever does not look at it misses nothing.
         revoked.catch(() => {});
         return;
       case "emit":
-        emit(about, state.end ?? (about === "ending-soon" ? { inMs: endsAt(state.held!) - clock() } : undefined));
-        if (state.end) hold(state.end);
+        emit(about, end ?? (about === "ending-soon" ? { inMs: endsAt(held!) - clock() } : undefined));
+        if (end) void hold(end);
     }
   };
 
-  /** Lets requests go on that need not wait any longer, one way or the other. */
-  const flush = () => {
-    const { held, end, why } = state;
-    const patience = clock() - (options.patience ?? 30_000);
-    for (const one of waiting) {
-      if (waits(state) ? !state.failures || one.since > patience : holding) continue;
-      waiting.delete(one);
-      if (end) one.fail(new SessionEnded(end));
-      else if (why) one.fail(new Misconfigured(why));
-      else if (waits(state)) one.fail(new Unavailable("The authority does not answer."));
-      else one.done(held?.tokens);
-    }
-  };
-
-  const share = (is: "signed-in" | "renewed" | "ended" | "signed-out", sid?: string) => {
-    const { held, end } = state;
-    const { refresh_token: refresh } = held?.tokens ?? {};
-    if (end) storage.clear?.();
-    else if (refresh) storage.save?.({ refresh, count: held!.count });
-    tabs.post(
-      is === "ended" ? { is, sid, end: end! }
-      : is === "signed-out" ? { is }
-      : { is, held: { ...held!, at: clock() - held!.at }, sentAt: Date.now() },
-    );
+  /** What is held, for pages with other clocks. */
+  const news = (is: "signed-in" | "renewed"): Message => {
+    const held = state.held!;
+    return { is, held: { ...held, at: clock() - held.at }, sentAt: Date.now() };
   };
 
   const hear = (message: Message) => {
     if (message.is === "hello") {
-      const { held } = state;
-      if (ready(state, clock())) tabs.post({ is: "renewed", held: { ...held!, at: clock() - held!.at }, sentAt: Date.now() });
+      if (ready(state, clock())) tabs.post(news("renewed"));
     } else if ("held" in message) {
       // What a page that slept finds in its queue is as old as that.
-      const held = { ...message.held, at: clock() - message.held.at - Math.max(Date.now() - message.sentAt, 0) };
-      dispatch(message.is === "signed-in" ? { is: message.is, held, elsewhere: true } : { is: "adopted", held });
+      const at = clock() - message.held.at - Math.max(Date.now() - message.sentAt, 0);
+      dispatch({ is: message.is === "renewed" ? "adopted" : message.is, held: { ...message.held, at }, elsewhere: true });
     } else if (message.is === "signed-out") dispatch({ is: message.is, elsewhere: true });
     else if (message.sid === session.sid) dispatch({ is: "told-ended", end: message.end, elsewhere: true });
   };
@@ -181,39 +157,34 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     post(options.fetch ?? fetch, `${authority}/oauth2/${path}`, { client_id: clientId, ...form });
 
   /** Asks it for tokens. */
-  const ask = async (kept: Kept | undefined, resource?: string): Promise<Outcome> => {
-    try {
-      return await outcomeOf(await tell("token", { grant_type: "refresh_token", refresh_token: kept?.refresh, resource }));
-    } catch {
-      return { is: "failed", retryMs: 0 };
-    }
-  };
+  const ask = (kept: Kept | undefined, resource?: string): Promise<Outcome> =>
+    tell("token", { grant_type: "refresh_token", refresh_token: kept?.refresh, resource })
+      .then(outcomeOf)
+      .catch(() => ({ is: "failed", retryMs: 0 }));
 
   const load = async (): Promise<Kept | undefined> => {
-    const refresh = state.held?.tokens.refresh_token;
-    return storage.load ? storage.load() : refresh ? { refresh, count: 0 } : undefined;
+    const { held } = state;
+    const refresh = held?.tokens.refresh_token;
+    return storage.load ? storage.load() : refresh ? { refresh, count: held!.count } : undefined;
   };
 
-  const renew = (flight: number) =>
-    tabs.turn(async (queued) => {
-      if (queued || state.phase === "restoring" || !(storage.hidden || storage.load)) {
-        tabs.post({ is: "hello" });
-        for (const until = clock() + HEAR_MS_MAX; clock() < until && state.flight === flight; ) await pause(5);
-      }
-      if (state.flight !== flight) return;
-      const kept = await load();
-      const outcome: Outcome = kept || storage.hidden ? await ask(kept) : { is: "denied" };
-      // What is said of a refresh token that another tab replaced meanwhile says nothing.
-      const isOld = outcome.is === "denied" && (await load())?.refresh !== kept?.refresh;
-      dispatch(seen(isOld ? { is: "failed", retryMs: 0 } : outcome, flight, kept?.count ?? 0));
-    });
-
-  const seen = (outcome: Outcome, flight: number, count: number): Event => {
-    const newest = Math.max(count, state.held?.count ?? 0) + 1;
-    if (outcome.is === "renewed") return { is: outcome.is, flight, held: heldOf(outcome.tokens, clock(), Math.random(), newest) };
-    if (outcome.is !== "failed") return { ...outcome, flight };
-    const backOff = Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
-    return { ...outcome, flight, retryMs: Math.max(outcome.retryMs, backOff) };
+  const renew = async (flight: number, queued: boolean) => {
+    if (queued || state.phase === "restoring" || !(storage.hidden || storage.load)) {
+      tabs.post({ is: "hello" });
+      for (const until = clock() + HEAR_MS_MAX; clock() < until && state.flight === flight; ) await pause(5);
+    }
+    if (state.flight !== flight) return;
+    const kept = await load();
+    let outcome: Outcome = kept || storage.hidden ? await ask(kept) : { is: "denied" };
+    // What is said of a refresh token that another tab replaced meanwhile says nothing.
+    if (outcome.is === "denied" && (await load())?.refresh !== kept?.refresh) outcome = { is: "failed", retryMs: 0 };
+    if (outcome.is === "renewed") {
+      const count = Math.max(kept?.count ?? 0, state.held?.count ?? 0) + 1;
+      dispatch({ ...outcome, flight, held: heldOf(outcome.tokens, clock(), Math.random(), count) });
+    } else if (outcome.is === "failed") {
+      const backOff = Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
+      dispatch({ ...outcome, flight, retryMs: Math.max(outcome.retryMs, backOff) });
+    } else dispatch({ ...outcome, flight });
   };
 
   /** Gives the page the time to sign in again, while requests wait. */
@@ -224,7 +195,7 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
       if (tokens) await signIn(tokens);
     } finally {
       holding = false;
-      flush();
+      emit("");
     }
   };
 
@@ -236,18 +207,26 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   /** The tokens to send a request with; waits if it must. */
   const take = async (): Promise<Tokens | undefined> => {
     const since = clock();
-    if (!ready(state, since)) dispatch({ is: "asked" });
-    const held = usable(state, since);
-    if (held) return held.tokens;
-    if (!holding && !waits(state)) {
-      if (state.end && state.phase !== "signed-out") throw new SessionEnded(state.end);
-      return undefined;
+    for (let waited = false; ; waited = true) {
+      const { phase, end, why } = state;
+      if (waited && why) throw new Misconfigured(why);
+      if (!ready(state, clock())) dispatch({ is: "asked" });
+      const held = usable(state, clock());
+      if (held) return held.tokens;
+      if (!holding && !waits(state)) {
+        if (end && (waited || phase !== "signed-out")) throw new SessionEnded(end);
+        return undefined;
+      }
+      const late = state.failures && clock() - since >= (options.patience ?? 30_000);
+      if (late || waiting >= WAITING_MAX) throw new Unavailable("The authority does not answer.");
+      waiting++;
+      await change();
+      waiting--;
     }
-    if (waiting.size >= WAITING_MAX) throw new Unavailable("Too many requests wait.");
-    return new Promise((done, fail) => {
-      waiting.add({ done, fail, since });
-      flush();
-    });
+  };
+
+  const settle = async () => {
+    while (state.phase === "restoring") await change();
   };
 
   const call = attempt(options, take, dispatch, emit, clock);
@@ -272,14 +251,14 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     get session() {
       return session;
     },
-    ready: settled,
+    ready: settle(),
     dispose,
     rim: {
       options,
       call,
       onStop: (act) => stops.push(act),
       async tokenFor(resource) {
-        let outcome: Outcome = { is: "failed", retryMs: 0 };
+        let outcome: Outcome = { is: "denied" };
         await tabs.turn(async () => {
           const kept = await load();
           outcome = await ask(kept, resource);

@@ -35,7 +35,7 @@ export type Event =
   /** The page begins, or signed in by a cookie: the first access token is to be fetched. */
   | { readonly is: "restore" }
   /** Another tab renewed. */
-  | { readonly is: "adopted"; readonly held: Held }
+  | { readonly is: "adopted"; readonly held: Held; readonly elsewhere?: true }
   /** A request wants a token. */
   | { readonly is: "asked" }
   /** A service refused this access token in a way that a renewal may cure. */

@@ -9,8 +9,7 @@ export type Message =
   | { readonly is: "hello" }
   /** `at` is the age of what is held, since each page has a clock of its own, at the wall's `sentAt`. */
   | { readonly is: "signed-in" | "renewed"; readonly held: Held; readonly sentAt: number }
-  | { readonly is: "ended"; readonly sid: string | undefined; readonly end: End }
-  | { readonly is: "signed-out" };
+  | { readonly is: "ended" | "signed-out"; readonly sid: string | undefined; readonly end: End };
 
 /** How long a tab waits for its turn. The server makes racing renewals safe: the lock only makes them rare. */
 export const TURN_MS_MAX = 1500;

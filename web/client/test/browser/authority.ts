@@ -49,6 +49,7 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
       `[[clients]]\nclient_id = "web"\ndelivery = "cookie"\n${client}` +
       `[[clients]]\nclient_id = "spa"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\n` +
       `[[clients]]\nclient_id = "app"\n${client}` +
+      `[[clients]]\nclient_id = "bound"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\nbinding = { key = "enforce" }\n` +
       `[[clients]]\nclient_id = "one"\n${client.replace("100", "1")}`,
   );
   const args = ["dev", "--json", "--config", file, "--data", data, "--listen", `127.0.0.1:${port}`, "--demo-listen", `127.0.0.1:${demoPort}`];

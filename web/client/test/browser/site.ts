@@ -28,6 +28,8 @@ export interface Site {
   renewals(): number;
   /** What to do with the calls of `/oauth2/token` from now on; `undefined` passes them. */
   fault: Fault | undefined;
+  /** The answers to renewals that were lost after the authority had renewed. */
+  lost: number;
   /** Holds calls of `/oauth2/token` back until it settles. */
   gate: Promise<void> | undefined;
   stop(): Promise<void>;
@@ -52,6 +54,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
     seen,
     renewals: () => seen.filter(({ path, body }) => path === "/oauth2/token" && !body.includes("resource=")).length,
     fault: undefined,
+    lost: 0,
     gate: undefined,
     async stop() {
       server.closeAllConnections();
@@ -104,7 +107,10 @@ export async function startSite(port: number, authority: () => Authority): Promi
       signal: fault ? null : gone.signal,
     });
     one.status = answer.status;
-    if (fault === "lose-answer") return void response.destroy();
+    if (fault === "lose-answer" && answer.ok) {
+      site.lost++;
+      return void response.destroy();
+    }
     if (fault === "hang") return;
     response.statusCode = answer.status;
     for (const [name, value] of answer.headers) if (name !== "set-cookie" && name !== "transfer-encoding") response.setHeader(name, value);
@@ -124,7 +130,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
 
   /** A service: what the demo API says of the token, and if that is yes, the request's body back. */
   async function service(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
-    const { origin, authorization } = request.headers;
+    const { origin, authorization, dpop } = request.headers;
     if (origin) {
       response.setHeader("access-control-allow-origin", origin);
       response.setHeader("access-control-allow-headers", "authorization, content-type");
@@ -139,8 +145,11 @@ export async function startSite(port: number, authority: () => Authority): Promi
     };
     if (request.url === "/api/business") return refuse();
     if (request.url === "/api/endless") return refuse('Bearer error="invalid_token", reason="expired"');
-    const checked = await fetch(`${authority().demo}/me`, { headers: authorization ? { authorization } : {} });
-    if (!checked.ok) return refuse(checked.headers.get("www-authenticate") ?? "");
+    // A proof is for this URL, which the demo API is not asked by: `bound.test.ts` looks at it itself.
+    if (dpop) response.setHeader("x-proof", String(dpop));
+    const headers: Record<string, string> = authorization ? { authorization } : {};
+    const checked = dpop ? undefined : await fetch(`${authority().demo}/me`, { headers });
+    if (checked?.ok === false) return refuse(checked.headers.get("www-authenticate") ?? "");
     one.status = 200;
     response.end(body);
   }

@@ -11,6 +11,8 @@ declare global {
   interface Window {
     sdk: typeof sdk & { listen: typeof listen; dpop: typeof dpop };
     client: sdk.Client;
+    /** The name of the page's key, if it has one. */
+    jkt: string | undefined;
     /** What the client told. */
     told: [string, unknown][];
     /** How far this page's clocks are off, in milliseconds. */
@@ -45,7 +47,8 @@ export async function startWorld(): Promise<World> {
 
 /** How a page's client is set up. */
 export interface Setup {
-  readonly clientId: "web" | "spa" | "app" | "one";
+  /** `bound` proves a key with everything. */
+  readonly clientId: "web" | "spa" | "app" | "one" | "bound";
   readonly storage?: "cookie" | "memory" | "local";
   readonly listen?: boolean;
   readonly patience?: number;
@@ -75,11 +78,15 @@ export async function open(world: World, context: BrowserContext, setup: Setup):
   await page.waitForFunction(() => !!window.sdk);
   await page.evaluate(
     async ([setup, origin, other, authority]) => {
-      const { createClient, memory, webStorage, listen } = window.sdk;
+      const { createClient, dpop, memory, webStorage, listen } = window.sdk;
       window.told = [];
+      const at = setup.direct ? authority : origin;
+      const key = setup.clientId === "bound" ? await dpop({ name: "bound", authority: at, issuer: authority }) : undefined;
+      window.jkt = key?.jkt;
       const storage = setup.storage === "memory" ? { storage: memory } : setup.storage === "local" ? { storage: webStorage(localStorage) } : {};
       const client = (window.client = createClient({
-        authority: setup.direct ? authority : origin,
+        authority: at,
+        ...(key && { fetch: key.fetch }),
         issuer: authority,
         clientId: setup.clientId,
         origins: [other],
@@ -107,7 +114,7 @@ export async function open(world: World, context: BrowserContext, setup: Setup):
 export function signIn(page: Page, setup: Setup, subject: string): Promise<string> {
   return page.evaluate(
     async ([clientId, subject]) => {
-      const body = JSON.stringify({ subject, client_id: clientId, device: { class: "web", name: "Firefox" } });
+      const body = JSON.stringify({ subject, client_id: clientId, device: { class: "web", name: "Firefox" }, jkt: window.jkt });
       const answer = await fetch("/sign-in", { method: "POST", body });
       const tokens = await answer.json();
       await window.client.signIn(tokens.access_token ? tokens : undefined);
