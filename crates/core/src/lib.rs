@@ -20,7 +20,7 @@
 //! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
-//! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
+//! and reasons, [`binding`] what a holder must also show, [`dpop`] proofs of a key, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused.
 
 pub mod activity;
 pub mod audience;
@@ -31,6 +31,7 @@ pub mod client;
 pub mod credentials;
 pub mod denial;
 pub mod device;
+pub mod dpop;
 pub mod epoch;
 pub mod gateway;
 pub mod grant;

@@ -15,6 +15,7 @@ pub mod api_key;
 mod base64url;
 pub mod claims;
 mod digest;
+pub mod dpop;
 mod drawn;
 pub mod ext_authz;
 pub mod extra_claims;
@@ -46,6 +47,7 @@ pub use api_key::{
 };
 pub use claims::{Audience, ParsedClaims};
 pub use digest::{parse_thumbprint, sha256};
+pub use dpop::{DpopNonces, NewProof, access_token_hash, open_dpop_proof};
 pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use handle::{HandleKeys, HandleKind};
 pub use import_line::ImportLine;

@@ -14,6 +14,8 @@ mod credentials;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod fast_forward;
