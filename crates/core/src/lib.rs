@@ -53,7 +53,7 @@ pub mod time;
 
 pub use activity::Used;
 pub use change::Change;
-pub use client::{BindingMode, ClientPolicy, Policies, Replay};
+pub use client::{BindingMode, BindingPolicy, ClientPolicy, Policies, Replay};
 pub use denial::{Denial, Fault};
 pub use epoch::{Cutoffs, Ver};
 pub use grant::{Grant, Outcome, Terms};
