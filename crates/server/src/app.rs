@@ -16,6 +16,7 @@ use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
+use symbolon_verify::Proofs;
 use symbolon_wire::{Algorithm, Type};
 use tokio::sync::Mutex;
 
@@ -44,6 +45,8 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// Who failed to authenticate lately.
     pub failures: Arc<Failures>,
+    /// The proofs of bound tokens that were shown to the authority itself.
+    pub proofs: Arc<Proofs>,
     random: Arc<SystemRandom>,
 }
 
@@ -117,6 +120,7 @@ impl App {
             metrics: Arc::default(),
             feed: Arc::default(),
             failures: Arc::default(),
+            proofs: Arc::new(Proofs::new(Some(keys.targets.dpop_nonces()))),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),

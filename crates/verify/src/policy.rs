@@ -43,6 +43,7 @@ pub struct Policy {
     scopes: Vec<Box<str>>,
     roles: Vec<Box<str>>,
     leeway: Duration,
+    reports_bindings: bool,
 }
 
 impl Policy {
@@ -71,7 +72,13 @@ impl Policy {
     }
 
     const fn new(staleness: Staleness) -> Self {
-        Self { staleness, scopes: Vec::new(), roles: Vec::new(), leeway: Duration::ZERO }
+        Self {
+            staleness,
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            leeway: Duration::ZERO,
+            reports_bindings: false,
+        }
     }
 
     /// Asks for a scope; every one that is named must be in the token (RFC 9068 §2.2.3).
@@ -102,6 +109,21 @@ impl Policy {
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway.min(LEEWAY_MAX);
         self
+    }
+
+    /// Lets bound tokens in that come without a good proof of their key, and counts them
+    /// ([`Status::bindings_reported`](crate::Status::bindings_reported)): to see whom a binding would shut out
+    /// before it is in force.
+    ///
+    /// Security: meanwhile a bound token is worth what a bearer token is worth.
+    #[must_use]
+    pub const fn report_bindings(mut self) -> Self {
+        self.reports_bindings = true;
+        self
+    }
+
+    pub(crate) const fn only_reports_bindings(&self) -> bool {
+        self.reports_bindings
     }
 
     /// How old the knowledge of revocations may be.

@@ -8,7 +8,7 @@ use crate::jwk::{self, Material, PublicJwk};
 use crate::jws::{Compact, HEADER_BYTES_MAX, Refused, SIGNATURE_BYTES_MAX};
 use crate::secret::same_bytes;
 use crate::verifying_key::VerifyingKey;
-use crate::{CryptoFailed, Malformed, SigningKey, base64url, sha256};
+use crate::{Algorithm, CryptoFailed, Malformed, SigningKey, base64url, sha256};
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::hmac;
 use serde_json::value::RawValue;
@@ -27,6 +27,9 @@ pub const NAME_BYTES_MAX: usize = 256;
 
 /// The longest RSA modulus of a proof's key, in bits: a stranger chooses it. Inclusive.
 pub const PROOF_RSA_BITS_MAX: usize = 4096;
+
+/// What proofs may be signed with.
+pub const PROOF_ALGORITHMS: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
 
 /// Opens a proof: checks its form, and its signature by the key that it brings.
 ///

@@ -1,9 +1,11 @@
 //! The guard before a route: a token that suffices, or a challenge.
 
 use super::answer::Problem;
+use crate::http::dpop::DPOP;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use symbolon_wire::SecretText;
 pub(super) struct Guard {
     verifier: Verifier,
     policy: Arc<Policy>,
+    /// Where the demo API is reached.
+    base: Arc<str>,
 }
 
 /// Who was let in, for the handler. Holds the token, so it has no `Debug`.
@@ -26,17 +30,21 @@ pub(super) struct Admitted {
 }
 
 impl Guard {
-    pub(super) fn new(verifier: Verifier, policy: Policy) -> Self {
-        Self { verifier, policy: Arc::new(policy) }
+    pub(super) fn new(verifier: Verifier, policy: Policy, base: Arc<str>) -> Self {
+        Self { verifier, policy: Arc::new(policy), base }
     }
 
-    /// Whether a token is in force now.
+    /// Whether a token is in force now. Its key was proved when it was shown.
     pub(super) async fn check(&self, token: &str) -> Result<Verified, Rejected> {
-        self.verifier.admit(&Presented::bearer(token), &self.policy).await
+        let policy = (*self.policy).clone().report_bindings();
+        self.verifier.admit(&Presented::bearer(token), &policy).await
     }
 
-    async fn admitted(&self, headers: &HeaderMap) -> Result<Admitted, Rejected> {
-        let presented = presented(headers)?;
+    async fn admitted(&self, request: &Parts) -> Result<Admitted, Rejected> {
+        let url = format!("{}{}", self.base, request.uri.path());
+        let headers = &request.headers;
+        let presented = presented(headers)?.request(request.method.as_str(), &url);
+        let presented = presented.proof(only(headers, &DPOP));
         let verified = self.verifier.admit(&presented, &self.policy).await?;
         let token = SecretText::new(presented.token.to_owned());
         Ok(Admitted { verified: Arc::new(verified), token })
@@ -44,12 +52,11 @@ impl Guard {
 }
 
 /// Lets a request through with its [`Admitted`], or answers it.
-pub(super) async fn admit(
-    State(guard): State<Guard>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match guard.admitted(request.headers()).await {
+pub(super) async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let admitted = guard.admitted(&parts).await;
+    let mut request = Request::from_parts(parts, body);
+    match admitted {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted);
             next.run(request).await
@@ -63,9 +70,11 @@ pub(super) async fn admit(
 
 /// Two tokens in one request are none: who knows which of them somebody else has checked.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (Some(only), None) => Presented::from_authorization(only.to_str().ok()),
-        (None, _) | (Some(_), Some(_)) => Err(Rejected::Missing),
-    }
+    Presented::from_authorization(Some(only(headers, &AUTHORIZATION).ok_or(Rejected::Missing)?))
+}
+
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    only.to_str().ok()
 }

@@ -11,6 +11,7 @@ pub mod clients;
 pub mod clock;
 pub mod cors;
 pub mod docs;
+pub mod dpop;
 pub mod edge;
 pub mod ending;
 pub mod erase;

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::keys::client_subject;
 use serde_json::{Map, Value};
-use symbolon_core::{ClientId, Fault, SessionId, Timestamp, Ver, Verdict};
+use symbolon_core::{ClientId, Digest, Fault, SessionId, Timestamp, Ver, Verdict};
 use symbolon_wire::{Jti, ParsedClaims};
 
 /// An access token that this authority signed, in force or not.
@@ -14,6 +14,8 @@ pub struct OwnToken {
     pub audience: Vec<String>,
     /// When it expires. Exclusive.
     pub expires_at: Timestamp,
+    /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
+    pub jkt: Option<Digest>,
     /// All its claims.
     pub claims: Map<String, Value>,
     jti: [u8; 16],
@@ -42,6 +44,7 @@ impl OwnToken {
             holder: holder(&claims)?,
             audience: claims.aud.iter().map(str::to_owned).collect(),
             expires_at: claims.exp,
+            jkt: claims.jkt,
             claims: serde_json::from_slice(payload.bytes()).ok()?,
             jti: Jti::parse(&claims.jti).ok()?.0,
             ver: claims.ver,

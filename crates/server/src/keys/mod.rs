@@ -22,10 +22,10 @@ use symbolon_core::{
 use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, ExtraClaims, HandleKeys, HandleKind,
-    ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey, ParsedClaims,
-    Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type, key_id_text,
-    key_set_json, verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, DigestKey, DpopNonces, ExtraClaims, HandleKeys,
+    HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
+    ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey, Type,
+    key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -82,6 +82,8 @@ pub struct Keys {
     pub refresh_tokens: RefreshTokenKeys,
     /// The keys of handles.
     pub handles: HandleKeys,
+    /// The nonces that proofs of a key repeat.
+    pub dpop_nonces: DpopNonces,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -158,6 +160,7 @@ impl Keys {
         Ok(Self {
             refresh_tokens: master.refresh_token_keys(0, 0),
             handles: master.handle_keys(),
+            dpop_nonces: master.dpop_nonces(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
@@ -353,8 +356,7 @@ impl Keys {
             acr: session.acr.as_deref(),
             amr: &texts(&session.amr),
             roles: &texts(&grant.roles),
-            // Recorded only: `cnf` would make every verifier refuse the token until proofs can be given.
-            jkt: None,
+            jkt: grant.jkt,
             extra: &extra,
         };
         claims.issue(key, recipients.typ, &self.jti, session.generation)
@@ -386,7 +388,7 @@ impl Keys {
             acr: None,
             amr: &[],
             roles: &[],
-            jkt: None,
+            jkt: grant.jkt,
             extra: &ExtraClaims::NONE,
         };
         claims.issue_once(key, recipients.typ, &self.jti, drawn)

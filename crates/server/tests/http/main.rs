@@ -29,6 +29,8 @@ mod devices;
 #[cfg(test)]
 mod disabled;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod ending;

@@ -48,7 +48,8 @@ fn status(rejected: &Rejected) -> Status {
         | Rejected::Expired
         | Rejected::Stale
         | Rejected::Revoked { .. }
-        | Rejected::Binding => Status::unauthenticated(said),
+        | Rejected::Binding
+        | Rejected::Proof(_) => Status::unauthenticated(said),
     };
     if let Ok(challenge) = MetadataValue::try_from(rejected.challenge()) {
         status.metadata_mut().insert("www-authenticate", challenge);

@@ -18,6 +18,7 @@ use self::http::Http;
 use self::questions::{Answer, Questions};
 use self::url::Issuer;
 use crate::activity::Activity;
+use crate::proof::Name;
 use crate::status::Status;
 use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
@@ -239,7 +240,7 @@ impl Verifier {
         presented: &Presented<'_>,
         policy: &Policy,
     ) -> Result<Verified, Rejected> {
-        let (verified, standing) = match self.genuine(presented, policy) {
+        let (verified, standing, proof) = match self.genuine(presented, policy) {
             Err(Rejected::Unverifiable(Unknown::Keys | Unknown::Key)) if self.net.is_some() => {
                 self.newer_keys().await;
                 self.genuine(presented, policy).map_err(|still| self.judge_unknown(still))?
@@ -251,6 +252,7 @@ impl Verifier {
             told => told?,
         }
         policy.permits(&verified.claims())?;
+        self.expected.spend(proof, self.now())?;
         self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
     }
@@ -282,9 +284,9 @@ impl Verifier {
         &self,
         presented: &Presented<'_>,
         policy: &Policy,
-    ) -> Result<(Verified, Standing), Rejected> {
+    ) -> Result<(Verified, Standing, Option<Name>), Rejected> {
         self.expected.check(presented, policy, self.now(), |claims, standing| {
-            Ok((claims.to_verified().of(&self.expected), standing))
+            Ok((claims.to_verified().of(&self.expected), standing, claims.proof))
         })
     }
 

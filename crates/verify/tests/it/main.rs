@@ -17,6 +17,7 @@ mod live;
 mod mirror;
 mod model;
 mod offline;
+mod proofs;
 #[cfg(feature = "net")]
 mod relay;
 mod script;

@@ -3,39 +3,42 @@
 
 use super::{Admitted, Judges, Judging, Read, Refused};
 use crate::app::App;
+use crate::clock::monotonic;
 use crate::http::own_token::OwnToken;
 use serde_json::{Map, Value};
 use symbolon_core::Verdict;
-use symbolon_verify::{Distrust, Rejected};
+use symbolon_verify::{Distrust, Now, Presented, Rejected};
 
 /// Exact at the instant of the answer.
 impl Judges for App {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
+        // Proofs that were used are remembered in one place, which is not there.
+        let token = Some(shown.token).filter(|_| !shown.is_dpop())?;
         let known = self.feed.own.look(self, (token, audience), self.now().ok()?)?;
         self.metrics.answered_from_memory();
         Some(Admitted::Verified(known))
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
-        Box::pin(judge(self, token, audience))
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
+        Box::pin(judge(self, shown, audience))
     }
 }
 
-async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
+async fn judge(app: &App, shown: Presented<'_>, audience: &str) -> Result<Admitted, Refused> {
     let at = app.now()?;
-    let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
+    let token = OwnToken::read(app, shown.token).ok_or(Rejected::Untrusted(Distrust::Signature))?;
     if !token.audience.iter().any(|own| own == audience) {
         return Err(Rejected::Untrusted(Distrust::Audience).into());
     }
     if token.expires_at <= at {
         return Err(Rejected::Expired.into());
     }
-    if token.claims.contains_key("cnf") {
-        // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-        return Err(Rejected::Binding.into());
-    }
     match token.verdict(app, at).await? {
-        Some(Verdict::Live) => Ok(admitted(&token.claims)),
+        Some(Verdict::Live) => {
+            let now = Now { wall: at, monotonic: monotonic() };
+            app.proofs.admit(&shown, token.jkt, now)?;
+            Ok(admitted(&token.claims))
+        }
         Some(Verdict::Stale(_)) => Err(Rejected::Stale.into()),
         Some(Verdict::Revoked(reason)) => Err(Rejected::Revoked { ended: Some(reason) }.into()),
         None => Err(Rejected::Revoked { ended: None }.into()),

@@ -10,6 +10,7 @@ mod described;
 pub mod ext_authz;
 pub mod verifier;
 
+use super::dpop::DPOP;
 use super::serve::Peer;
 use crate::app::Live;
 use crate::config;
@@ -30,10 +31,10 @@ use symbolon_verify::{Presented, Rejected, Verified};
 /// Who says what a token is worth to an audience.
 pub trait Judges: Send + Sync {
     /// Lets a token in that is known to be good without waiting; `None`: [`Self::judge`] must tell.
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted>;
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted>;
 
     /// Says what it is worth.
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a>;
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a>;
 }
 
 /// Whoever does, for all who ask.
@@ -128,7 +129,7 @@ impl Gateway {
             Ok(rule) => {
                 let outcome = match &rule.asks {
                     Asks::Nothing => Outcome::Public,
-                    Asks::Token(needs) => self.ask(needs, headers).await,
+                    Asks::Token(needs) => self.ask(needs, described, headers).await,
                 };
                 Answer { rule: Some(Arc::clone(&rule.name)), ..Answer::new(outcome) }
             }
@@ -157,14 +158,26 @@ impl Gateway {
     }
 
     /// Whether what a request shows is enough.
-    async fn ask<'h>(&self, needs: &Needs, headers: &'h HeaderMap) -> Outcome<'h> {
-        let token = match presented(headers) {
-            Ok(presented) => presented.token,
+    async fn ask<'h>(
+        &self,
+        needs: &Needs,
+        described: &Described<'_>,
+        headers: &'h HeaderMap,
+    ) -> Outcome<'h> {
+        let presented = match presented(headers) {
+            Ok(presented) => presented,
             Err(rejected) => return Outcome::Refused(rejected.into()),
         };
-        let judged = match self.judge.at_once(token, &needs.audience) {
+        let token = presented.token;
+        // What a proof must be for; without it none can be good.
+        let url = described.url();
+        let shown = match &url {
+            Some(url) => presented.request(described.method, url),
+            None => presented,
+        };
+        let judged = match self.judge.at_once(&shown, &needs.audience) {
             Some(known) => Ok(known),
-            None => self.judge.judge(token, &needs.audience).await,
+            None => self.judge.judge(shown, &needs.audience).await,
         };
         match judged {
             Ok(admitted) if admitted.meets(needs) => Outcome::Admitted(admitted, token),
@@ -192,12 +205,20 @@ impl Admitted {
     }
 }
 
-/// The one credential of a request: a bearer token today, which a session's cookie will stand beside. Two are
+/// The one credential of a request: an access token today, which a session's cookie will stand beside. Two are
 /// none, since the upstream might take the other one.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
+    let presented = match (values.next(), values.next()) {
         (Some(only), None) => Presented::from_authorization(only.to_str().ok()),
         (None, _) | (Some(_), Some(_)) => Err(Rejected::Missing),
-    }
+    };
+    presented.map(|presented| presented.proof(proof(headers)))
+}
+
+/// The one proof that came with it (RFC 9449 §4.3); of two, none.
+fn proof(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(DPOP).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    only.to_str().ok()
 }

@@ -7,7 +7,7 @@ use crate::http::event_view::EventView;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    super::answer(&app, &headers, list(&app, &uri, &headers)).await
+    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&app, &uri, &headers)).await
 }
 
 async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
