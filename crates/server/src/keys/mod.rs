@@ -5,7 +5,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-pub use brought::brought_wrong;
+pub use brought::{brought_wrong, pem_key};
 pub use ring::{PER_ALGORITHM_MAX, Ring, RingKey, Wanted};
 
 use crate::config::Config;
