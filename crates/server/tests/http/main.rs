@@ -31,6 +31,8 @@ mod disabled;
 #[cfg(test)]
 mod dpop;
 #[cfg(test)]
+mod dpop_shown;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod ending;

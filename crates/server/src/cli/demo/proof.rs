@@ -36,7 +36,7 @@ pub struct ProofArgs {
 ///
 /// # Errors
 /// The key cannot be read, or is a secret; the system has no randomness.
-pub fn run(args: &ProofArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &ProofArgs) -> Result<(), Failure> {
     let key = pem_key(&args.key).map_err(|why| Failure::could_not(why.to_string()))?;
     if args.thumbprint {
         out::line(thumbprint(&key)?);

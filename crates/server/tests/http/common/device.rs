@@ -39,6 +39,11 @@ impl Device {
         }
     }
 
+    /// Forgets the nonce.
+    pub(crate) fn forget(&self) {
+        *self.nonce.borrow_mut() = None;
+    }
+
     /// A new proof for a request.
     pub(crate) fn proof(&self, method: &str, url: &str, access_token: Option<&str>) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
