@@ -120,7 +120,8 @@ impl App {
             metrics: Arc::default(),
             feed: Arc::default(),
             failures: Arc::default(),
-            proofs: Arc::new(Proofs::new(Some(keys.targets.dpop_nonces()))),
+            // Those of the token endpoint: a client keeps one nonce for each server.
+            proofs: Arc::new(Proofs::new(Some(keys.dpop_nonces.in_epoch(store.cutoffs().epoch)))),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use symbolon_core::Digest;
 use symbolon_core::dpop::{Asked, DpopProof, Flaw, NONCE_SPAN, PROOF_REMEMBERED, Url};
-use symbolon_core::{Digest, StoreEpoch};
 use symbolon_wire::{DpopNonces, Refused, access_token_hash, open_dpop_proof};
 
 /// How many proofs are remembered at most, so that none is used twice. Inclusive; beyond it no bound token is let in
@@ -66,9 +66,6 @@ pub struct Proofs {
     used: Used,
 }
 
-/// Nonces of verifiers live in no store.
-const EPOCH: StoreEpoch = StoreEpoch(0);
-
 impl Proofs {
     /// With these nonces; without any, a late proof is refused and none is offered in its place.
     pub fn new(nonces: Option<DpopNonces>) -> Self {
@@ -110,7 +107,7 @@ impl Proofs {
         let (method, url) = addressed(presented, base)?;
         let nonces = self.nonces.as_ref().or(lent.as_ref());
         let bad = |why, cured: bool| {
-            let nonce = nonces.filter(|_| cured).map(|own| own.current(EPOCH, now.wall).into());
+            let nonce = nonces.filter(|_| cured).map(|own| own.current(now.wall).into());
             Rejected::Proof(BadProof { why, nonce })
         };
         let text = presented.proof.ok_or_else(|| bad(Why::Missing, false))?;
@@ -141,7 +138,7 @@ impl Proofs {
 /// A nonce is recognised only by who hands them out.
 fn whose(nonces: Option<&DpopNonces>, proof: &DpopProof, now: Now) -> symbolon_core::dpop::Nonce {
     match (nonces, &proof.nonce) {
-        (Some(own), _) => own.recognise(proof, EPOCH, now.wall),
+        (Some(own), _) => own.recognise(proof, now.wall),
         // Another's, that an impartial client repeats everywhere: it proves nothing, and harms nothing.
         (None, _) => symbolon_core::dpop::Nonce::None,
     }

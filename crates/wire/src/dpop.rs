@@ -212,43 +212,53 @@ fn utf8<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Malformed> {
 ///
 /// A nonce says when a proof was made by the clock of who handed it out (RFC 9449 §4.3, point 11). One is handed out
 /// for `NONCE_SPAN` and accepted for twice that, in its own store epoch alone.
-pub struct DpopNonces(hmac::Key);
+#[derive(Clone)]
+pub struct DpopNonces {
+    key: hmac::Key,
+    epoch: StoreEpoch,
+}
 
 /// How many bytes of the MAC a nonce shows.
 const NONCE_BYTES: usize = 16;
 
 impl DpopNonces {
     pub(crate) const fn new(key: hmac::Key) -> Self {
-        Self(key)
+        Self { key, epoch: StoreEpoch(0) }
     }
 
     /// Nonces under a key that several processes share, or that one drew for itself.
     pub fn of_secret(secret: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+        Self::new(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The same of a store epoch; else they are of none.
+    #[must_use]
+    pub fn in_epoch(&self, epoch: StoreEpoch) -> Self {
+        Self { key: self.key.clone(), epoch }
     }
 
     /// The nonce to hand out now.
-    pub fn current(&self, epoch: StoreEpoch, at: Timestamp) -> String {
-        base64url::encode(&self.mac(epoch, nonce_span(at)))
+    pub fn current(&self, at: Timestamp) -> String {
+        base64url::encode(&self.mac(nonce_span(at)))
     }
 
     /// Whose nonce a proof repeats.
-    pub fn recognise(&self, proof: &DpopProof, epoch: StoreEpoch, at: Timestamp) -> Nonce {
+    pub fn recognise(&self, proof: &DpopProof, at: Timestamp) -> Nonce {
         let Some(nonce) = &proof.nonce else { return Nonce::None };
         let Ok(shown) = base64url::decode_exact::<NONCE_BYTES>(nonce, "nonce") else {
             return Nonce::Foreign;
         };
         let span = nonce_span(at);
-        let is = |span| same_bytes(&self.mac(epoch, span), &shown);
+        let is = |span| same_bytes(&self.mac(span), &shown);
         match is(span) || span.checked_sub(1).is_some_and(is) {
             true => Nonce::Ours,
             false => Nonce::Foreign,
         }
     }
 
-    fn mac(&self, epoch: StoreEpoch, span: u64) -> [u8; NONCE_BYTES] {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(&epoch.0.to_be_bytes());
+    fn mac(&self, span: u64) -> [u8; NONCE_BYTES] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&self.epoch.0.to_be_bytes());
         context.update(&span.to_be_bytes());
         let mut cut = [0; NONCE_BYTES];
         cut.copy_from_slice(&context.sign().as_ref()[..NONCE_BYTES]);

@@ -235,9 +235,9 @@ fn repeating(nonce: &str) -> DpopProof {
 
 #[test]
 fn a_nonce_is_good_for_one_span_after_its_own_and_in_its_epoch_alone() {
-    let (epoch, own) = (StoreEpoch(3), nonces());
+    let own = nonces().in_epoch(StoreEpoch(3));
     let at = Timestamp::from_seconds(6000);
-    let nonce = own.current(epoch, at);
+    let nonce = own.current(at);
     let proof = repeating(&nonce);
     for (seconds, whose) in [
         (5999, Nonce::Foreign),
@@ -247,13 +247,13 @@ fn a_nonce_is_good_for_one_span_after_its_own_and_in_its_epoch_alone() {
         (6120, Nonce::Foreign),
     ] {
         let at = Timestamp::from_seconds(seconds);
-        assert_eq!(own.recognise(&proof, epoch, at), whose, "{seconds}");
+        assert_eq!(own.recognise(&proof, at), whose, "{seconds}");
     }
-    assert_eq!(own.recognise(&proof, StoreEpoch(4), at), Nonce::Foreign);
-    assert_eq!(DpopNonces::of_secret(&[1; 32]).recognise(&proof, epoch, at), Nonce::Foreign);
-    assert_eq!(own.recognise(&repeating("x"), epoch, at), Nonce::Foreign);
+    assert_eq!(own.in_epoch(StoreEpoch(4)).recognise(&proof, at), Nonce::Foreign);
+    assert_eq!(DpopNonces::of_secret(&[1; 32]).recognise(&proof, at), Nonce::Foreign);
+    assert_eq!(own.recognise(&repeating("x"), at), Nonce::Foreign);
     let none = with_claim("x", json!(1)).unwrap();
-    assert_eq!(own.recognise(&none, epoch, at), Nonce::None);
+    assert_eq!(own.recognise(&none, at), Nonce::None);
     assert_eq!(nonce.len(), 22);
 }
 

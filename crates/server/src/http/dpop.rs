@@ -13,7 +13,7 @@ use symbolon_core::binding::KeyProof;
 use symbolon_core::dpop::{Asked, DpopProof, Flaw, PROOF_REMEMBERED, Url};
 use symbolon_core::{Digest, Fault, Timestamp};
 use symbolon_verify::{Now, Presented, Rejected};
-use symbolon_wire::{dpop::PROOF_ALGORITHMS, open_dpop_proof, sha256};
+use symbolon_wire::{DpopNonces, dpop::PROOF_ALGORITHMS, open_dpop_proof, sha256};
 
 /// Where a proof stands.
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -82,8 +82,7 @@ impl ShownKey {
         let own = format!("{}{path}", app.config.issuer);
         let url = Url::parse(&own).map_err(|_| NoProof::Flaw(Flaw::Url))?;
         let asked = Asked { method: "POST", url: &url, access_token: None, nonce: true };
-        let epoch = app.store.cutoffs().epoch;
-        let nonce = app.keys.dpop_nonces.recognise(&proof, epoch, at);
+        let nonce = nonces(app).recognise(&proof, at);
         proof.proves(&asked, nonce, at).map_err(NoProof::Flaw)?;
         Ok(Some(proof))
     }
@@ -132,10 +131,15 @@ impl ShownKey {
 /// Hands out the nonce for the next proof to whoever makes proofs (RFC 9449 §8.2).
 pub fn hand_out_nonce(app: &App, asked: &HeaderMap, answer: &mut HeaderMap) {
     let Some(at) = app.now().ok().filter(|_| asked.contains_key(DPOP)) else { return };
-    let nonce = app.keys.dpop_nonces.current(app.store.cutoffs().epoch, at);
+    let nonce = nonces(app).current(at);
     if let Ok(nonce) = HeaderValue::from_str(&nonce) {
         answer.insert(DPOP_NONCE, nonce);
     }
+}
+
+/// The nonces of this store epoch.
+fn nonces(app: &App) -> DpopNonces {
+    app.keys.dpop_nonces.in_epoch(app.store.cutoffs().epoch)
 }
 
 /// What proofs may be signed with, for the metadata (RFC 9449 §5.1).

@@ -141,7 +141,7 @@ async fn a_proof_for_another_method_url_or_token_is_asked_for_again_and_the_sess
 async fn a_clock_that_is_ten_minutes_off_is_told_the_nonce_and_then_does_not_matter() {
     let server = bound_by("key = \"enforce\"").await;
     for ahead in [-600, 600] {
-        let device = Device { ahead, ..Device::new() };
+        let device = Device::new().ahead_by(ahead);
         let refresh = sign_in(&server, &device).await.text("refresh_token");
         let told = server.ask(device.refresh(&refresh)).await;
         device.heed(&told.expect_oauth(400, "use_dpop_nonce", None));

@@ -3,8 +3,8 @@
 use super::{Answer, Ask, ISSUER};
 use data_encoding::BASE64URL_NOPAD;
 use std::cell::{Cell, RefCell};
-use std::time::{SystemTime, UNIX_EPOCH};
 use symbolon_core::Timestamp;
+use symbolon_verify::Now;
 use symbolon_wire::{Algorithm, NewProof, SigningKey};
 
 /// A key, and what its holder remembers.
@@ -24,6 +24,11 @@ impl Device {
     pub(crate) fn with(alg: Algorithm) -> Self {
         let key = SigningKey::generate(alg).unwrap();
         Self { key, ahead: 0, nonce: RefCell::default(), made: Cell::new(0) }
+    }
+
+    /// The same with a clock that is so many seconds ahead.
+    pub(crate) fn ahead_by(self, ahead: i64) -> Self {
+        Self { ahead, ..self }
     }
 
     /// `jkt` of its key.
@@ -46,7 +51,7 @@ impl Device {
 
     /// A new proof for a request.
     pub(crate) fn proof(&self, method: &str, url: &str, access_token: Option<&str>) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = Now::read().wall.as_seconds();
         let at = Timestamp::from_seconds(now.saturating_add_signed(self.ahead));
         self.made.set(self.made.get() + 1);
         let jti = format!("{}-{}", self.made.get(), self.jkt());
