@@ -28,7 +28,7 @@ pub struct ProofArgs {
     #[arg(long, value_name = "TOKEN")]
     access_token: Option<String>,
     /// What the last answer had as `DPoP-Nonce`
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     nonce: Option<String>,
 }
 
