@@ -7,6 +7,7 @@ use super::{
 use crate::config::place::Problems;
 use std::path::Path;
 use std::sync::Arc;
+use symbolon_core::gateway::Asks;
 
 /// The part of a configuration that holds for every process of an installation.
 ///
@@ -46,7 +47,27 @@ impl Shared {
             None => return Err(LoadError::Refused(problems.into_sorted())),
         };
         shared.narrow(audiences);
-        Ok(shared)
+        shared.check_rules(&mut problems);
+        if problems.is_empty() {
+            Ok(shared)
+        } else {
+            Err(LoadError::Refused(problems.into_sorted()))
+        }
+    }
+
+    /// A rule about tokens for nobody that is known here would let nobody pass.
+    fn check_rules(&self, problems: &mut Problems) {
+        for rule in &self.gateway.rules.0 {
+            let Asks::Token(needs) = &rule.asks else { continue };
+            if !self.audiences.iter().any(|own| own.name == needs.audience) {
+                let what = format!(
+                    "leaves out {:?}, whose tokens the rule {:?} of the gateway wants; name it too, or take the \
+                     rule out of the file of this process",
+                    needs.audience, rule.name
+                );
+                problems.add(&Place::Flag("--audience".into()), "gateway.rules", what);
+            }
+        }
     }
 
     /// Keeps the audiences that were named, in their order; one that does not stand in the file is as it is by default.

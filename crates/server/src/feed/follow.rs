@@ -118,7 +118,8 @@ impl Poll {
             iss: app.config.issuer.to_string(),
             cursor: part.cursor,
             read_at: part.read_at,
-            now: app.now()?,
+            // A clock that was set back a little does not make it signed before it was read.
+            now: app.now()?.max(part.read_at),
             nonce: self.nonce.clone(),
             snapshot: None,
         };

@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Fault, Timestamp};
 use symbolon_verify::feed::{Follower, Gap, Want};
 use symbolon_verify::{Now, Policy, Presented, SetupError, Verified, Verifier};
-use symbolon_wire::feed::Cursor;
+use symbolon_wire::feed::{Cursor, ENTRIES_MAX};
 use symbolon_wire::{KeySet, Malformed};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
@@ -59,7 +59,10 @@ impl Own {
         }
         let now = Now { wall: at, monotonic: monotonic() };
         let verified = verifier.verify(&Presented::bearer(token), &Policy::offline(), now).ok()?;
-        app.client(verified.claims().client_id).is_some().then_some(verified)
+        let claims = verified.claims();
+        // What was issued before a loss of writes, the store alone knows; of that no feed tells.
+        let of_now = claims.ver.store == app.store.cutoffs().epoch;
+        (of_now && app.client(claims.client_id).is_some()).then_some(verified)
     }
 
     fn know(&self, known: Known) {
@@ -77,6 +80,16 @@ impl Own {
     }
 }
 
+/// One time of following, with a mirror of its own: what is known by it goes with it, however it ends.
+struct Round<'a>(&'a Own);
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        self.0.applied(None);
+        *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Follows the own feed until told to stop, wherever a gateway has rules.
 pub async fn run(live: Live, mut stop: Stop) {
     let following = async {
@@ -87,9 +100,7 @@ pub async fn run(live: Live, mut stop: Stop) {
             if live.now().config.gateway.rules.0.is_empty() {
                 continue;
             }
-            let halt = follow(&live).await;
-            live.now().feed.own.applied(None);
-            if let Err(why) = halt {
+            if let Err(why) = follow(&live).await {
                 tracing::warn!(%why, "gateways are answered from the store");
             }
         }
@@ -124,6 +135,7 @@ async fn follow(live: &Live) -> Result<(), Halt> {
         return Ok(());
     };
     drop(app);
+    let _round = Round(&feed.own);
     loop {
         moved.borrow_and_update();
         let app = live.now();
@@ -138,13 +150,21 @@ async fn follow(live: &Live) -> Result<(), Halt> {
             };
             let now = Now { wall: app.clock.wall(), monotonic: monotonic() };
             follower.on_bytes(&frame, now)?;
+            whole(&verifier, &app)?;
             feed.own.applied(follower.position());
         }
+        whole(&verifier, &app)?;
         feed.own.applied(follower.position());
         if moved.changed().await.is_err() {
             return Ok(());
         }
     }
+}
+
+/// That the mirror kept all that it was told: what it had no room for, it cannot refuse.
+fn whole(verifier: &Verifier, app: &App) -> Result<(), Halt> {
+    let room = verifier.status(monotonic()).entries < ENTRIES_MAX && !app.feed.is_overfull();
+    if room { Ok(()) } else { Err(Halt::NotReady) }
 }
 
 /// Verifiers for the audiences of a configuration. One whose tokens are signed with a secret has none: its tokens
@@ -206,5 +226,32 @@ impl fmt::Display for Halt {
             Self::Gap(gap) => gap.fmt(f),
             Self::NotReady => f.write_str("the feed is not ready"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbolon_store::{Role, Store};
+    use symbolon_wire::MasterKey;
+    use tempfile::TempDir;
+
+    #[tokio::test]
+    async fn what_was_known_by_a_mirror_goes_with_it() {
+        let folder = TempDir::new().unwrap();
+        let text = "issuer = \"https://id.example.com\"\nstore = \"sqlite:s.db\"\n";
+        let config = Config::from_text("symbolon.toml", text).ok().unwrap();
+        let store = Store::open_sqlite(&folder.path().join("s.db"), Role::Serve).ok().unwrap();
+        let master = "8b5f0d2e7a91c4463fd0b2a6917e53c81d64af90e273bc585902cd7f16ea3b4d";
+        let master = Arc::new(MasterKey::parse(master).ok().unwrap());
+        let at = Timestamp::from_seconds(1_700_000_000);
+        let keys = Keys::open(master, &store, &config, at).await.ok().unwrap();
+        let own = Own::default();
+        let (config, keys, by_audience) = (Arc::new(config), Arc::new(keys), BTreeMap::new());
+        own.know(Known { config, keys, by_audience });
+        own.applied(Some((1, 5)));
+        drop(Round(&own));
+        assert!(own.known.read().unwrap().is_none());
+        assert_eq!(own.applied.load(Ordering::Acquire), 0);
     }
 }

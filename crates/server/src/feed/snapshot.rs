@@ -81,6 +81,11 @@ impl Feed {
         Ok(Ok(bytes))
     }
 
+    /// Whether more is revoked than anybody can be told.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.state().entries.is_overfull()
+    }
+
     fn head(&self) -> Option<Cursor> {
         self.state().log.as_ref().map(super::Log::head)
     }
@@ -98,7 +103,8 @@ fn build(app: &App, room: OwnedSemaphorePermit) -> Result<(Bytes, Cursor), Fault
         let log = state.log.as_ref().ok_or_else(unsigned)?;
         (state.entries.share(), log.head(), log.read_at())
     };
-    let now = app.now()?;
+    // A clock that was set back a little does not make it signed before it was read.
+    let now = app.now()?.max(read_at);
     let records = chunks.iter().flat_map(|chunk| chunk.iter());
     let records: Vec<_> = records.filter(|record| is_needed(record, now)).copied().collect();
     let iss = app.config.issuer.to_string();

@@ -273,7 +273,8 @@ fn states(app: &App, at: Timestamp) -> BTreeMap<KeyId, &'static str> {
 }
 
 fn sign(app: &App, cursor: Cursor, read_at: Timestamp) -> Result<axum::body::Bytes, Halt> {
-    let (iss, now) = (app.config.issuer.to_string(), app.now()?);
+    // A clock that was set back a little does not make it signed before it was read.
+    let (iss, now) = (app.config.issuer.to_string(), app.now()?.max(read_at));
     let checkpoint = Checkpoint { iss, cursor, read_at, now, nonce: None, snapshot: None };
     let signed = app.keys.sign_checkpoint(&checkpoint);
     let signed = signed.map_err(|_| Fault::Store("a checkpoint could not be signed".into()))?;

@@ -100,7 +100,7 @@ pub fn router(live: Live) -> Router {
         .route("/gateway/check", any(gateway::check))
         .route("/gateway/check/", any(gateway::check))
         .route("/gateway/check/{*path}", any(gateway::check))
-        .route("/envoy.service.auth.v3.Authorization/Check", post(gateway::ext_authz::post))
+        .route("/envoy.service.auth.v3.Authorization/Check", post(gateway::ext_authz::post::<Live>))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::get))

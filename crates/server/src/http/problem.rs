@@ -49,6 +49,11 @@ struct Body9457<'a> {
 }
 
 impl Problem {
+    /// The status that it is answered with.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// A problem of any kind.
     pub fn new(
         status: StatusCode,

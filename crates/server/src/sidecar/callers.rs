@@ -37,13 +37,19 @@ pub(super) struct Callers {
     own: [u8; 32],
     good: Mutex<HashMap<[u8; 32], Duration>>,
     judging: Semaphore,
+    /// For those that were good before: strangers take no turn of theirs.
+    judging_again: Semaphore,
 }
 
 impl Callers {
     /// The sidecar's own key is good here as long as the sidecar is.
     pub(super) fn new(own: &str) -> Self {
-        let (good, judging) = (Mutex::default(), Semaphore::new(JUDGED_MAX));
-        Self { own: sha256(own.as_bytes()).0, good, judging }
+        Self {
+            own: sha256(own.as_bytes()).0,
+            good: Mutex::default(),
+            judging: Semaphore::new(JUDGED_MAX),
+            judging_again: Semaphore::new(JUDGED_MAX),
+        }
     }
 
     /// Finds out whether a request shows a good key: what is then passed up with it, the authority judges again.
@@ -64,7 +70,11 @@ impl Callers {
         if digest == self.own || self.is_good_for(&digest, KNOWN_FOR) {
             return Ok(shown);
         }
-        let judged = match self.judging.try_acquire() {
+        let turns = match self.is_good_for(&digest, KEPT_FOR) {
+            true => &self.judging_again,
+            false => &self.judging,
+        };
+        let judged = match turns.try_acquire() {
             Ok(_turn) => probe(upstream, &shown).await,
             Err(_) => Err(NoAnswer::Crowded),
         };
@@ -77,7 +87,10 @@ impl Callers {
                 self.good().remove(&digest);
                 Err(refused)
             }
-            Err(_) if self.is_good_for(&digest, KEPT_FOR) => Ok(shown),
+            // Only an outage makes it good for longer: how many ask is up to those who ask.
+            Err(NoAnswer::Unreachable | NoAnswer::Late) if self.is_good_for(&digest, KEPT_FOR) => {
+                Ok(shown)
+            }
             Err(why) => Err(why.into()),
         }
     }
@@ -113,8 +126,11 @@ pub(super) async fn probe(
     let answer = upstream.post(path, authorization, Bytes::from_static(question)).await?;
     match answer.status {
         StatusCode::OK => Ok(Ok(())),
-        status if status.is_server_error() => Err(NoAnswer::Unreachable),
-        _ => Ok(answer.or_refusal().map(drop)),
+        // The word of the authority, and not of a proxy before it.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if answer.is_of_an_authority() => {
+            Ok(answer.or_refusal().map(drop))
+        }
+        _ => Err(NoAnswer::Unreachable),
     }
 }
 
@@ -131,6 +147,27 @@ mod tests {
         assert_eq!(callers.good().len(), KEYS_MAX);
         assert!(callers.is_good_for(&sha256(&KEYS_MAX.to_be_bytes()).0, KNOWN_FOR));
         assert!(!callers.is_good_for(&sha256(&KEYS_MAX.to_be_bytes()).0, Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_strangers_neither_keeps_a_known_key_out_nor_makes_it_good_for_longer() {
+        let nowhere = Upstream::new("http://127.0.0.1:1").unwrap();
+        let callers = Callers::new("own");
+        let digest = sha256(b"known").0;
+        callers.remember(digest);
+        let strangers = callers.judging.try_acquire_many(JUDGED_MAX as u32).unwrap();
+        let headers = |key: &str| {
+            let value = format!("Bearer {key}").parse().unwrap();
+            HeaderMap::from_iter([(axum::http::header::AUTHORIZATION, value)])
+        };
+        assert!(callers.check(&nowhere, &headers("stranger")).await.is_err());
+        assert!(callers.check(&nowhere, &headers("known")).await.is_ok());
+        let Some(early) = monotonic().checked_sub(KNOWN_FOR) else { return };
+        callers.good().insert(digest, early);
+        assert!(callers.check(&nowhere, &headers("known")).await.is_ok(), "an outage");
+        let known = callers.judging_again.try_acquire_many(JUDGED_MAX as u32).unwrap();
+        assert!(callers.check(&nowhere, &headers("known")).await.is_err(), "no outage");
+        drop((strangers, known));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use symbolon_core::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -36,6 +36,8 @@ pub(super) struct Document {
 struct Known {
     /// When to ask again.
     due: Duration,
+    /// How often it had changed when it was asked for last.
+    changes: u64,
     last: Option<(HeaderMap, Bytes)>,
 }
 
@@ -44,23 +46,29 @@ impl Document {
         Self { path, state: Mutex::default() }
     }
 
-    /// The document: as it is now, or as it was last while the authority cannot be asked.
+    /// The document: as it is now, or as it was last while the authority cannot be asked. `changes` counts how often
+    /// the authority said that it is another.
     ///
     /// # Errors
     /// The authority cannot be asked and never was.
     pub(super) async fn get(
         &self,
         upstream: &Upstream,
-        changed: bool,
+        changes: &AtomicU64,
     ) -> Result<(HeaderMap, Bytes), Problem> {
         let mut known = self.state.lock().await;
-        if changed || known.due <= monotonic() {
+        let changes = changes.load(Ordering::Acquire);
+        if known.changes != changes || known.due <= monotonic() {
             let answer = upstream.get(self.path, None).await;
             let fetched = answer.map_err(Problem::from).and_then(Answer::or_refusal);
             let pause = if fetched.is_ok() { FRESH_FOR } else { AGAIN };
             known.due = monotonic().saturating_add(pause);
             match fetched {
-                Ok(answer) => known.last = Some(passed_on(answer)),
+                Ok(answer) => {
+                    // Only now: whoever gives up on the way leaves it to the next one.
+                    known.changes = changes;
+                    known.last = Some(passed_on(answer));
+                }
                 Err(why) if known.last.is_none() => return Err(why),
                 Err(_) => {}
             }
@@ -80,7 +88,7 @@ fn passed_on(answer: Answer) -> (HeaderMap, Bytes) {
 /// # Errors
 /// It was never had.
 pub(super) async fn metadata(State(sidecar): State<Sidecar>) -> Result<Response, Problem> {
-    let document = sidecar.inner.metadata.get(&sidecar.inner.upstream, false).await?;
+    let document = sidecar.metadata().await?;
     Ok(document.into_response())
 }
 
@@ -96,7 +104,7 @@ impl Sidecar {
     /// Keeps both for an outage that may come, until told to stop.
     pub(super) async fn keep_documents(&self, mut stop: Stop) {
         loop {
-            let metadata = self.inner.metadata.get(&self.inner.upstream, false).await;
+            let metadata = self.metadata().await;
             let had = metadata.and(self.jwks().await).is_ok();
             let pause = if had { KEPT_EVERY } else { AGAIN };
             if timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
@@ -107,7 +115,11 @@ impl Sidecar {
 
     /// The key set as the authority publishes it; fetched anew once the feed has said that it changed.
     pub(super) async fn jwks(&self) -> Result<(HeaderMap, Bytes), Problem> {
-        let changed = self.inner.relay.keys_changed.swap(false, Ordering::AcqRel);
-        self.inner.jwks.get(&self.inner.upstream, changed).await
+        self.inner.jwks.get(&self.inner.upstream, &self.inner.relay.keys_changed).await
+    }
+
+    /// The metadata, of which no feed says that they changed.
+    pub(super) async fn metadata(&self) -> Result<(HeaderMap, Bytes), Problem> {
+        self.inner.metadata.get(&self.inner.upstream, &AtomicU64::new(0)).await
     }
 }

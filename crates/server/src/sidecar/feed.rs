@@ -1,6 +1,6 @@
 //! `/v1/feed` for verifiers behind: the authority's own frames, and what only the authority can answer passed up.
 
-use super::Sidecar;
+use super::{KNOWN_FOR, Sidecar};
 use crate::feed::{Follower, Refused, RelayedPart};
 use crate::http::body::json_bytes;
 use crate::http::edge::no_store;
@@ -13,6 +13,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use tokio::time::timeout;
 
 /// `GET /v1/feed`: follows the feed after a cursor.
 ///
@@ -25,8 +28,12 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     sidecar.caller(&headers).await?;
     let asked = Asked::stream(&uri, &headers)?;
-    let follower = Follower::after(&sidecar.inner.relay.feed, asked.after, Standing::elsewhere())
-        .map_err(refused)?;
+    let good = Arc::new(AtomicBool::new(true));
+    let standing = Standing::elsewhere(Arc::clone(&good));
+    let follower =
+        Follower::after(&sidecar.inner.relay.feed, asked.after, standing).map_err(refused)?;
+    // There are as many of these as there are followers, of whom there are so many at the most.
+    tokio::spawn(sidecar.clone().watch(headers, Arc::downgrade(&good)));
     Ok(events(follower.into_body()))
 }
 
@@ -92,6 +99,21 @@ pub(super) async fn pass_up(
 }
 
 impl Sidecar {
+    /// Puts the key of an open stream to the authority again, for as long as the stream is read.
+    async fn watch(self, headers: HeaderMap, good: Weak<AtomicBool>) {
+        loop {
+            // Nothing but time is waited for: the judgement before it is good for as long.
+            let _ = timeout(KNOWN_FOR, std::future::pending::<()>()).await;
+            let Some(good) = good.upgrade() else { return };
+            let refused = self.caller(&headers).await.err();
+            let gone = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+            if refused.is_some_and(|problem| gone.contains(&problem.status())) {
+                good.store(false, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
     async fn caller(&self, headers: &HeaderMap) -> Result<axum::http::HeaderValue, Problem> {
         self.inner.callers.check(&self.inner.upstream, headers).await
     }

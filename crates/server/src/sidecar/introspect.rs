@@ -2,8 +2,12 @@
 //!
 //! What the authority would answer for a token of these audiences. A refresh token is never active. Nothing is said,
 //! neither yes nor no, by knowledge that is older than it may be.
+//!
+//! A verifier behind, which shows its API key, asks because its own knowledge is too old, and perhaps about an audience
+//! that is not known here: its question goes to the authority, since this mirror may be older than its bound.
 
 use super::Sidecar;
+use super::upstream::NoAnswer;
 use crate::http::auth::{basic, bearer};
 use crate::http::body::Form;
 use crate::http::edge::{Context, no_store};
@@ -12,8 +16,8 @@ use crate::http::oauth_error::OAuthError;
 use crate::http::serve::Peer;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use data_encoding::BASE64URL_NOPAD;
@@ -62,8 +66,14 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, OAuthError> {
-    let form = sidecar.authenticated((&context, peer), &headers, body).await?;
-    let answer = sidecar.introspect(form.require("token")?).await;
+    let answer = if bearer(&headers).is_some_and(|shown| shown.starts_with(API_KEY)) {
+        let caller = sidecar.inner.callers.check(&sidecar.inner.upstream, &headers).await?;
+        let form = Form::read(&headers, body).await?;
+        sidecar.ask_above(&caller, form.require("token")?).await
+    } else {
+        let form = sidecar.authenticated((&context, peer), &headers, body).await?;
+        sidecar.introspect(form.require("token")?).await
+    };
     sidecar.inner.introspections.count(answer.as_ref());
     let answer = answer?.map_or_else(|| json!({"active": false}), active);
     let mut response = Json(answer).into_response();
@@ -72,21 +82,36 @@ pub(super) async fn post(
 }
 
 impl Sidecar {
-    /// A name and a secret of the file, in any way that RFC 6749 §2.3.1 knows; an API key that the authority takes,
-    /// for verifiers behind; where there is no file, whoever asks from this machine.
+    /// What the authority says of a token to who shows this key.
+    async fn ask_above(
+        &self,
+        caller: &HeaderValue,
+        token: &str,
+    ) -> Result<Option<Map<String, Value>>, OAuthError> {
+        let answer = self.inner.upstream.introspect(caller, token).await?;
+        if answer.status.is_server_error() {
+            return Err(NoAnswer::Unreachable.into());
+        }
+        let answer = answer.or_refusal()?;
+        let said: Map<String, Value> =
+            serde_json::from_slice(&answer.body).map_err(|_| NoAnswer::Unreachable)?;
+        match said.get("active").and_then(Value::as_bool) {
+            Some(true) => Ok(Some(said)),
+            Some(false) => Ok(None),
+            None => Err(NoAnswer::Unreachable.into()),
+        }
+    }
+
+    /// A name and a secret of the file, in any way that RFC 6749 §2.3.1 knows; where there is no file, whoever asks from
+    /// this machine.
     async fn authenticated(
         &self,
         (context, peer): (&Context, Peer),
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Form, OAuthError> {
-        let own = &self.inner;
-        if bearer(headers).is_some_and(|shown| shown.starts_with(API_KEY)) {
-            own.callers.check(&own.upstream, headers).await?;
-            return Form::read(headers, body).await;
-        }
         let form = Form::read(headers, body).await?;
-        let may = match &own.secrets {
+        let may = match &self.inner.secrets {
             Some(secrets) => {
                 let by_header = basic(headers);
                 let in_form = form.get("client_id").zip(form.get("client_secret"));
@@ -127,7 +152,7 @@ impl Sidecar {
             Err(Rejected::Unverifiable(_) | Rejected::Ask) => {
                 // It grew too old meanwhile, or a newer key could not be fetched.
                 self.fresh()?;
-                Err(super::upstream::NoAnswer::Unreachable.into())
+                Err(NoAnswer::Unreachable.into())
             }
             Err(_) => Ok(None),
         }
@@ -147,8 +172,8 @@ fn claims(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&payload).ok()
 }
 
-impl From<super::upstream::NoAnswer> for OAuthError {
-    fn from(why: super::upstream::NoAnswer) -> Self {
+impl From<NoAnswer> for OAuthError {
+    fn from(why: NoAnswer) -> Self {
         crate::http::problem::Problem::from(why).into()
     }
 }

@@ -171,10 +171,12 @@ impl Sidecar {
     /// What it refuses, or its name; another try would end alike.
     pub async fn introduce(&self, issuer: &str) -> Result<bool, Unacceptable> {
         let own = &self.inner;
-        let Ok((_, metadata)) = own.metadata.get(&own.upstream, false).await else {
+        let Ok((_, metadata)) = self.metadata().await else {
             return Ok(false);
         };
-        let said: serde_json::Value = serde_json::from_slice(&metadata).unwrap_or_default();
+        // The page of a proxy whose authority is away is no word of an authority.
+        let said: Result<serde_json::Value, _> = serde_json::from_slice(&metadata);
+        let Ok(said) = said else { return Ok(false) };
         match said.get("issuer").and_then(serde_json::Value::as_str) {
             Some(name) if name == issuer => {}
             Some(other) => return Err(Unacceptable::Issuer(other.to_owned())),
@@ -228,7 +230,10 @@ impl Sidecar {
             .route("/gateway/check", any(gateway::check))
             .route("/gateway/check/", any(gateway::check))
             .route("/gateway/check/{*path}", any(gateway::check))
-            .route("/envoy.service.auth.v3.Authorization/Check", post(gateway::ext_authz::post))
+            .route(
+                "/envoy.service.auth.v3.Authorization/Check",
+                post(gateway::ext_authz::post::<Self>),
+            )
             .route("/oauth2/introspect", post(introspect::post))
             .route("/v1/feed", get(feed::stream))
             .route("/v1/feed/poll", get(feed::poll))

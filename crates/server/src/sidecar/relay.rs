@@ -1,14 +1,15 @@
 //! The feed for those behind: what the sidecar's own verifier heard and verified, frame by frame as it was signed.
 //!
-//! It holds the authority's newest snapshot and every frame since. When a part of those would leave what is kept,
-//! it fetches a newer snapshot.
+//! It holds the authority's newest snapshot and every frame since. When a part of those would leave what is kept, when
+//! the key may be gone that signed the snapshot, and when what comes does not go on from what came, it fetches a newer
+//! snapshot.
 
 use super::upstream::{NoAnswer, Upstream};
 use crate::feed::{FRAMES_MAX, Feed, TICK};
 use crate::http::Stop;
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbolon_core::Duration;
 use symbolon_verify::Relay as Heard;
@@ -38,11 +39,18 @@ pub(super) struct Relay {
     rounds: AtomicU64,
     /// A newer snapshot is needed.
     wanted: Notify,
-    /// The authority said that its keys changed.
-    pub(super) keys_changed: AtomicBool,
+    why: AtomicU8,
+    /// How often the authority said that its keys changed.
+    pub(super) keys_changed: AtomicU64,
     /// The process stops: nobody is let in again.
     stopped: AtomicBool,
 }
+
+/// The keys changed: who begins with the newest snapshot may not find the one that signed it.
+const RESIGN: u8 = 1;
+
+/// What came does not go on from what came before.
+const ELSEWHERE: u8 = 2;
 
 /// A snapshot, and where it stands.
 #[derive(Clone)]
@@ -104,9 +112,12 @@ impl Relay {
         let keeping = async {
             loop {
                 self.wanted.notified().await;
-                while self.is_behind() {
+                while self.is_behind() || self.why.load(Ordering::Acquire) != 0 {
+                    // What is noted from here on is about the next one.
+                    let why = self.why.swap(0, Ordering::AcqRel);
                     let (fetched, keys) = (upstream.snapshot(authorization).await, keys().await);
-                    if !self.take(fetched.map(|answer| answer.body), keys).await {
+                    if !self.take(fetched.map(|answer| answer.body), keys, why).await {
+                        self.why.fetch_or(why, Ordering::AcqRel);
                         tracing::warn!("a newer snapshot for those behind could not be had");
                         // Nothing but time is waited for.
                         let _ = timeout(AGAIN, std::future::pending::<()>()).await;
@@ -145,12 +156,16 @@ impl Relay {
         }
         if frames.iter().any(|(frame, _)| matches!(frame, Frame::Key(_))) {
             // Before those behind hear of it and fetch them.
-            self.keys_changed.store(true, Ordering::Release);
+            self.keys_changed.fetch_add(1, Ordering::Release);
+            self.why.fetch_or(RESIGN, Ordering::AcqRel);
         }
         if self.feed.pass_on(frames).is_err() {
-            tracing::error!("what was heard does not go on from what was passed on");
+            // Until a snapshot has come nobody is told anything that has a hole.
+            self.feed.pause();
+            self.why.fetch_or(ELSEWHERE, Ordering::AcqRel);
+            tracing::warn!("what was heard does not go on from what was passed on; beginning anew");
         }
-        if self.is_behind() {
+        if self.is_behind() || self.why.load(Ordering::Acquire) != 0 {
             self.wanted.notify_one();
         }
     }
@@ -162,12 +177,16 @@ impl Relay {
     }
 
     /// Takes a snapshot that was fetched, once the feed has come to where it stands. `false`: it is of no use.
-    async fn take(&self, fetched: Result<Bytes, NoAnswer>, keys: Option<KeySet>) -> bool {
+    async fn take(&self, fetched: Result<Bytes, NoAnswer>, keys: Option<KeySet>, why: u8) -> bool {
         let (Ok(bytes), Some(keys)) = (fetched, keys) else { return false };
         let whole = bytes.clone();
         let read = move || Snapshot::read(&keys, &whole).map(|read| read.checkpoint.cursor).ok();
         // A million entries take a while to digest: not on a thread that others need.
         let Ok(Some(cursor)) = spawn_blocking(read).await else { return false };
+        if why & ELSEWHERE != 0 {
+            self.begin(bytes);
+            return true;
+        }
         let reaching = async {
             while !self.feed.holds(cursor) {
                 self.feed.next_move().await;

@@ -10,6 +10,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::sync::Arc;
 use symbolon_core::Duration;
@@ -124,6 +125,20 @@ impl Upstream {
         self.ask(request).await
     }
 
+    /// Asks about a token (RFC 7662 §2.1), as somebody.
+    pub(super) async fn introspect(
+        &self,
+        authorization: &HeaderValue,
+        token: &str,
+    ) -> Result<Answer, NoAnswer> {
+        let form = format!("token={}", utf8_percent_encode(token, NON_ALPHANUMERIC));
+        let path = "/oauth2/introspect";
+        let mut request = self.request(Method::POST, path, Some(authorization), form.into());
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        self.ask(request).await
+    }
+
     /// Fetches a snapshot, which may be large.
     pub(super) async fn snapshot(&self, authorization: &HeaderValue) -> Result<Answer, NoAnswer> {
         let path = "/v1/feed/snapshot";
@@ -186,6 +201,13 @@ impl Upstream {
 }
 
 impl Answer {
+    /// Whether it is a problem as an authority writes it.
+    pub(super) fn is_of_an_authority(&self) -> bool {
+        let told: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let kind = told.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.starts_with("urn:symbolon:"))
+    }
+
     /// What it is, for a caller behind; what the authority refused is told as it told it.
     pub(super) fn or_refusal(self) -> Result<Self, Problem> {
         if self.status.is_success() {

@@ -299,6 +299,68 @@ async fn an_outage_changes_nothing_within_the_bound_and_then_nobody_is_told_yes_
 }
 
 #[tokio::test]
+async fn a_verifier_behind_keeps_to_its_own_bound_whatever_that_of_the_sidecar_is() {
+    let server = Server::with(&[]).await;
+    let patient = ["--audience", "demo-api", "--max-staleness", "10min"];
+    let sidecar = Sidecar::of(&server, &patient).await;
+    sidecar.ready().await;
+    let verifier = behind(&server, &sidecar, false).await;
+    let tokens = server.sign_in("alice").await;
+    let policy = Policy::bounded(Duration::from_secs(2));
+    let presented = Presented::bearer(&tokens.access);
+    let admit = || verifier.admit(&presented, &policy);
+    assert!(admit().await.is_ok());
+    let _home = server.kill().await;
+    let refuses =
+        || async { matches!(admit().await, Err(Rejected::Unverifiable(_))).then_some(()) };
+    until("the verifier behind lets nobody in any more", refuses).await;
+    assert_eq!(sidecar.introspect(&tokens.access).await["active"], true, "by its own bound");
+}
+
+#[tokio::test]
+async fn a_verifier_behind_may_ask_about_tokens_of_an_audience_that_the_sidecar_does_not_know() {
+    let server = authority().await;
+    let known = ["--audience", "demo-api", "--issuer", ISSUER];
+    let sidecar = Sidecar::of(&server, &known).await;
+    sidecar.ready().await;
+    let builder = Verifier::builder(ISSUER).through(&sidecar.url()).audience("billing");
+    let verifier = builder.introspection(server.api_key()).connect().await.unwrap();
+    let tokens = sign_in(&server, "biller").await;
+    let policy = Policy::bounded(Duration::from_secs(5));
+    let presented = Presented::bearer(&tokens.access);
+    let admit = || verifier.admit(&presented, &policy);
+    assert!(admit().await.is_ok());
+    server.kick(&tokens.sid).await.expect(200);
+    assert_eq!(admit().await.err(), Some(Rejected::Revoked { ended: None }));
+}
+
+#[tokio::test]
+async fn who_begins_behind_after_a_key_was_withdrawn_is_given_what_a_key_of_today_has_signed() {
+    let server = Server::with(&[]).await;
+    let sidecar = Sidecar::of(&server, &["--audience", "demo-api"]).await;
+    sidecar.ready().await;
+    let keys = server.list("/v1/keys").await;
+    let signing = keys.iter().find(|key| key["state"] == "current").unwrap();
+    let path = format!("/v1/keys/{}", signing["kid"].as_str().unwrap());
+    server.ask_as_back_end(Ask::delete(&path)).await.expect(200);
+    let verifier = behind(&server, &sidecar, false).await;
+    let tokens = server.sign_in("alice").await;
+    assert_eq!(verify(&verifier, &tokens.access), Ok(()));
+}
+
+#[tokio::test]
+async fn rules_about_tokens_of_an_audience_that_was_left_out_are_refused_at_the_start() {
+    let server = authority().await;
+    let file = server.home.beside("symbolon.toml").display().to_string();
+    let authority = format!("http://{}", server.authority);
+    let usual = ["--authority", &authority, "--api-key", server.api_key(), "--config", &file];
+    let refused = Sidecar::refused(&[&usual[..], &["--audience", "demo-api"]].concat());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("\"billing\"") && said.contains("\"bills\""), "{said}");
+}
+
+#[tokio::test]
 async fn verifiers_behind_heal_with_the_sidecar() {
     let server = Server::with(&[]).await;
     let sidecar = Sidecar::of(&server, &["--audience", "demo-api"]).await;

@@ -24,6 +24,8 @@ pub struct Follower {
     /// When the authority had read its whole log, by the last checkpoint that says so.
     read_at: Timestamp,
     wants_keys: bool,
+    /// Something was signed by a key that is not there, and nothing that is readable came since.
+    keyless: bool,
     resyncs: u64,
 }
 
@@ -96,6 +98,7 @@ impl Follower {
             question: None,
             read_at: Timestamp::default(),
             wants_keys: false,
+            keyless: false,
             resyncs: 0,
         }
     }
@@ -284,6 +287,7 @@ impl Follower {
             return Err(Gap::Order);
         }
         place.vouched = place.tip;
+        self.keyless = false;
         self.vouch(&said, now);
         Ok(())
     }
@@ -373,7 +377,12 @@ impl Follower {
     fn lose(&mut self, gap: Gap) -> Gap {
         self.on_end();
         match gap {
-            Gap::Key => self.wants_keys = true,
+            Gap::Key if !self.keyless => (self.wants_keys, self.keyless) = (true, true),
+            // The keys were fetched and none of them signed it: one that is gone did, and the stream would bring it again.
+            Gap::Key => {
+                self.keyless = false;
+                self.resyncs += u64::from(self.place.take().is_some());
+            }
             Gap::Malformed(_)
             | Gap::Order
             | Gap::Boundary

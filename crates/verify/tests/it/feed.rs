@@ -391,6 +391,22 @@ fn a_new_key_is_fetched_and_nothing_is_lost() {
 }
 
 #[test]
+fn what_a_key_that_is_gone_has_signed_is_not_asked_for_again_and_again() {
+    let (mut script, verifier, mut follower) = following();
+    script.kick(1);
+    let gone = std::mem::replace(&mut script.key, SigningKey::generate(Algorithm::EdDsa).unwrap());
+    verifier.replace_keys(keys(&[&gone]));
+    assert_eq!(catch_up(&script, &mut follower), Err(Gap::Key));
+    assert_eq!(follower.wants(), Want::Keys);
+    follower.on_keys();
+    assert_eq!(catch_up(&script, &mut follower), Err(Gap::Key), "as the stream brings it again");
+    assert_eq!(follower.wants(), Want::Snapshot);
+    verifier.replace_keys(keys(&[&script.key]));
+    begin_again(&mut follower, &script);
+    assert_eq!(script.judged(&verifier, 1, &strict(1_000)), kicked());
+}
+
+#[test]
 fn an_old_snapshot_takes_nothing_away_and_is_as_old_as_it_is() {
     let (mut script, verifier, mut follower) = following();
     let old = script.snapshot();

@@ -10,7 +10,7 @@ use crate::http::edge::Context;
 use crate::http::problem::Problem;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -29,17 +29,22 @@ const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const INVALID_ARGUMENT: HeaderValue = HeaderValue::from_static("3");
 
 /// Answers Envoy.
-pub async fn post(
-    State(gateway): State<Gateway>,
+pub async fn post<S>(
+    State(state): State<S>,
     Extension(context): Extension<Context>,
     body: Body,
-) -> Response {
+) -> Response
+where
+    Gateway: FromRef<S>,
+{
     let Some(asked) = read(body).await else { return refused() };
+    // Rules and keys as they are once the question is there, however long it took.
+    let gateway = Gateway::from_ref(&state);
     let headers = http_headers(&asked);
     let described =
         Described { method: &asked.method, target: &asked.path, site: asked_of(&headers) };
     let answer = gateway.answer(&described, &headers).await;
-    answered(&message(&answer, &context).await)
+    answered(&message(&asked, &answer, &context).await)
 }
 
 /// The scheme and the host that Envoy was asked for, which it puts among the headers itself.
@@ -69,13 +74,14 @@ fn http_headers(asked: &CheckRequest) -> HeaderMap {
     headers
 }
 
-async fn message(answer: &Answer<'_>, context: &Context) -> Vec<u8> {
+async fn message(asked: &CheckRequest, answer: &Answer<'_>, context: &Context) -> Vec<u8> {
     match answer.identity() {
         Some(identity) => {
             let headers = texts(&identity);
             // What is not set is taken out: a client may have written it.
             let absent = IDENTITY.iter().filter(|name| !identity.contains_key(*name));
-            let remove: Vec<_> = absent.map(HeaderName::as_str).collect();
+            let disguised = asked.headers.iter().map(|(name, _)| &**name).filter(is_disguised);
+            let remove: Vec<_> = absent.map(HeaderName::as_str).chain(disguised).collect();
             CheckResponse::Ok { headers: &headers, remove: &remove }.to_bytes()
         }
         None => {
@@ -94,6 +100,16 @@ async fn message(answer: &Answer<'_>, context: &Context) -> Vec<u8> {
                 .to_bytes()
         }
     }
+}
+
+/// Whether some application may take a name for one of ours that is another: `x.symbolon.subject`, say.
+fn is_disguised(name: &&str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> + '_ {
+        name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+    }
+    let is_like =
+        |own: &HeaderName| own.as_str() != *name && letters(own.as_str()).eq(letters(name));
+    IDENTITY.iter().any(is_like)
 }
 
 fn texts(headers: &HeaderMap) -> Vec<(&str, &str)> {
@@ -118,4 +134,20 @@ fn answered(message: &[u8]) -> Response {
 /// No question at all: gRPC says so in a header, and there is no message.
 fn refused() -> Response {
     ([(CONTENT_TYPE, GRPC), (GRPC_STATUS, INVALID_ARGUMENT)], Body::empty()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_some_application_may_take_for_ours_are_taken_out() {
+        for name in ["x.symbolon.subject", "x_symbolon_roles", "xsymbolontoken", "x-symbolon.scope"]
+        {
+            assert!(is_disguised(&name), "{name}");
+        }
+        for name in ["x-symbolon-subject", "x-symbolon-csrf", "x-subject", "authorization", "x"] {
+            assert!(!is_disguised(&name), "{name}");
+        }
+    }
 }

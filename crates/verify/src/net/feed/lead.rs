@@ -28,6 +28,9 @@ const HEAD_MAX: Duration = Duration::from_secs(3);
 const POLL_WAIT_MIN: Duration = Duration::from_millis(250);
 const POLL_WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// The same for who passes on what it hears: those behind take a longer silence for an outage. Inclusive.
+const POLL_WAIT_RELAYED: Duration = Duration::from_secs(1);
+
 /// The longest answer to a poll, in bytes: 1,024 revocations, a checkpoint and room. Inclusive.
 const POLL_BYTES_MAX: usize = 1024 * 1024;
 
@@ -175,7 +178,11 @@ impl Shared {
 
     async fn poll(&self, after: &str, backoff: &mut Backoff) -> Left {
         let begun = Instant::now();
-        let wait = (self.expected.max_staleness / 4).clamp(POLL_WAIT_MIN, POLL_WAIT_MAX);
+        let longest = match self.options.pass_on {
+            Some(_) => POLL_WAIT_RELAYED,
+            None => POLL_WAIT_MAX,
+        };
+        let wait = (self.expected.max_staleness / 4).clamp(POLL_WAIT_MIN, longest);
         let at = self.at(&format!("/v1/feed/poll?after={after}&wait={}ms", wait.as_millis()));
         let body =
             self.http.get_with(&at, &self.authorization, POLL_BYTES_MAX, wait + HEAD_MAX).await;

@@ -1,6 +1,7 @@
 //! What a builder knows about the feed.
 
 use crate::{Builder, Now};
+use std::fmt;
 use std::sync::Arc;
 
 /// Where the time comes from.
@@ -10,7 +11,6 @@ pub(crate) type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 pub(super) type PassOn = Arc<dyn Fn(Relay<'_>) + Send + Sync>;
 
 /// What a verifier heard of the feed and took, for whoever passes it on ([`Builder::relay`]).
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Relay<'a> {
     /// A snapshot, whole. What comes next goes on from its cursor.
@@ -20,6 +20,17 @@ pub enum Relay<'a> {
     Frames(&'a [u8]),
     /// The authority is not heard any more; what was cut off comes again.
     Lost,
+}
+
+/// Never what it holds: a snapshot has the key under which targets are digested.
+impl fmt::Debug for Relay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snapshot(bytes) => write!(f, "Snapshot({} bytes)", bytes.len()),
+            Self::Frames(bytes) => write!(f, "Frames({} bytes)", bytes.len()),
+            Self::Lost => f.write_str("Lost"),
+        }
+    }
 }
 
 /// What a builder knows about the feed.
