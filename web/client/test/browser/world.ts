@@ -48,7 +48,7 @@ export async function startWorld(): Promise<World> {
 /** How a page's client is set up. */
 export interface Setup {
   /** `bound` proves a key with everything. */
-  readonly clientId: "web" | "spa" | "app" | "one" | "bound";
+  readonly clientId: "web" | "spa" | "app" | "twenty" | "one" | "bound";
   readonly storage?: "cookie" | "memory" | "local";
   readonly listen?: boolean;
   readonly patience?: number;
@@ -61,7 +61,7 @@ export interface Setup {
 /** A fresh browser profile, whose pages can have their clocks moved. */
 export async function profile(world: World): Promise<BrowserContext> {
   const context = await world.browser.newContext();
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(60_000);
   await context.addInitScript(() => {
     window.skew = 0;
     const [mono, wall] = [performance.now.bind(performance), Date.now.bind(Date)];

@@ -15,7 +15,7 @@ const OVER = { reason: "kicked" };
 
 const states: Record<Phase, State> = {
   restoring: { ...initial, flight: 1 },
-  "signed-out": { ...initial, phase: "signed-out", flight: 1 },
+  "signed-out": { ...initial, phase: "signed-out", flight: 1, end: { reason: "signed_out" } },
   fresh: { ...initial, phase: "fresh", flight: 1, held: held() },
   stale: { ...initial, phase: "stale", flight: 1, held: held() },
   renewing: { ...initial, phase: "renewing", flight: 1, held: held() },
@@ -120,4 +120,10 @@ test("a session that is about to end says so when it is renewed", () => {
   const emitted = (seconds: number) => says(next(states.renewing, { is: "renewed", flight: 1, held: ending(seconds) }, NOW));
   assert.equal(emitted(120), "fresh share:renewed emit:renewed emit:ending-soon wake");
   assert.equal(emitted(121), "fresh share:renewed emit:renewed wake");
+});
+
+test("a page that asked the other tabs in vain takes a late answer", () => {
+  const [alone] = next(states.restoring, { is: "denied", flight: 1 }, NOW);
+  assert.equal(alone.phase, "signed-out");
+  assert.equal(next(alone, { is: "adopted", held: held(3) }, NOW)[0].phase, "fresh");
 });

@@ -99,3 +99,12 @@ test("what is not plainly on the list is sent no token", async () => {
   }
   client.dispose();
 });
+
+test("a client that is left in the middle of a renewal finishes it in silence", async () => {
+  const world = simulate();
+  world.stored.set("symbolon", { refresh: "rt-0", count: 0 });
+  const client = createClient({ authority: AUTHORITY, clientId: "left", ...mini(world.host) });
+  client.dispose();
+  await client.ready;
+  assert.equal(client.session.phase, "fresh");
+});
