@@ -22,7 +22,8 @@ export function SignedIn({ children }: { readonly children: ReactNode }) {
   const { phase, end } = useSession(client);
   useEffect(() => listen(client), []);
   if (phase === "restoring") return <p role="status">…</p>;
-  if (phase === "displaced") return <p role="alert">Signed in on {end?.device ?? "another device"}.</p>;
+  if (phase === "displaced")
+    return <p role="alert">Signed in on {end?.device ?? "another device"}.</p>;
   return phase === "signed-out" || phase === "ended" ? <a href="/sign-in">Sign in</a> : children;
 }
 

@@ -13,7 +13,13 @@ const stub = async (url) => {
   if (String(url).endsWith("/oauth2/token")) answered = performance.now();
   return answer;
 };
-const client = createClient({ authority: "https://id.example.com", clientId: "bench", storage: memory, origins: [API], fetch: stub });
+const client = createClient({
+  authority: "https://id.example.com",
+  clientId: "bench",
+  storage: memory,
+  origins: [API],
+  fetch: stub,
+});
 await client.signIn(tokens);
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
@@ -25,10 +31,16 @@ const each = async (act) => {
 
 const [floor, ours] = [[], []];
 for (let round = 0; round < ROUNDS; round++) {
-  floor.push(await each(() => stub(`${API}/orders`, { headers: new Headers({ authorization: "Bearer a" }) })));
+  floor.push(
+    await each(() =>
+      stub(`${API}/orders`, { headers: new Headers({ authorization: "Bearer a" }) }),
+    ),
+  );
   ours.push(await each(() => client.fetch(`${API}/orders`)));
 }
-console.log(`one request: ${median(ours).toFixed(1)} us, of which without us ${median(floor).toFixed(1)} us`);
+console.log(
+  `one request: ${median(ours).toFixed(1)} us, of which without us ${median(floor).toFixed(1)} us`,
+);
 
 const waits = [];
 for (let round = 0; round < ROUNDS; round++) {
@@ -36,5 +48,7 @@ for (let round = 0; round < ROUNDS; round++) {
   await Promise.all(Array.from({ length: WAITING }, () => client.token()));
   waits.push(performance.now() - answered);
 }
-console.log(`${WAITING} waiting requests go on ${median(waits).toFixed(2)} ms after the renewal's answer (slowest ${Math.max(...waits).toFixed(2)})`);
+console.log(
+  `${WAITING} waiting requests go on ${median(waits).toFixed(2)} ms after the renewal's answer (slowest ${Math.max(...waits).toFixed(2)})`,
+);
 client.dispose();

@@ -17,9 +17,11 @@ export async function sizeOf(contents) {
   });
   const names = new Set(["out/stdin.js"]);
   for (const name of names)
-    for (const { path, kind } of metafile.outputs[name].imports) if (kind === "import-statement") names.add(path);
+    for (const { path, kind } of metafile.outputs[name].imports)
+      if (kind === "import-statement") names.add(path);
   const loaded = outputFiles.filter(({ path }) => [...names].some((name) => path.endsWith(name)));
   return loaded.reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
 }
 
-if (process.argv[1]?.endsWith("size.mjs")) console.log(await sizeOf('export { createClient } from "./dist/index.js";'));
+if (process.argv[1]?.endsWith("size.mjs"))
+  console.log(await sizeOf('export { createClient } from "./dist/index.js";'));

@@ -6,7 +6,9 @@ import { build } from "esbuild";
 const [folder, ...wanted] = process.argv.slice(2);
 const out = `.build/${folder}`;
 const tests = readdirSync(`test/${folder}`).filter((name) => /\.test\.tsx?$/.test(name));
-const chosen = tests.filter((name) => !wanted.length || wanted.some((part) => name.startsWith(part)));
+const chosen = tests.filter(
+  (name) => !wanted.length || wanted.some((part) => name.startsWith(part)),
+);
 rmSync(out, { recursive: true, force: true });
 await build({
   entryPoints: chosen.map((name) => `test/${folder}/${name}`),
@@ -20,5 +22,9 @@ await build({
   outExtension: { ".js": ".mjs" },
 });
 const files = chosen.map((name) => `${out}/${name.replace(/\.tsx?$/, ".mjs")}`);
-const ran = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-concurrency=1", ...files], { stdio: "inherit" });
+const ran = spawnSync(
+  process.execPath,
+  ["--enable-source-maps", "--test", "--test-concurrency=1", ...files],
+  { stdio: "inherit" },
+);
 process.exit(ran.status ?? 1);

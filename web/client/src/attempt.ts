@@ -29,7 +29,7 @@ export function attempt(
 
   return async (origin, send, read) => {
     if (origin !== globalThis.location?.origin && !options.origins?.includes(origin)) return send();
-    for (let tried: unknown; ; ) {
+    for (let tried: unknown; ;) {
       const tokens = await take();
       if (!tokens) return send();
       const result = await send(`${tokens.token_type ?? "Bearer"} ${tokens.access_token}`);

@@ -31,11 +31,16 @@ export const post = (send: typeof fetch, url: string, form: Form): Promise<Respo
 
 /** Reads the answer to a renewal (RFC 6749 §5). Whatever is not understood says nothing of the session. */
 export async function outcomeOf(answer: Answer): Promise<Outcome> {
-  const body = (await answer.json()) as Tokens & { error?: string; error_description?: string; reason?: string };
+  const body = (await answer.json()) as Tokens & {
+    error?: string;
+    error_description?: string;
+    reason?: string;
+  };
   const { error, reason } = body;
   if (body.access_token) return { is: "renewed", tokens: body };
   // A client that is switched off comes back, and its sessions with it (docs/DESIGN.md §4.1).
   if (error === "invalid_grant" && reason !== "client_disabled") return { is: "denied", reason };
-  if (error && !reason && answer.status < 429) return { is: "misconfigured", why: `${error}: ${body.error_description}` };
+  if (error && !reason && answer.status < 429)
+    return { is: "misconfigured", why: `${error}: ${body.error_description}` };
   return { is: "failed", retryMs: +(answer.headers.get("retry-after") ?? 0) * 1000 };
 }

@@ -25,12 +25,22 @@ export interface AxiosConfig {
  * Sends a request from below the instance's interceptors and transformations: they see one request and one answer,
  * and a request that is sent again has the very bytes of the first (axios#6454).
  */
-export async function through(call: Call, instance: AxiosLike, adapter: unknown, config: AxiosConfig): Promise<unknown> {
+export async function through(
+  call: Call,
+  instance: AxiosLike,
+  adapter: unknown,
+  config: AxiosConfig,
+): Promise<unknown> {
   const asIs = [(data: unknown) => data];
   const bare = instance.create();
   const send = async (authorization?: string) => {
     if (authorization) config.headers.set("authorization", authorization);
-    const request = bare.request({ ...config, adapter, transformRequest: asIs, transformResponse: asIs });
+    const request = bare.request({
+      ...config,
+      adapter,
+      transformRequest: asIs,
+      transformResponse: asIs,
+    });
     try {
       const answer = (await request) as AxiosAnswer;
       return { answer, give: () => answer };
@@ -43,10 +53,14 @@ export async function through(call: Call, instance: AxiosLike, adapter: unknown,
       return { answer: response, give };
     }
   };
-  const { give } = await call(new URL(instance.getUri(config), globalThis.location?.href).origin, send, ({ answer: { status, headers, data } }) => ({
-    status,
-    headers: { get: (name) => (headers as Record<string, string>)[name] ?? null },
-    json: async () => (typeof data === "string" ? JSON.parse(data) : data) as unknown,
-  }));
+  const { give } = await call(
+    new URL(instance.getUri(config), globalThis.location?.href).origin,
+    send,
+    ({ answer: { status, headers, data } }) => ({
+      status,
+      headers: { get: (name) => (headers as Record<string, string>)[name] ?? null },
+      json: async () => (typeof data === "string" ? JSON.parse(data) : data) as unknown,
+    }),
+  );
   return give();
 }

@@ -24,11 +24,14 @@ export interface StepUp {
  * believed that a session is over.
  */
 export function verdictOf({ status, headers }: Answer): Verdict {
-  const challenge = status === 401 && /\b(?:Bearer|DPoP) .*/i.exec(headers.get("www-authenticate") ?? "")?.[0];
+  const challenge =
+    status === 401 && /\b(?:Bearer|DPoP) .*/i.exec(headers.get("www-authenticate") ?? "")?.[0];
   if (!challenge) return "pass";
   const value = (name: string) => new RegExp(`[ ,]${name}="([^"]*)`).exec(challenge)?.[1];
   const error = value("error");
   if (error === "insufficient_user_authentication")
     return { maxAge: Number(value("max_age")) || undefined, acrValues: value("acr_values") };
-  return error === "invalid_token" && /^(expired|stale|revoked)?$/.test(value("reason") ?? "") ? "renew" : "pass";
+  return error === "invalid_token" && /^(expired|stale|revoked)?$/.test(value("reason") ?? "")
+    ? "renew"
+    : "pass";
 }

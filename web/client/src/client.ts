@@ -6,7 +6,18 @@ import type { AxiosConfig, AxiosLike } from "./axios.js";
 import { stopwatch } from "./clock.js";
 import { Misconfigured, SessionEnded, Unavailable } from "./errors.js";
 import { fetchOf, refuseStream } from "./fetch.js";
-import { type Effect, type End, endsAt, type Event, initial, next, type Phase, ready, usable, waits } from "./machine.js";
+import {
+  type Effect,
+  type End,
+  endsAt,
+  type Event,
+  initial,
+  next,
+  type Phase,
+  ready,
+  usable,
+  waits,
+} from "./machine.js";
 import type { Options, Told } from "./options.js";
 import { cookie, type Kept } from "./storage.js";
 import { HEAR_MS_MAX, type Message, openTabs, pause } from "./tabs.js";
@@ -79,7 +90,8 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   let revoked = Promise.resolve();
 
   const emit = (name: string, told?: unknown) => {
-    for (const [own, listener] of listeners) if (own === name) (listener as (told: unknown) => void)(told);
+    for (const [own, listener] of listeners)
+      if (own === name) (listener as (told: unknown) => void)(told);
   };
 
   const on = (name: string, listener: (told: never) => void) => {
@@ -99,7 +111,8 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     const before = state;
     const [to, effects] = next(state, event, clock());
     const { phase, held, end } = (state = to);
-    if (session.phase !== phase || sid !== held?.tokens.session_id) session = { phase, sid: held?.tokens.session_id, end };
+    if (session.phase !== phase || sid !== held?.tokens.session_id)
+      session = { phase, sid: held?.tokens.session_id, end };
     for (const effect of effects) perform(effect, sid);
     // Else requests that wait would wake each other for ever.
     if (to !== before) emit("");
@@ -114,18 +127,29 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
         clearTimeout(timer);
         if (stopped) return;
         // A page that nobody looks at is not kept alive by a timer.
-        timer = setTimeout(() => (state.failures || isVisible()) && dispatch({ is: "woke" }), Math.min(about, 2 ** 31 - 1));
+        timer = setTimeout(
+          () => (state.failures || isVisible()) && dispatch({ is: "woke" }),
+          Math.min(about, 2 ** 31 - 1),
+        );
         return;
       case "share":
         if (end) storage.clear?.();
-        else if (held!.tokens.refresh_token) storage.save?.({ refresh: held!.tokens.refresh_token, count: held!.count });
-        return tabs.post(end ? { is: about === "ended" ? about : "signed-out", sid, end } : news(about === "signed-in" ? about : "renewed"));
+        else if (held!.tokens.refresh_token)
+          storage.save?.({ refresh: held!.tokens.refresh_token, count: held!.count });
+        return tabs.post(
+          end
+            ? { is: about === "ended" ? about : "signed-out", sid, end }
+            : news(about === "signed-in" ? about : "renewed"),
+        );
       case "revoke":
         if (about || storage.hidden) revoked = revoke(about);
         // Whoever does not look at it misses nothing.
         return void revoked.catch(() => {});
       case "emit":
-        emit(about, end ?? (about === "ending-soon" ? { inMs: endsAt(held!) - clock() } : undefined));
+        emit(
+          about,
+          end ?? (about === "ending-soon" ? { inMs: endsAt(held!) - clock() } : undefined),
+        );
         if (end) void hold(end);
     }
   };
@@ -147,9 +171,14 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     } else if ("held" in message) {
       // What a page that slept finds in its queue is as old as that.
       const at = clock() - message.held.at - Math.max(Date.now() - message.sentAt, 0);
-      dispatch({ is: message.is === "renewed" ? "adopted" : message.is, held: { ...message.held, at }, elsewhere: true });
+      dispatch({
+        is: message.is === "renewed" ? "adopted" : message.is,
+        held: { ...message.held, at },
+        elsewhere: true,
+      });
     } else if (message.is === "signed-out") dispatch({ is: message.is, elsewhere: true });
-    else if (message.sid === session.sid) dispatch({ is: "told-ended", end: message.end, elsewhere: true });
+    else if (message.sid === session.sid)
+      dispatch({ is: "told-ended", end: message.end, elsewhere: true });
   };
 
   const tabs = openTabs(`symbolon ${authority} ${clientId}`, hear);
@@ -173,18 +202,21 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   const renew = async (flight: number, queued: boolean) => {
     if (queued || state.phase === "restoring" || !(storage.hidden || storage.load)) {
       tabs.post({ is: "hello" });
-      for (const until = clock() + HEAR_MS_MAX; clock() < until && state.flight === flight; ) await pause(5);
+      for (const until = clock() + HEAR_MS_MAX; clock() < until && state.flight === flight;)
+        await pause(5);
     }
     if (state.flight !== flight) return;
     const kept = await load();
     let outcome: Outcome = kept || storage.hidden ? await ask(kept) : { is: "denied" };
     // What is said of a refresh token that another tab replaced meanwhile says nothing.
-    if (outcome.is === "denied" && (await load())?.refresh !== kept?.refresh) outcome = { is: "failed", retryMs: 0 };
+    if (outcome.is === "denied" && (await load())?.refresh !== kept?.refresh)
+      outcome = { is: "failed", retryMs: 0 };
     if (outcome.is === "renewed") {
       const count = Math.max(kept?.count ?? 0, state.held?.count ?? 0) + 1;
       dispatch({ ...outcome, flight, held: heldOf(outcome.tokens, clock(), Math.random(), count) });
     } else if (outcome.is === "failed") {
-      const backOff = Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
+      const backOff =
+        Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
       dispatch({ ...outcome, flight, retryMs: Math.max(outcome.retryMs, backOff) });
     } else dispatch({ ...outcome, flight });
   };
@@ -202,7 +234,11 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   };
 
   const signIn = async (tokens?: Tokens) => {
-    dispatch(tokens ? { is: "signed-in", held: heldOf(tokens, clock(), Math.random(), 0) } : { is: "restore" });
+    dispatch(
+      tokens
+        ? { is: "signed-in", held: heldOf(tokens, clock(), Math.random(), 0) }
+        : { is: "restore" },
+    );
     await take();
   };
 
@@ -232,7 +268,12 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
   };
 
   const call = attempt(options, take, dispatch, emit, clock);
-  const stops = [onWake(() => dispatch({ is: "woke" })), () => clearTimeout(timer), tabs.close, () => void (stopped = true)];
+  const stops = [
+    onWake(() => dispatch({ is: "woke" })),
+    () => clearTimeout(timer),
+    tabs.close,
+    () => void (stopped = true),
+  ];
   dispatch({ is: "restore" });
 
   const client: Client = {
@@ -264,7 +305,8 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
         await tabs.turn(async () => {
           const kept = await load();
           outcome = await ask(kept, resource);
-          if (outcome.is === "renewed") dispatch({ is: "rotated", from: kept?.refresh, to: outcome.tokens.refresh_token });
+          if (outcome.is === "renewed")
+            dispatch({ is: "rotated", from: kept?.refresh, to: outcome.tokens.refresh_token });
         });
         return outcome;
       },

@@ -5,7 +5,10 @@
  * sleep, and the wall clock may be set; whichever moved further since the last look is believed, so that a wrong
  * clock costs one early renewal at most.
  */
-export function stopwatch(mono = () => (globalThis.performance ?? Date).now(), wall = () => Date.now()): () => number {
+export function stopwatch(
+  mono = () => (globalThis.performance ?? Date).now(),
+  wall = () => Date.now(),
+): () => number {
   let [lastMono, lastWall, total] = [mono(), wall(), 0];
   return () => {
     const [atMono, atWall] = [mono(), wall()];

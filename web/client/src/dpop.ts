@@ -32,9 +32,20 @@ export async function dpop({ name, authority, issuer = authority }: DpopOptions)
   const proof = async (htm: string, htu: string, token?: string) => {
     const nonce = nonces.get(new URL(htu).origin);
     const ath = token && (await sha256(token));
-    const claims = { jti: crypto.randomUUID(), htm, htu, iat: Math.floor(Date.now() / 1000), ...(ath && { ath }), ...(nonce && { nonce }) };
+    const claims = {
+      jti: crypto.randomUUID(),
+      htm,
+      htu,
+      iat: Math.floor(Date.now() / 1000),
+      ...(ath && { ath }),
+      ...(nonce && { nonce }),
+    };
     const text = `${json({ typ: "dpop+jwt", alg: "ES256", jwk })}.${json(claims)}`;
-    const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, privateKey, utf8(text));
+    const signature = await crypto.subtle.sign(
+      { name: "ECDSA", hash: "SHA-256" },
+      privateKey,
+      utf8(text),
+    );
     return `${text}.${base64url(new Uint8Array(signature))}`;
   };
 
@@ -43,10 +54,14 @@ export async function dpop({ name, authority, issuer = authority }: DpopOptions)
     const headers = new Headers(init?.headers ?? request?.headers);
     const url = new URL(request?.url ?? String(input), location.href);
     const [, token] = /^DPoP (.*)/i.exec(headers.get("authorization") ?? "") ?? [];
-    const isOfAuthority = url.href.startsWith(`${authority}/oauth2/`) || url.href.startsWith(`${authority}/v1/me/`);
+    const isOfAuthority =
+      url.href.startsWith(`${authority}/oauth2/`) || url.href.startsWith(`${authority}/v1/me/`);
     if (!token && !isOfAuthority) return fetch(input, init);
     // RFC 9449 §4.2: without query and fragment.
-    const htu = (isOfAuthority ? url.href.replace(authority, issuer) : url.href).replace(/[?#].*/s, "");
+    const htu = (isOfAuthority ? url.href.replace(authority, issuer) : url.href).replace(
+      /[?#].*/s,
+      "",
+    );
     const method = init?.method ?? request?.method ?? "GET";
     for (let again = false; ; again = true) {
       headers.set("dpop", await proof(method, htu, token));
@@ -65,9 +80,13 @@ export async function dpop({ name, authority, issuer = authority }: DpopOptions)
 
 /** RFC 9449 §8 at the authority, §9 at a service. */
 async function asksForNonce(answer: Response): Promise<boolean> {
-  if (answer.status === 401) return /error="use_dpop_nonce"/.test(answer.headers.get("www-authenticate") ?? "");
+  if (answer.status === 401)
+    return /error="use_dpop_nonce"/.test(answer.headers.get("www-authenticate") ?? "");
   if (answer.status !== 400) return false;
-  const body = (await answer.clone().json().catch(() => ({}))) as { error?: string };
+  const body = (await answer
+    .clone()
+    .json()
+    .catch(() => ({}))) as { error?: string };
   return body.error === "use_dpop_nonce";
 }
 
@@ -78,7 +97,9 @@ async function keyOf(name: string): Promise<CryptoKeyPair> {
   const open = indexedDB.open(`${name} dpop`, 1);
   open.onupgradeneeded = () => open.result.createObjectStore("keys");
   const base = await done(open);
-  const stored = await done<CryptoKeyPair | undefined>(base.transaction("keys").objectStore("keys").get("key"));
+  const stored = await done<CryptoKeyPair | undefined>(
+    base.transaction("keys").objectStore("keys").get("key"),
+  );
   if (stored) return stored;
   const made = (await crypto.subtle.generateKey(ES256, false, ["sign"])) as CryptoKeyPair;
   const keys = base.transaction("keys", "readwrite").objectStore("keys");
@@ -99,7 +120,11 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 
 const json = (value: object) => base64url(utf8(JSON.stringify(value)));
 
-const sha256 = async (text: string) => base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(text))));
+const sha256 = async (text: string) =>
+  base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(text))));
 
 const base64url = (bytes: Uint8Array) =>
-  btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (sign) => ({ "+": "-", "/": "_" })[sign] ?? "");
+  btoa(String.fromCharCode(...bytes)).replace(
+    /[+/=]/g,
+    (sign) => ({ "+": "-", "/": "_" })[sign] ?? "",
+  );

@@ -37,7 +37,7 @@ export function listen(client: Client): () => void {
 }
 
 async function follow(client: Client, signal: AbortSignal): Promise<void> {
-  for (let wait = AGAIN_MS; !signal.aborted; ) {
+  for (let wait = AGAIN_MS; !signal.aborted;) {
     await signedIn(client, signal);
     const began = performance.now();
     await stream(client, signal).catch(() => {});
@@ -64,7 +64,8 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
   const { options, tokenFor, tell, emit } = client.rim;
   const { sid } = client.session;
   const outcome = await tokenFor(options.issuer ?? options.authority);
-  if (outcome.is === "denied" && client.session.sid === sid) tell({ is: "told-ended", end: { reason: outcome.reason ?? "unknown" } });
+  if (outcome.is === "denied" && client.session.sid === sid)
+    tell({ is: "told-ended", end: { reason: outcome.reason ?? "unknown" } });
   if (outcome.is !== "renewed") return;
   const { access_token, token_type = "Bearer" } = outcome.tokens;
   const headers = { accept: "text/event-stream", authorization: `${token_type} ${access_token}` };
@@ -72,14 +73,26 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
   const off = client.subscribe(() => client.session.sid === sid || leave.abort());
   signal.addEventListener("abort", () => leave.abort(), { once: true });
   try {
-    const answer = await (options.fetch ?? fetch)(`${options.authority}/v1/me/events`, { headers, signal: leave.signal });
+    const answer = await (options.fetch ?? fetch)(`${options.authority}/v1/me/events`, {
+      headers,
+      signal: leave.signal,
+    });
     if (!answer.ok || !answer.body) return;
     let device: string | undefined;
     for await (const [event, data] of frames(answer.body)) {
       if (client.session.sid !== sid) return;
       const said = JSON.parse(data) as Said;
-      if (event === "ending") emit("ending-soon", { inMs: said.ends_at! * 1000 - Date.now(), ...(said.reason && { reason: said.reason }) });
-      if (event === "event" && said.effect === "stale" && (!said.session_id || said.session_id === sid)) tell({ is: "told-stale" });
+      if (event === "ending")
+        emit("ending-soon", {
+          inMs: said.ends_at! * 1000 - Date.now(),
+          ...(said.reason && { reason: said.reason }),
+        });
+      if (
+        event === "event" &&
+        said.effect === "stale" &&
+        (!said.session_id || said.session_id === sid)
+      )
+        tell({ is: "told-stale" });
       if (event === "event" && said.session_id === sid) device = said.note;
       if (event === "ended") tell({ is: "told-ended", end: endOf(said, device) });
     }
@@ -89,4 +102,7 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
   }
 }
 
-const endOf = ({ reason = "unknown" }: Said, device: string | undefined): End => ({ reason, ...(device && { device }) });
+const endOf = ({ reason = "unknown" }: Said, device: string | undefined): End => ({
+  reason,
+  ...(device && { device }),
+});

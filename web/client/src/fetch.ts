@@ -14,13 +14,17 @@ export const fetchOf =
       if (authorization) headers.set("authorization", authorization);
       return (options.fetch ?? fetch)(request ? request.clone() : input, { ...init, headers });
     };
-    return call(originOf(request?.url ?? input), send, (answer) => (options.classify ? answer.clone() : answer));
+    return call(originOf(request?.url ?? input), send, (answer) =>
+      options.classify ? answer.clone() : answer,
+    );
   };
 
 /** Where a request goes. */
-export const originOf = (url: unknown): string => new URL(String(url), globalThis.location?.href).origin;
+export const originOf = (url: unknown): string =>
+  new URL(String(url), globalThis.location?.href).origin;
 
 /** Refuses a stream before anything of it is sent: it is gone then, and the request may have to be sent again. */
 export function refuseStream(body: unknown): void {
-  if (body instanceof ReadableStream) throw new TypeError("A stream cannot be sent again; send a Blob, a string or a buffer.");
+  if (body instanceof ReadableStream)
+    throw new TypeError("A stream cannot be sent again; send a Blob, a string or a buffer.");
 }

@@ -4,7 +4,9 @@
 export const FRAME_MAX = 64 * 1024;
 
 /** The frames of a stream: name and data. */
-export async function* frames(body: ReadableStream<Uint8Array>): AsyncGenerator<readonly [event: string, data: string]> {
+export async function* frames(
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<readonly [event: string, data: string]> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = "";

@@ -7,7 +7,8 @@
 import { type Held, renewalOf } from "./tokens.js";
 
 /** Where a session stands. `renewing` is also waiting for the next try after a failure. */
-export type Phase = "restoring" | "signed-out" | "fresh" | "stale" | "renewing" | "displaced" | "ended";
+export type Phase =
+  "restoring" | "signed-out" | "fresh" | "stale" | "renewing" | "displaced" | "ended";
 
 /** Why a session is over (docs/DESIGN.md §4.3), and by which device if one took its place. */
 export interface End {
@@ -90,13 +91,16 @@ export const ready = ({ phase, held }: State, now: number): Held | undefined =>
 
 /** The token to send although it is being renewed, or could not be; a spent one is not sent. */
 export const usable = ({ phase, held }: State, now: number): Held | undefined =>
-  (phase === "fresh" || phase === "renewing") && held && now < renewalOf(held, 0.25) ? held : undefined;
+  (phase === "fresh" || phase === "renewing") && held && now < renewalOf(held, 0.25)
+    ? held
+    : undefined;
 
 /** Whether a request waits for what comes. */
 export const waits = ({ phase }: State): boolean => phase === "restoring" || phase === "renewing";
 
 /** When the session ends if it is not used, or in any case. */
-export const endsAt = ({ tokens, at }: Held): number => at + (tokens.refresh_expires_in ?? Infinity) * 1000;
+export const endsAt = ({ tokens, at }: Held): number =>
+  at + (tokens.refresh_expires_in ?? Infinity) * 1000;
 
 /** Decides. */
 export function next(state: State, event: Event, now: number): Step {
@@ -137,7 +141,16 @@ export function next(state: State, event: Event, now: number): Step {
     case "told-ended":
       return isOver() ? [state, []] : over(event.end, event.elsewhere);
     case "signed-out":
-      return end(event.is, { reason: "signed_out" }, event.elsewhere ? [] : [["revoke", held?.tokens.refresh_token], ["share", event.is]]);
+      return end(
+        event.is,
+        { reason: "signed_out" },
+        event.elsewhere
+          ? []
+          : [
+              ["revoke", held?.tokens.refresh_token],
+              ["share", event.is],
+            ],
+      );
   }
 
   function isOver(): boolean {
@@ -154,16 +167,29 @@ export function next(state: State, event: Event, now: number): Step {
    * that asked in vain, since the other may have been slow to answer. Whoever signed out or was, stays so.
    */
   function isNews({ tokens, count }: Held): boolean {
-    return !state.end && (!held || (held.tokens.session_id === tokens.session_id && held.count < count));
+    return (
+      !state.end && (!held || (held.tokens.session_id === tokens.session_id && held.count < count))
+    );
   }
 
   function fresh(held: Held, effects: readonly Effect[]): Step {
-    return [{ ...initial, phase: "fresh", held, flight: flight + 1 }, [...effects, ["wake", renewalOf(held) - now]]];
+    return [
+      { ...initial, phase: "fresh", held, flight: flight + 1 },
+      [...effects, ["wake", renewalOf(held) - now]],
+    ];
   }
 
   /** A page that restores stays so until it knows. */
   function renew(state: State): Step {
-    return [{ ...state, phase: phase === "restoring" ? phase : "renewing", flight: flight + 1, why: undefined }, [["renew"]]];
+    return [
+      {
+        ...state,
+        phase: phase === "restoring" ? phase : "renewing",
+        flight: flight + 1,
+        why: undefined,
+      },
+      [["renew"]],
+    ];
   }
 
   /** Sends the token no more, and renews it unless that is under way. */

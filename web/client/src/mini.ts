@@ -39,7 +39,10 @@ export interface HostRequest {
 }
 
 /** The part of `createClient`'s options that the host fills: `createClient({ …, ...mini(wx) })`. */
-export function mini(host: Host, key = "symbolon"): { readonly storage: Storage; readonly fetch: typeof fetch } {
+export function mini(
+  host: Host,
+  key = "symbolon",
+): { readonly storage: Storage; readonly fetch: typeof fetch } {
   const storage: Storage = {
     load() {
       const kept = host.getStorageSync(key) as { refresh?: string; count?: number } | undefined;
@@ -61,7 +64,10 @@ export function request(client: Client, host: Host, options: HostRequest): Promi
   // Without `URL` only what is plain is an origin; anything else is sent no token.
   const origin = /^(https?:\/\/[a-z0-9.-]+(?::\d+)?)(?:[/?#]|$)/.exec(options.url)?.[1] ?? "";
   const send = (authorization?: string) =>
-    ask(host, { ...options, header: { ...options.header, ...(authorization && { authorization }) } });
+    ask(host, {
+      ...options,
+      header: { ...options.header, ...(authorization && { authorization }) },
+    });
   return client.rim.call(origin, send, read);
 }
 
@@ -86,6 +92,8 @@ const ask = (host: Host, options: HostRequest): Promise<HostAnswer> =>
 const read = ({ statusCode: status, header, data }: HostAnswer): Answer & { ok: boolean } => ({
   status,
   ok: status < 400,
-  headers: { get: (name) => Object.entries(header).find(([own]) => own.toLowerCase() === name)?.[1] ?? null },
+  headers: {
+    get: (name) => Object.entries(header).find(([own]) => own.toLowerCase() === name)?.[1] ?? null,
+  },
   json: async () => (typeof data === "string" ? (JSON.parse(data) as unknown) : data),
 });

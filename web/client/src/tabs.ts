@@ -27,7 +27,8 @@ export interface Tabs {
 
 /** Opens it. Where the platform has none, this is the only tab there is. */
 export function openTabs(name: string, hear: (message: Message) => void): Tabs {
-  let channel: BroadcastChannel | undefined = globalThis.BroadcastChannel && new BroadcastChannel(name);
+  let channel: BroadcastChannel | undefined =
+    globalThis.BroadcastChannel && new BroadcastChannel(name);
   if (channel) channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data);
   return {
     post: (message) => channel?.postMessage(message),
@@ -39,14 +40,19 @@ export function openTabs(name: string, hear: (message: Message) => void): Tabs {
     async turn(work) {
       // Web Locks are for secure contexts only.
       const locks = globalThis.navigator?.locks;
-      if (!channel || !locks) return channel && (await pause(Math.random() * HEAR_MS_MAX)), work(!!channel);
-      const first = await locks.request(name, { ifAvailable: true }, async (lock) => (lock ? work(false) : "busy"));
+      if (!channel || !locks)
+        return (channel && (await pause(Math.random() * HEAR_MS_MAX)), work(!!channel));
+      const first = await locks.request(name, { ifAvailable: true }, async (lock) =>
+        lock ? work(false) : "busy",
+      );
       if (first !== "busy") return;
       let began = false;
       const begin = () => ((began = true), work(true));
       const signal = AbortSignal.timeout(TURN_MS_MAX);
       // What `work` throws is the caller's; otherwise the turn did not come in time.
-      await locks.request(name, { signal }, begin).catch((why: unknown) => (began ? Promise.reject(why) : begin()));
+      await locks
+        .request(name, { signal }, begin)
+        .catch((why: unknown) => (began ? Promise.reject(why) : begin()));
     },
   };
 }

@@ -37,4 +37,5 @@ export const heldOf = (tokens: Tokens, at: number, chance: number, count: number
 });
 
 /** The instant from which a token is renewed; with a `part` of the time before its end, a later one. */
-export const renewalOf = ({ tokens, at, early }: Held, part = 1): number => at + tokens.expires_in * 1000 - early * part;
+export const renewalOf = ({ tokens, at, early }: Held, part = 1): number =>
+  at + tokens.expires_in * 1000 - early * part;

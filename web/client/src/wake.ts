@@ -7,7 +7,8 @@ export const isVisible = (): boolean => globalThis.document?.visibilityState !==
 export function onWake(woke: () => void): () => void {
   const look = () => isVisible() && woke();
   const each = (act: "addEventListener" | "removeEventListener") => {
-    for (const name of ["visibilitychange", "pageshow", "online", "focus"]) globalThis[act]?.(name, look);
+    for (const name of ["visibilitychange", "pageshow", "online", "focus"])
+      globalThis[act]?.(name, look);
   };
   each("addEventListener");
   return () => each("removeEventListener");

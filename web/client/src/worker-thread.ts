@@ -14,14 +14,21 @@ export interface Line {
  *
  * In the worker's file: `onconnect = keepTokens("https://id.example.com")`.
  */
-export function keepTokens(authority: string, send = (url: string, init: RequestInit) => fetch(url, init)): (event: { readonly ports: readonly Line[] }) => void {
+export function keepTokens(
+  authority: string,
+  send = (url: string, init: RequestInit) => fetch(url, init),
+): (event: { readonly ports: readonly Line[] }) => void {
   let refresh: string | undefined;
 
   const ask = async (path: string, body: string) => {
     const form = new URLSearchParams(body);
     const shown = refresh;
     if (shown) form.set(path === "/oauth2/token" ? "refresh_token" : "token", shown);
-    const answer = await send(authority + path, { method: "POST", body: form, signal: AbortSignal.timeout(10_000) });
+    const answer = await send(authority + path, {
+      method: "POST",
+      body: form,
+      signal: AbortSignal.timeout(10_000),
+    });
     const text = await answer.text();
     const retryAfter = answer.headers.get("retry-after");
     if (path !== "/oauth2/token" || !answer.ok) return { status: answer.status, retryAfter, text };

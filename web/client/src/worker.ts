@@ -13,7 +13,11 @@ export type ToWorker =
 export interface FromWorker {
   readonly id: number;
   /** Left out if there was no answer. */
-  readonly answer?: { readonly status: number; readonly retryAfter: string | null; readonly text: string };
+  readonly answer?: {
+    readonly status: number;
+    readonly retryAfter: string | null;
+    readonly text: string;
+  };
 }
 
 /** A way to the worker. */
@@ -49,7 +53,10 @@ export function inWorker({ port }: SharedWorker, authority: string): Keeper {
     });
     if (!said.answer) throw new TypeError("The authority does not answer.");
     const { status, retryAfter, text } = said.answer;
-    return new Response(text || null, { status, headers: retryAfter ? { "retry-after": retryAfter } : {} });
+    return new Response(text || null, {
+      status,
+      headers: retryAfter ? { "retry-after": retryAfter } : {},
+    });
   };
   return {
     storage: { hidden: true, clear: () => tell({ is: "forget" }) },

@@ -53,12 +53,25 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
       `[[clients]]\nclient_id = "bound"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\nbinding = { key = "enforce" }\n` +
       `[[clients]]\nclient_id = "one"\n${client.replace("100", "1")}`,
   );
-  const args = ["dev", "--json", "--config", file, "--data", data, "--listen", `127.0.0.1:${port}`, "--demo-listen", `127.0.0.1:${demoPort}`];
+  const args = [
+    "dev",
+    "--json",
+    "--config",
+    file,
+    "--data",
+    data,
+    "--listen",
+    `127.0.0.1:${port}`,
+    "--demo-listen",
+    `127.0.0.1:${demoPort}`,
+  ];
   let key = "";
   let child = await run();
 
   async function run() {
-    const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", process.env["AUTHORITY_LOG"] ? "inherit" : "ignore"] });
+    const child = spawn(BINARY, args, {
+      stdio: ["ignore", "pipe", process.env["AUTHORITY_LOG"] ? "inherit" : "ignore"],
+    });
     const [line] = (await Promise.race([
       once(createInterface(child.stdout), "line"),
       once(child, "exit").then(() => Promise.reject(new Error(`${BINARY} did not start`))),
@@ -77,7 +90,11 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
     demo: `http://127.0.0.1:${demoPort}`,
     async api(method, path, body) {
       const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-      const answer = await fetch(url + path, { method, headers, body: body ? JSON.stringify(body) : null });
+      const answer = await fetch(url + path, {
+        method,
+        headers,
+        body: body ? JSON.stringify(body) : null,
+      });
       const text = await answer.text();
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return text ? JSON.parse(text) : undefined;

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, verify, type JsonWebKey } from "node:crypto";
 import { after, before, test } from "node:test";
-import { open, phase, profile, signIn, startWorld, until, untilGraceIsOver, type World } from "./world.js";
+import {
+  open,
+  phase,
+  profile,
+  signIn,
+  startWorld,
+  until,
+  untilGraceIsOver,
+  type World,
+} from "./world.js";
 
 let world: World;
 before(async () => {
@@ -11,7 +20,8 @@ after(() => world.stop());
 
 const bound = { clientId: "bound", storage: "memory", patience: 60_000 } as const;
 
-const json = (part: string) => JSON.parse(Buffer.from(part, "base64url").toString()) as Record<string, unknown>;
+const json = (part: string) =>
+  JSON.parse(Buffer.from(part, "base64url").toString()) as Record<string, unknown>;
 
 test("a bound session renews with proofs, and a proof to a service is for that request and that token", async () => {
   const page = await open(world, await profile(world), bound);
@@ -22,17 +32,31 @@ test("a bound session renews with proofs, and a proof to a service is for that r
     return window.client.token();
   });
   assert.equal(await phase(page), "fresh");
-  const proof = await page.evaluate(async () => (await window.client.fetch("/api/echo?a=1")).headers.get("x-proof"));
+  const proof = await page.evaluate(async () =>
+    (await window.client.fetch("/api/echo?a=1")).headers.get("x-proof"),
+  );
   const [head, claims, signature] = proof!.split(".") as [string, string, string];
   const { jwk, typ, alg } = json(head) as { jwk: JsonWebKey; typ: string; alg: string };
   const { htm, htu, ath } = json(claims);
-  const ok = verify("sha256", Buffer.from(`${head}.${claims}`), { key: createPublicKey({ key: jwk, format: "jwk" }), dsaEncoding: "ieee-p1363" }, Buffer.from(signature, "base64url"));
+  const ok = verify(
+    "sha256",
+    Buffer.from(`${head}.${claims}`),
+    { key: createPublicKey({ key: jwk, format: "jwk" }), dsaEncoding: "ieee-p1363" },
+    Buffer.from(signature, "base64url"),
+  );
   const digest = (text: string) => createHash("sha256").update(text).digest("base64url");
-  assert.deepEqual([ok, typ, alg, htm, htu], [true, "dpop+jwt", "ES256", "GET", `${world.site.origin}/api/echo`]);
+  assert.deepEqual(
+    [ok, typ, alg, htm, htu],
+    [true, "dpop+jwt", "ES256", "GET", `${world.site.origin}/api/echo`],
+  );
   assert.equal(ath, digest(token!));
   assert.equal(jkt, digest(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y })));
   const kept = await open(world, page.context(), bound);
-  assert.equal(await kept.evaluate(() => window.jkt), jkt, "the key is the browser's, and not a page's");
+  assert.equal(
+    await kept.evaluate(() => window.jkt),
+    jkt,
+    "the key is the browser's, and not a page's",
+  );
   await page.context().close();
 });
 
@@ -50,6 +74,9 @@ test("an answer that is asked for again long after the grace window signs nobody
   world.site.fault = undefined;
   assert.ok(await token);
   assert.equal(await phase(page), "fresh");
-  assert.deepEqual(await page.evaluate(() => window.told.map(([name]) => name).filter((name) => name === "ended")), []);
+  assert.deepEqual(
+    await page.evaluate(() => window.told.map(([name]) => name).filter((name) => name === "ended")),
+    [],
+  );
   await page.context().close();
 });

@@ -10,8 +10,14 @@ before(async () => {
 after(() => world.stop());
 
 /** Does something, waits until the page was told of it, and gives what it was told and how long that took. */
-async function hears(page: Page, name: string, act: () => Promise<unknown>): Promise<readonly [unknown, number]> {
-  const heard = page.waitForFunction((name) => window.told.find(([told]) => told === name), name, { polling: 5 });
+async function hears(
+  page: Page,
+  name: string,
+  act: () => Promise<unknown>,
+): Promise<readonly [unknown, number]> {
+  const heard = page.waitForFunction((name) => window.told.find(([told]) => told === name), name, {
+    polling: 5,
+  });
   // The page looks by now.
   await page.evaluate(() => 0);
   const since = performance.now();
@@ -24,14 +30,18 @@ async function hears(page: Page, name: string, act: () => Promise<unknown>): Pro
 /** A page that listens, of somebody who is signed in. */
 async function listener(setup: Setup, subject: string): Promise<readonly [Page, string]> {
   const page = await open(world, await profile(world), setup);
-  const streams = () => world.site.seen.filter(({ path, status }) => path === "/v1/me/events" && status === 200).length;
+  const streams = () =>
+    world.site.seen.filter(({ path, status }) => path === "/v1/me/events" && status === 200).length;
   const before = streams();
   const sid = await signIn(page, setup, subject);
   while (streams() === before) await page.evaluate(() => 0);
   return [page, sid];
 }
 
-for (const setup of [{ clientId: "web", listen: true }, { clientId: "app", storage: "memory", listen: true }] as const) {
+for (const setup of [
+  { clientId: "web", listen: true },
+  { clientId: "app", storage: "memory", listen: true },
+] as const) {
   test(`a kick from outside is told within 200 ms, with its reason (${setup.clientId})`, async (t) => {
     const took: number[] = [];
     while (took.length < 5) {
@@ -50,8 +60,13 @@ for (const setup of [{ clientId: "web", listen: true }, { clientId: "app", stora
 
   test(`a change of roles is renewed in silence (${setup.clientId})`, async () => {
     const [page] = await listener(setup, "promoted");
-    await hears(page, "renewed", () => world.authority.api("PUT", "/v1/subjects/promoted", { roles: [setup.clientId] }));
-    assert.deepEqual(await page.evaluate(() => window.told.map(([name]) => name)), ["stale", "renewed"]);
+    await hears(page, "renewed", () =>
+      world.authority.api("PUT", "/v1/subjects/promoted", { roles: [setup.clientId] }),
+    );
+    assert.deepEqual(await page.evaluate(() => window.told.map(([name]) => name)), [
+      "stale",
+      "renewed",
+    ]);
     assert.equal(await get(page), 200);
     await page.context().close();
   });
@@ -59,16 +74,25 @@ for (const setup of [{ clientId: "web", listen: true }, { clientId: "app", stora
 
 test("a ban is told, with its reason", async () => {
   const [page] = await listener({ clientId: "app", storage: "memory", listen: true }, "banned");
-  const [end] = await hears(page, "ended", () => world.authority.api("PUT", "/v1/subjects/banned/ban", {}));
+  const [end] = await hears(page, "ended", () =>
+    world.authority.api("PUT", "/v1/subjects/banned/ban", {}),
+  );
   assert.deepEqual(end, { reason: "banned" });
   await page.context().close();
 });
 
 test("whoever is displaced hears by which device", async () => {
   const [page] = await listener({ clientId: "one", storage: "memory", listen: true }, "displaced");
-  const start = { subject: "displaced", client_id: "one", device: { class: "web", name: "Ann's laptop" } };
+  const start = {
+    subject: "displaced",
+    client_id: "one",
+    device: { class: "web", name: "Ann's laptop" },
+  };
   const act = () => world.authority.api("POST", "/v1/sessions", start);
-  const [end] = (await hears(page, "displaced", act)) as [{ reason: string; device: string }, number];
+  const [end] = (await hears(page, "displaced", act)) as [
+    { reason: string; device: string },
+    number,
+  ];
   assert.equal(end.reason, "displaced");
   assert.match(end.device, /Ann's laptop/);
   await page.context().close();
@@ -77,9 +101,14 @@ test("whoever is displaced hears by which device", async () => {
 test("an end that one tab hears of is told in all", async () => {
   const setup = { clientId: "web", listen: true } as const;
   const [page, sid] = await listener(setup, "tabs");
-  const others = [await open(world, page.context(), setup), await open(world, page.context(), setup)];
+  const others = [
+    await open(world, page.context(), setup),
+    await open(world, page.context(), setup),
+  ];
   const act = () => world.authority.api("DELETE", `/v1/sessions/${sid}?reason=kicked`);
-  const all = await Promise.all([page, ...others].map((tab, at) => hears(tab, "ended", at ? async () => {} : act)));
+  const all = await Promise.all(
+    [page, ...others].map((tab, at) => hears(tab, "ended", at ? async () => {} : act)),
+  );
   for (const [end] of all) assert.deepEqual(end, { reason: "kicked" });
   await page.context().close();
 });

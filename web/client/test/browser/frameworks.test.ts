@@ -32,7 +32,10 @@ test("React in StrictMode and Vue show the session as it changes, and share one 
   const page = await mounted("frameworks");
   assert.ok(await page.evaluate(() => window.mounted.client === window.client));
   const shown = (phase: string) =>
-    page.waitForFunction((phase) => ["react", "vue"].every((id) => document.getElementById(id)?.textContent === phase), phase);
+    page.waitForFunction(
+      (phase) => ["react", "vue"].every((id) => document.getElementById(id)?.textContent === phase),
+      phase,
+    );
   await shown("fresh");
   await page.evaluate(() => window.client.signOut());
   await shown("signed-out");
@@ -46,9 +49,17 @@ test("axios sends a body again to the byte, below its interceptors and transform
   const got = await page.evaluate(async () => {
     const { api, intercepted } = window.mounted;
     const answers = await Promise.all([1, 2, 3].map((at) => api.post("/echo", `body ${at}`)));
-    return { status: answers.map(({ status }) => status), data: answers.map(({ data }) => data as string), intercepted: intercepted() };
+    return {
+      status: answers.map(({ status }) => status),
+      data: answers.map(({ data }) => data as string),
+      intercepted: intercepted(),
+    };
   });
-  assert.deepEqual(got, { status: [200, 200, 200], data: ["<body 1>", "<body 2>", "<body 3>"], intercepted: 3 });
+  assert.deepEqual(got, {
+    status: [200, 200, 200],
+    data: ["<body 1>", "<body 2>", "<body 3>"],
+    intercepted: 3,
+  });
   assert.equal(world.site.renewals() - before, 1);
   await page.context().close();
 });
@@ -57,7 +68,14 @@ test("axios rejects what is refused as it does without us, and is left as it was
   const page = await mounted("refused");
   const got = await page.evaluate(async () => {
     const { api, off } = window.mounted;
-    const status = () => api.get("/business").then(String, (why: { name: string; response: { status: number } }) => `${why.name} ${why.response.status}`);
+    const status = () =>
+      api
+        .get("/business")
+        .then(
+          String,
+          (why: { name: string; response: { status: number } }) =>
+            `${why.name} ${why.response.status}`,
+        );
     const withUs = await status();
     off();
     return [withUs, await status()];

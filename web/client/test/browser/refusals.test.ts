@@ -28,7 +28,9 @@ test("a service that refuses every token costs one renewal, however often it is 
   const page = await someone("endless");
   const before = world.site.renewals();
   const statuses = await page.evaluate(async () => {
-    const all = await Promise.all(Array.from({ length: 10 }, () => window.client.fetch("/api/endless")));
+    const all = await Promise.all(
+      Array.from({ length: 10 }, () => window.client.fetch("/api/endless")),
+    );
     for (let at = 0; at < 5; at++) all.push(await window.client.fetch("/api/endless"));
     return all.map(({ status }) => status);
   });
@@ -43,12 +45,20 @@ test("a service that refuses every token costs one renewal, however often it is 
 test("a forged 401 moves no refresh token off the authority, and no token to a stranger", async () => {
   const page = await someone("forged");
   const from = world.site.seen.length;
-  await page.evaluate(([other]) => window.client.fetch(`${other}/api/endless`, { method: "POST", body: "x" }), [world.site.other]);
+  await page.evaluate(
+    ([other]) => window.client.fetch(`${other}/api/endless`, { method: "POST", body: "x" }),
+    [world.site.other],
+  );
   const later = world.site.seen.slice(from);
-  const carriers = later.filter(({ body, authorization }) => /sym_rt_/.test(`${body} ${authorization}`));
+  const carriers = later.filter(({ body, authorization }) =>
+    /sym_rt_/.test(`${body} ${authorization}`),
+  );
   assert.deepEqual([...new Set(carriers.map(({ path }) => path))], ["/oauth2/token"]);
   const renewals = world.site.renewals();
-  const status = await page.evaluate(async (demo) => (await window.client.fetch(`${demo}/me`)).status, world.authority.demo);
+  const status = await page.evaluate(
+    async (demo) => (await window.client.fetch(`${demo}/me`)).status,
+    world.authority.demo,
+  );
   assert.equal(status, 401, "the demo API is not on this page's list: it was sent no token");
   assert.equal(world.site.renewals(), renewals);
   await page.context().close();
@@ -57,7 +67,10 @@ test("a forged 401 moves no refresh token off the authority, and no token to a s
 test("a listed service of another origin is sent the token, and renewed for", async () => {
   const page = await someone("other");
   await makeStale(world, "other");
-  const status = await page.evaluate(async (other) => (await window.client.fetch(`${other}/api/echo`)).status, world.site.other);
+  const status = await page.evaluate(
+    async (other) => (await window.client.fetch(`${other}/api/echo`)).status,
+    world.site.other,
+  );
   assert.equal(status, 200);
   await page.context().close();
 });
@@ -87,8 +100,12 @@ test("bodies of every kind are sent again to the byte, and a stream is refused b
         multipart,
         request: "of a Request",
       }[kind];
-      const input = kind === "request" ? new Request("/api/echo", { method: "POST", body }) : "/api/echo";
-      const answer = await window.client.fetch(input, kind === "request" ? undefined : { method: "POST", body });
+      const input =
+        kind === "request" ? new Request("/api/echo", { method: "POST", body }) : "/api/echo";
+      const answer = await window.client.fetch(
+        input,
+        kind === "request" ? undefined : { method: "POST", body },
+      );
       const sent = kind === "multipart" ? "a\r\nb" : await new Response(body).text();
       return answer.status === 200 && (await answer.text()).includes(sent);
     }, kind);
@@ -96,7 +113,13 @@ test("bodies of every kind are sent again to the byte, and a stream is refused b
   }
   const from = world.site.seen.length;
   const why = await page.evaluate(() =>
-    window.client.fetch("/api/echo", { method: "POST", body: new Blob(["x"]).stream(), duplex: "half" } as RequestInit).then(String, String),
+    window.client
+      .fetch("/api/echo", {
+        method: "POST",
+        body: new Blob(["x"]).stream(),
+        duplex: "half",
+      } as RequestInit)
+      .then(String, String),
   );
   assert.match(why, /^TypeError: A stream cannot be sent again/);
   assert.equal(world.site.seen.length, from);
@@ -111,7 +134,9 @@ test("a client that is created twice is one, and lives until each of its creator
     const third = window.sdk.createClient({ ...window.client.rim.options });
     third.dispose();
     await new Promise((done) => setTimeout(done));
-    return again === window.client && third === again && (await again.fetch("/api/echo")).status === 200;
+    return (
+      again === window.client && third === again && (await again.fetch("/api/echo")).status === 200
+    );
   });
   assert.ok(same);
   await page.context().close();

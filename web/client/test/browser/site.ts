@@ -47,12 +47,16 @@ window.sdk = { ...sdk, listen, dpop };
 /** Starts it on a port. */
 export async function startSite(port: number, authority: () => Authority): Promise<Site> {
   const seen: Seen[] = [];
-  const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
+  const server = createServer(
+    (request, response) => void answer(request, response).catch(() => response.destroy()),
+  );
   const site: Site = {
     origin: `http://127.0.0.1:${port}`,
     other: `http://localhost:${port}`,
     seen,
-    renewals: () => seen.filter(({ path, body }) => path === "/oauth2/token" && !body.includes("resource=")).length,
+    renewals: () =>
+      seen.filter(({ path, body }) => path === "/oauth2/token" && !body.includes("resource="))
+        .length,
     fault: undefined,
     lost: 0,
     gate: undefined,
@@ -69,35 +73,53 @@ export async function startSite(port: number, authority: () => Authority): Promi
     const path = request.url!.split("?")[0]!;
     const body = await read(request);
     if (path.startsWith("/sdk/") || path.startsWith("/pages/")) return script(path, response);
-    if (path.startsWith("/oauth2/") || path.startsWith("/v1/me/")) return proxy(request, response, body);
+    if (path.startsWith("/oauth2/") || path.startsWith("/v1/me/"))
+      return proxy(request, response, body);
     if (path === "/sign-in") return signIn(body, response);
     if (path.startsWith("/api/")) return service(request, response, body);
     response.setHeader("content-type", path === "/worker.js" ? "text/javascript" : "text/html");
-    response.end(path === "/worker.js" ? "onfetch = (event) => event.respondWith(fetch(event.request));" : PAGE);
+    response.end(
+      path === "/worker.js"
+        ? "onfetch = (event) => event.respondWith(fetch(event.request));"
+        : PAGE,
+    );
   }
 
   async function script(path: string, response: ServerResponse): Promise<void> {
     response.setHeader("content-type", "text/javascript");
-    response.end(path.startsWith("/sdk/") ? await readFile(`dist/${path.slice(5)}`) : await bundle(path));
+    response.end(
+      path.startsWith("/sdk/") ? await readFile(`dist/${path.slice(5)}`) : await bundle(path),
+    );
   }
 
   function note(request: IncomingMessage, body: Buffer): Seen {
     const { authorization, host } = request.headers;
-    const one: Seen = { path: request.url!, host: host!, authorization, body: body.toString("latin1") };
+    const one: Seen = {
+      path: request.url!,
+      host: host!,
+      authorization,
+      body: body.toString("latin1"),
+    };
     seen.push(one);
     return one;
   }
 
-  async function proxy(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+  async function proxy(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+  ): Promise<void> {
     const one = note(request, body);
     const isToken = request.url === "/oauth2/token";
     if (isToken) await site.gate;
     const fault = isToken ? site.fault : undefined;
     if (fault === "refuse") return void response.destroy();
-    if (fault === "unavailable") return void response.writeHead(503, { "content-type": "application/json" }).end("{}");
+    if (fault === "unavailable")
+      return void response.writeHead(503, { "content-type": "application/json" }).end("{}");
     const headers = new Headers();
     for (const [name, value] of Object.entries(request.headers))
-      if (!["host", "connection", "content-length", "keep-alive"].includes(name)) headers.set(name, String(value));
+      if (!["host", "connection", "content-length", "keep-alive"].includes(name))
+        headers.set(name, String(value));
     const gone = new AbortController();
     response.on("close", () => gone.abort());
     const answer = await fetch(authority().url + request.url, {
@@ -113,7 +135,8 @@ export async function startSite(port: number, authority: () => Authority): Promi
     }
     if (fault === "hang") return;
     response.statusCode = answer.status;
-    for (const [name, value] of answer.headers) if (name !== "set-cookie" && name !== "transfer-encoding") response.setHeader(name, value);
+    for (const [name, value] of answer.headers)
+      if (name !== "set-cookie" && name !== "transfer-encoding") response.setHeader(name, value);
     response.setHeader("set-cookie", answer.headers.getSetCookie());
     response.flushHeaders();
     if (answer.body) for await (const part of answer.body) response.write(part);
@@ -122,14 +145,22 @@ export async function startSite(port: number, authority: () => Authority): Promi
 
   /** The back end, which has checked a password: starts a session and hands on what it is given. */
   async function signIn(body: Buffer, response: ServerResponse): Promise<void> {
-    const tokens = (await authority().api("POST", "/v1/sessions", JSON.parse(body.toString()) as object)) as { set_cookie?: string[] };
+    const tokens = (await authority().api(
+      "POST",
+      "/v1/sessions",
+      JSON.parse(body.toString()) as object,
+    )) as { set_cookie?: string[] };
     if (tokens.set_cookie) response.setHeader("set-cookie", tokens.set_cookie);
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(tokens));
   }
 
   /** A service: what the demo API says of the token, and if that is yes, the request's body back. */
-  async function service(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+  async function service(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+  ): Promise<void> {
     const { origin, authorization, dpop } = request.headers;
     if (origin) {
       response.setHeader("access-control-allow-origin", origin);
@@ -144,7 +175,8 @@ export async function startSite(port: number, authority: () => Authority): Promi
       response.writeHead(401).end("no");
     };
     if (request.url === "/api/business") return refuse();
-    if (request.url === "/api/endless") return refuse('Bearer error="invalid_token", reason="expired"');
+    if (request.url === "/api/endless")
+      return refuse('Bearer error="invalid_token", reason="expired"');
     // A proof is for this URL, which the demo API is not asked by: `bound.test.ts` looks at it itself.
     if (dpop) response.setHeader("x-proof", String(dpop));
     const headers: Record<string, string> = authorization ? { authorization } : {};
@@ -159,7 +191,14 @@ export async function startSite(port: number, authority: () => Authority): Promi
 async function bundle(path: string): Promise<Uint8Array> {
   const define = { "process.env.NODE_ENV": '"development"' };
   const entryPoints = [`test/browser${path.replace(/\.js$/, ".tsx")}`];
-  const { outputFiles } = await build({ entryPoints, bundle: true, format: "esm", write: false, define, target: "es2022" });
+  const { outputFiles } = await build({
+    entryPoints,
+    bundle: true,
+    format: "esm",
+    write: false,
+    define,
+    target: "es2022",
+  });
   return outputFiles[0]!.contents;
 }
 

@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { freeze, get, open, phase, profile, reaches, type Setup, signIn, startWorld, untilRefused, type World } from "./world.js";
+import {
+  freeze,
+  get,
+  open,
+  phase,
+  profile,
+  reaches,
+  type Setup,
+  signIn,
+  startWorld,
+  untilRefused,
+  type World,
+} from "./world.js";
 
 let world: World;
 before(async () => {
@@ -13,7 +25,10 @@ const TABS = 20;
 const REQUESTS = 10;
 
 /** Twenty tabs of one session send ten requests each at once; gives what was asked of the authority meanwhile. */
-async function twentyTabs(setup: Setup, spoil: (subject: string, tabs: readonly Page[]) => Promise<void>): Promise<number> {
+async function twentyTabs(
+  setup: Setup,
+  spoil: (subject: string, tabs: readonly Page[]) => Promise<void>,
+): Promise<number> {
   const subject = `twenty-${setup.clientId}-${setup.storage}`;
   const context = await profile(world);
   const first = await open(world, context, setup);
@@ -31,7 +46,11 @@ async function twentyTabs(setup: Setup, spoil: (subject: string, tabs: readonly 
             const body = crypto.getRandomValues(new Uint8Array(1000 + number * 10 + at));
             const answer = await window.client.fetch("/api/echo", { method: "POST", body });
             const back = new Uint8Array(await answer.arrayBuffer());
-            return answer.status === 200 && back.length === body.length && back.every((byte, at) => byte === body[at]);
+            return (
+              answer.status === 200 &&
+              back.length === body.length &&
+              back.every((byte, at) => byte === body[at])
+            );
           };
           return Promise.all(Array.from({ length: requests }, (_, at) => one(at)));
         },
@@ -68,7 +87,11 @@ test("twenty tabs whose token went stale renew once, with the refresh token in a
 });
 
 test("signing out while a renewal is in flight signs out, in all tabs", async () => {
-  for (const setup of [{ clientId: "web" }, { clientId: "app", storage: "memory" }, { clientId: "app", storage: "local" }] as const) {
+  for (const setup of [
+    { clientId: "web" },
+    { clientId: "app", storage: "memory" },
+    { clientId: "app", storage: "local" },
+  ] as const) {
     const context = await profile(world);
     const first = await open(world, context, setup);
     await signIn(first, setup, "leaves");
@@ -100,7 +123,11 @@ test("a tab that was closed in the middle of a renewal harms no other", async ()
   const context = await profile(world);
   const first = await open(world, context, setup);
   await signIn(first, setup, "closes");
-  const others = [await open(world, context, setup), await open(world, context, setup), await open(world, context, setup)];
+  const others = [
+    await open(world, context, setup),
+    await open(world, context, setup),
+    await open(world, context, setup),
+  ];
   await world.authority.api("PUT", "/v1/subjects/closes", { roles: ["a"] });
   for (const tab of others) {
     let open_gate = () => {};

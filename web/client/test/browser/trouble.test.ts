@@ -1,7 +1,20 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import {
-  echo, freeze, get, makeStale, open, phase, profile, reaches, type Setup, signIn, startWorld, until, untilGraceIsOver, type World,
+  echo,
+  freeze,
+  get,
+  makeStale,
+  open,
+  phase,
+  profile,
+  reaches,
+  type Setup,
+  signIn,
+  startWorld,
+  until,
+  untilGraceIsOver,
+  type World,
 } from "./world.js";
 
 let world: World;
@@ -23,7 +36,8 @@ async function someone(setup: Setup, subject: string) {
   return page;
 }
 
-const told = (page: Awaited<ReturnType<typeof someone>>) => page.evaluate(() => window.told.map(([name]) => name));
+const told = (page: Awaited<ReturnType<typeof someone>>) =>
+  page.evaluate(() => window.told.map(([name]) => name));
 
 test("a page that slept for two hours goes on", async () => {
   for (const setup of [{ clientId: "web" }, memory] as const) {
@@ -70,7 +84,12 @@ test("an answer that was lost is asked for again with the same token, and nobody
 });
 
 test("an answer that is asked for again after the grace window ends a bearer's session; waiting work is kept and sent after the sign-in", async () => {
-  const setup = { clientId: "spa", storage: "memory", signsInAgain: "returns", patience: 60_000 } as const;
+  const setup = {
+    clientId: "spa",
+    storage: "memory",
+    signsInAgain: "returns",
+    patience: 60_000,
+  } as const;
   const page = await someone(setup, "returns");
   await makeStale(world, "returns");
   world.site.fault = "lose-answer";
@@ -110,7 +129,9 @@ test("whoever will not wait is told at once, and is still signed in", async () =
   const page = await someone(setup, "impatient");
   await makeStale(world, "impatient");
   world.site.fault = "unavailable";
-  const why = await page.evaluate(() => window.client.fetch("/api/echo").then(String, (why: Error) => why.name));
+  const why = await page.evaluate(() =>
+    window.client.fetch("/api/echo").then(String, (why: Error) => why.name),
+  );
   assert.equal(why, "Unavailable");
   world.site.fault = undefined;
   await reaches(page, "fresh");
@@ -121,7 +142,10 @@ test("whoever will not wait is told at once, and is still signed in", async () =
 test("a restart of the authority costs nobody the session, and a request its time", async () => {
   const page = await someone({ clientId: "web" }, "restarted");
   await makeStale(world, "restarted");
-  const [work] = [page.evaluate(async () => (await window.client.fetch("/api/echo")).status), await world.authority.restart()];
+  const [work] = [
+    page.evaluate(async () => (await window.client.fetch("/api/echo")).status),
+    await world.authority.restart(),
+  ];
   // The service may have answered before it went away with the authority, or not at all.
   await work.catch(() => {});
   assert.equal(await get(page), 200);

@@ -81,9 +81,17 @@ export async function open(world: World, context: BrowserContext, setup: Setup):
       const { createClient, dpop, memory, webStorage, listen } = window.sdk;
       window.told = [];
       const at = setup.direct ? authority : origin;
-      const key = setup.clientId === "bound" ? await dpop({ name: "bound", authority: at, issuer: authority }) : undefined;
+      const key =
+        setup.clientId === "bound"
+          ? await dpop({ name: "bound", authority: at, issuer: authority })
+          : undefined;
       window.jkt = key?.jkt;
-      const storage = setup.storage === "memory" ? { storage: memory } : setup.storage === "local" ? { storage: webStorage(localStorage) } : {};
+      const storage =
+        setup.storage === "memory"
+          ? { storage: memory }
+          : setup.storage === "local"
+            ? { storage: webStorage(localStorage) }
+            : {};
       const client = (window.client = createClient({
         authority: at,
         ...(key && { fetch: key.fetch }),
@@ -94,13 +102,25 @@ export async function open(world: World, context: BrowserContext, setup: Setup):
         ...storage,
         ...(setup.signsInAgain && {
           onSessionEnded: async () => {
-            const body = JSON.stringify({ subject: setup.signsInAgain, client_id: setup.clientId, device: { class: "web" } });
+            const body = JSON.stringify({
+              subject: setup.signsInAgain,
+              client_id: setup.clientId,
+              device: { class: "web" },
+            });
             const answer = await fetch("/sign-in", { method: "POST", body });
             return (await answer.json()) as never;
           },
         }),
       }));
-      for (const name of ["renewed", "stale", "offline", "ended", "displaced", "step-up", "ending-soon"] as const)
+      for (const name of [
+        "renewed",
+        "stale",
+        "offline",
+        "ended",
+        "displaced",
+        "step-up",
+        "ending-soon",
+      ] as const)
         client.on(name, (told) => window.told.push([name, told]));
       if (setup.listen) listen(client);
       await client.ready;
@@ -114,7 +134,12 @@ export async function open(world: World, context: BrowserContext, setup: Setup):
 export function signIn(page: Page, setup: Setup, subject: string): Promise<string> {
   return page.evaluate(
     async ([clientId, subject]) => {
-      const body = JSON.stringify({ subject, client_id: clientId, device: { class: "web", name: "Firefox" }, jkt: window.jkt });
+      const body = JSON.stringify({
+        subject,
+        client_id: clientId,
+        device: { class: "web", name: "Firefox" },
+        jkt: window.jkt,
+      });
       const answer = await fetch("/sign-in", { method: "POST", body });
       const tokens = await answer.json();
       await window.client.signIn(tokens.access_token ? tokens : undefined);
@@ -126,11 +151,14 @@ export function signIn(page: Page, setup: Setup, subject: string): Promise<strin
 }
 
 /** The phase that a page is in. */
-export const phase = (page: Page): Promise<string> => page.evaluate(() => window.client.session.phase);
+export const phase = (page: Page): Promise<string> =>
+  page.evaluate(() => window.client.session.phase);
 
 /** Waits until a page is in a phase. */
 export const reaches = async (page: Page, phase: string): Promise<void> => {
-  await page.waitForFunction((phase) => window.client.session.phase === phase, phase, { polling: 5 });
+  await page.waitForFunction((phase) => window.client.session.phase === phase, phase, {
+    polling: 5,
+  });
 };
 
 /** The status of a request of a page. */
@@ -155,7 +183,9 @@ const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 /** Waits until four seconds have passed for the authority, so that any grace window of client `spa` is over. */
 export async function untilGraceIsOver(world: World): Promise<void> {
   const start = { subject: "sand-glass", client_id: "spa", device: { class: "web" } };
-  const { access_token } = (await world.authority.api("POST", "/v1/sessions", start)) as { access_token: string };
+  const { access_token } = (await world.authority.api("POST", "/v1/sessions", start)) as {
+    access_token: string;
+  };
   await untilRefused(world, access_token);
 }
 

@@ -1,13 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Effect, type Event, initial, next, type Phase, ready, type State, usable } from "../../src/machine.js";
+import {
+  type Effect,
+  type Event,
+  initial,
+  next,
+  type Phase,
+  ready,
+  type State,
+  usable,
+} from "../../src/machine.js";
 import { type Held, heldOf } from "../../src/tokens.js";
 
 const NOW = 1_000_000;
 const LIFE = 300;
 
 const held = (count = 1, sid = "s", at = NOW, token = `at-${count}`): Held =>
-  heldOf({ access_token: token, expires_in: LIFE, session_id: sid, refresh_token: `rt-${count}` }, at, 1, count);
+  heldOf(
+    { access_token: token, expires_in: LIFE, session_id: sid, refresh_token: `rt-${count}` },
+    at,
+    1,
+    count,
+  );
 
 const DUE = NOW + (LIFE - 60) * 1000;
 const SPENT = NOW + (LIFE - 15) * 1000;
@@ -28,9 +42,15 @@ const PHASES = Object.keys(states) as Phase[];
 /** Each event, and what it comes to in each phase, in the order of `PHASES`: the phase after it, and the effects. */
 const says = (step: readonly [State, readonly Effect[]]): string => {
   const [state, effects] = step;
-  return [state.phase, ...effects.map(([what, about]) => (what === "share" || what === "emit" ? `${what}:${about}` : what))].join(" ");
+  return [
+    state.phase,
+    ...effects.map(([what, about]) =>
+      what === "share" || what === "emit" ? `${what}:${about}` : what,
+    ),
+  ].join(" ");
 };
 
+// prettier-ignore
 const TABLE: readonly (readonly [name: string, event: Event, at: number, ...expected: string[]])[] = [
   // restoring, signed-out, fresh, stale, renewing, displaced, ended
   ["somebody signs in", { is: "signed-in", held: held(0, "t") }, NOW, ...Array<string>(7).fill("fresh share:signed-in wake")],
@@ -95,7 +115,10 @@ test("a token is sent beside its renewal while it lives, and not when it was ref
 
 test("failures are counted until a success, and listeners hear of the first", () => {
   let [state, effects] = next(states.renewing, { is: "failed", flight: 1, retryMs: 5 }, NOW);
-  assert.deepEqual(effects, [["wake", 5], ["emit", "offline"]]);
+  assert.deepEqual(effects, [
+    ["wake", 5],
+    ["emit", "offline"],
+  ]);
   [state, effects] = next(state, { is: "failed", flight: 1, retryMs: 5 }, NOW);
   assert.deepEqual([state.failures, effects], [2, [["wake", 5]]]);
   [state] = next(state, { is: "renewed", flight: 1, held: held(2) }, NOW);
@@ -111,13 +134,23 @@ test("a page that wakes tries again at once where it waits for the next try, and
 
 test("a token for another resource replaces the refresh token that it was asked with, and no other", () => {
   const [rotated] = next(states.fresh, { is: "rotated", from: "rt-1", to: "rt-2" }, NOW);
-  assert.deepEqual([rotated.held?.tokens.refresh_token, rotated.held?.count, rotated.phase], ["rt-2", 2, "fresh"]);
-  assert.deepEqual(next(states.fresh, { is: "rotated", from: "rt-0", to: "rt-9" }, NOW), [states.fresh, []]);
+  assert.deepEqual(
+    [rotated.held?.tokens.refresh_token, rotated.held?.count, rotated.phase],
+    ["rt-2", 2, "fresh"],
+  );
+  assert.deepEqual(next(states.fresh, { is: "rotated", from: "rt-0", to: "rt-9" }, NOW), [
+    states.fresh,
+    [],
+  ]);
 });
 
 test("a session that is about to end says so when it is renewed", () => {
-  const ending = (seconds: number): Held => ({ ...held(2), tokens: { ...held(2).tokens, refresh_expires_in: seconds } });
-  const emitted = (seconds: number) => says(next(states.renewing, { is: "renewed", flight: 1, held: ending(seconds) }, NOW));
+  const ending = (seconds: number): Held => ({
+    ...held(2),
+    tokens: { ...held(2).tokens, refresh_expires_in: seconds },
+  });
+  const emitted = (seconds: number) =>
+    says(next(states.renewing, { is: "renewed", flight: 1, held: ending(seconds) }, NOW));
   assert.equal(emitted(120), "fresh share:renewed emit:renewed emit:ending-soon wake");
   assert.equal(emitted(121), "fresh share:renewed emit:renewed wake");
 });

@@ -8,7 +8,9 @@ import { webStorage } from "../../src/storage.js";
 import { heldOf, renewalOf } from "../../src/tokens.js";
 
 const refused = (challenge?: string, status = 401) =>
-  verdictOf(new Response(null, { status, headers: challenge ? { "www-authenticate": challenge } : {} }));
+  verdictOf(
+    new Response(null, { status, headers: challenge ? { "www-authenticate": challenge } : {} }),
+  );
 
 test("only a refusal of the token itself is renewed", () => {
   for (const [challenge, verdict] of [
@@ -32,16 +34,28 @@ test("only a refusal of the token itself is renewed", () => {
 });
 
 test("a challenge that asks for more says what", () => {
-  assert.deepEqual(refused('Bearer error="insufficient_user_authentication", max_age="300", acr_values="2 urn:x:3"'), {
-    maxAge: 300,
-    acrValues: "2 urn:x:3",
+  assert.deepEqual(
+    refused(
+      'Bearer error="insufficient_user_authentication", max_age="300", acr_values="2 urn:x:3"',
+    ),
+    {
+      maxAge: 300,
+      acrValues: "2 urn:x:3",
+    },
+  );
+  assert.deepEqual(refused('Bearer error="insufficient_user_authentication"'), {
+    maxAge: undefined,
+    acrValues: undefined,
   });
-  assert.deepEqual(refused('Bearer error="insufficient_user_authentication"'), { maxAge: undefined, acrValues: undefined });
 });
 
 test("only invalid_grant says that a session is over", async () => {
-  const outcome = async (status: number, body: object) => (await outcomeOf(Response.json(body, { status }))).is;
-  assert.equal(await outcome(200, { access_token: "a", expires_in: 1, session_id: "s" }), "renewed");
+  const outcome = async (status: number, body: object) =>
+    (await outcomeOf(Response.json(body, { status }))).is;
+  assert.equal(
+    await outcome(200, { access_token: "a", expires_in: 1, session_id: "s" }),
+    "renewed",
+  );
   assert.equal(await outcome(400, { error: "invalid_grant", reason: "kicked" }), "denied");
   assert.equal(await outcome(400, { error: "invalid_grant" }), "denied");
   assert.equal(await outcome(400, { error: "invalid_grant", reason: "client_disabled" }), "failed");
@@ -54,14 +68,18 @@ test("only invalid_grant says that a session is over", async () => {
 
 test("a token is renewed a minute before its end, or a fifth of its life, and never all at once", () => {
   const early = (expires_in: number, chance: number) =>
-    expires_in * 1000 - renewalOf(heldOf({ access_token: "a", expires_in, session_id: "s" }, 0, chance, 0));
+    expires_in * 1000 -
+    renewalOf(heldOf({ access_token: "a", expires_in, session_id: "s" }, 0, chance, 0));
   assert.deepEqual([early(3600, 1), early(3600, 0)], [60_000, 48_000]);
   assert.deepEqual([early(10, 1), early(10, 0)], [2000, 1600]);
 });
 
 test("time goes forward whatever the clocks do, and sleep counts", () => {
   let [mono, wall] = [0, 1e12];
-  const clock = stopwatch(() => mono, () => wall);
+  const clock = stopwatch(
+    () => mono,
+    () => wall,
+  );
   const after = (byMono: number, byWall: number) => ((mono += byMono), (wall += byWall), clock());
   assert.equal(after(10, 10), 10);
   assert.equal(after(10, -7_200_000), 20);
@@ -85,7 +103,8 @@ test("what localStorage keeps is one entry, and gone when it is cleared", () => 
 });
 
 test("frames are read however the network cuts them, and comments are not frames", async () => {
-  const text = ": hello\n\nevent: ended\nid: 1\ndata: {\"reason\":\"kicked\"}\n\ndata: plain\n\nevent: cut";
+  const text =
+    ': hello\n\nevent: ended\nid: 1\ndata: {"reason":"kicked"}\n\ndata: plain\n\nevent: cut';
   for (const size of [1, 2, 7, text.length]) {
     const bytes = new TextEncoder().encode(text);
     const body = new ReadableStream<Uint8Array>({
@@ -96,6 +115,9 @@ test("frames are read however the network cuts them, and comments are not frames
     });
     const read: (readonly [string, string])[] = [];
     for await (const frame of frames(body)) read.push(frame);
-    assert.deepEqual(read, [["ended", '{"reason":"kicked"}'], ["message", "plain"]]);
+    assert.deepEqual(read, [
+      ["ended", '{"reason":"kicked"}'],
+      ["message", "plain"],
+    ]);
   }
 });

@@ -21,10 +21,19 @@ for (const [entry, budget] of Object.entries(BUDGETS))
   });
 
 test("the package has no dependency, and React and Vue only where they are asked for", () => {
-  const { dependencies, exports } = JSON.parse(readFileSync("package.json", "utf8")) as Record<string, object | undefined>;
+  const { dependencies, exports } = JSON.parse(readFileSync("package.json", "utf8")) as Record<
+    string,
+    object | undefined
+  >;
   assert.equal(dependencies, undefined);
   for (const { default: file } of Object.values(exports!) as { default: string }[]) {
-    const foreign = [...readFileSync(file, "utf8").matchAll(/from "([^.][^"]*)"/g)].map(([, name]) => name);
-    assert.deepEqual(foreign, /\/(react|vue)\.js$/.test(file) ? [/\/(react|vue)\.js$/.exec(file)![1]] : [], file);
+    const foreign = [...readFileSync(file, "utf8").matchAll(/from "([^.][^"]*)"/g)].map(
+      ([, name]) => name,
+    );
+    assert.deepEqual(
+      foreign,
+      /\/(react|vue)\.js$/.test(file) ? [/\/(react|vue)\.js$/.exec(file)![1]] : [],
+      file,
+    );
   }
 });

@@ -11,8 +11,14 @@ const API = "https://api.example.com";
 function connect(answer: (url: string, form: URLSearchParams) => Promise<Response> | Response) {
   const said: string[] = [];
   const asked: { url: string; form: string }[] = [];
-  const ours = { onmessage: null as ((event: { data: unknown }) => void) | null, postMessage: (data: unknown) => say(theirs, data) };
-  const theirs = { onmessage: null as ((event: { data: unknown }) => void) | null, postMessage: (data: unknown) => say(ours, data) };
+  const ours = {
+    onmessage: null as ((event: { data: unknown }) => void) | null,
+    postMessage: (data: unknown) => say(theirs, data),
+  };
+  const theirs = {
+    onmessage: null as ((event: { data: unknown }) => void) | null,
+    postMessage: (data: unknown) => say(ours, data),
+  };
   const say = (to: typeof ours, data: unknown) => {
     if (to === ours) said.push(JSON.stringify(data));
     queueMicrotask(() => to.onmessage?.({ data }));
@@ -22,21 +28,45 @@ function connect(answer: (url: string, form: URLSearchParams) => Promise<Respons
     return answer(url, body as URLSearchParams);
   };
   keepTokens(AUTHORITY, send)({ ports: [theirs as Line] });
-  return { keeper: inWorker({ port: ours } as unknown as SharedWorker, AUTHORITY), said, asked, line: ours };
+  return {
+    keeper: inWorker({ port: ours } as unknown as SharedWorker, AUTHORITY),
+    said,
+    asked,
+    line: ours,
+  };
 }
 
-const tokens = (count: number) => ({ access_token: `at-${count}`, expires_in: 300, session_id: "s", refresh_token: `secret-${count}` });
+const tokens = (count: number) => ({
+  access_token: `at-${count}`,
+  expires_in: 300,
+  session_id: "s",
+  refresh_token: `secret-${count}`,
+});
 
 test("the refresh token is in the worker alone: renewed, rotated, revoked, and never said to a page", async () => {
   let count = 0;
-  const { keeper, said, asked } = connect((url) => (url.endsWith("/token") ? Response.json(tokens(++count)) : new Response()));
-  const client = createClient({ authority: AUTHORITY, clientId: "worker", origins: [API], storage: keeper.storage, fetch: keeper.fetch });
+  const { keeper, said, asked } = connect((url) =>
+    url.endsWith("/token") ? Response.json(tokens(++count)) : new Response(),
+  );
+  const client = createClient({
+    authority: AUTHORITY,
+    clientId: "worker",
+    origins: [API],
+    storage: keeper.storage,
+    fetch: keeper.fetch,
+  });
   await client.signIn(keeper.keep(tokens(0)));
-  for (const _ of [1, 2]) client.rim.tell({ is: "told-stale" }), await client.token();
+  for (const _ of [1, 2]) (client.rim.tell({ is: "told-stale" }), await client.token());
   await client.signOut();
   assert.deepEqual(
-    asked.slice(-3).map(({ url, form }) => [url.slice(AUTHORITY.length), /secret-\d/.exec(form)?.[0]]),
-    [["/oauth2/token", "secret-0"], ["/oauth2/token", "secret-1"], ["/oauth2/revoke", "secret-2"]],
+    asked
+      .slice(-3)
+      .map(({ url, form }) => [url.slice(AUTHORITY.length), /secret-\d/.exec(form)?.[0]]),
+    [
+      ["/oauth2/token", "secret-0"],
+      ["/oauth2/token", "secret-1"],
+      ["/oauth2/revoke", "secret-2"],
+    ],
   );
   assert.ok(said.length && said.every((text) => !text.includes("secret")));
   client.dispose();
@@ -45,7 +75,12 @@ test("the refresh token is in the worker alone: renewed, rotated, revoked, and n
 test("a page cannot have the worker send the token elsewhere", async () => {
   const { keeper, asked, line } = connect(() => new Response());
   keeper.keep(tokens(0));
-  for (const path of ["//evil.example/", "@evil.example/", "/v1/me/sessions", "/oauth2/token/../../x"])
+  for (const path of [
+    "//evil.example/",
+    "@evil.example/",
+    "/v1/me/sessions",
+    "/oauth2/token/../../x",
+  ])
     await new Promise<void>((done) => {
       const hear = line.onmessage;
       line.onmessage = (event) => (hear?.(event), done());

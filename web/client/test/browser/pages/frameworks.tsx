@@ -27,7 +27,11 @@ export function mount(options: Options) {
   const place = () => document.body.appendChild(document.createElement("div"));
   createRoot(place()).render(createElement(StrictMode, null, createElement(React)));
   createApp(Vue).mount(place());
-  const api = axios.create({ baseURL: "/api", transformRequest: [(data: unknown) => `<${String(data)}>`], transformResponse: [(data: unknown) => data] });
+  const api = axios.create({
+    baseURL: "/api",
+    transformRequest: [(data: unknown) => `<${String(data)}>`],
+    transformResponse: [(data: unknown) => data],
+  });
   let intercepted = 0;
   api.interceptors.request.use((config) => (intercepted++, config));
   const off = client.axios(api);
