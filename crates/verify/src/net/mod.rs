@@ -16,7 +16,7 @@ pub use self::tickets::Redeemed;
 
 use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
-use self::fetcher::{Fetched, Fetcher, Pace};
+use self::fetcher::{Fetched, Fetcher, Pace, Wanted};
 use self::http::Http;
 use self::questions::{About, Answer, Questions};
 use self::tickets::Tickets;
@@ -29,7 +29,7 @@ use ::http::{HeaderValue, Uri};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -82,7 +82,8 @@ impl Builder {
     /// a second counts as that.
     ///
     /// Security: a stranger can write any `kid`; this is what keeps them from flooding the authority. A key
-    /// that is used without having been announced may be refused this long.
+    /// that is used without having been announced may be refused this long, unless the feed tells of it: that is
+    /// looked into within a second.
     #[must_use]
     pub fn key_refetch_interval(mut self, interval: Duration) -> Self {
         self.net.pace.interval = interval.max(INTERVAL_MIN);
@@ -175,7 +176,7 @@ impl Builder {
         let questions =
             authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
         let (sender, fetched) = watch::channel(Fetched::default());
-        let wanted = Arc::new(Notify::new());
+        let wanted = Arc::new(Wanted::default());
         let fetcher = Fetcher {
             http: Arc::clone(&http),
             issuer: issuer.clone(),
@@ -192,9 +193,8 @@ impl Builder {
         });
         let mut verifier = Verifier { expected, net: None };
         let clock = Arc::clone(&options.clock);
-        let (interval, hinted) = (pace.interval, false.into());
-        let keys =
-            KeysOf { wanted: Arc::clone(&wanted), fetched: fetched.clone(), interval, hinted };
+        let interval = pace.interval;
+        let keys = KeysOf { wanted: Arc::clone(&wanted), fetched: fetched.clone() };
         let feed = follows_with.map(|authorization| {
             Feed::start(Start { http, issuer, authorization, options, keys }, &verifier, &runtime)
         });
@@ -318,7 +318,7 @@ impl Verifier {
 
 /// The network half of a verifier; its tasks end with it.
 pub(crate) struct Net {
-    wanted: Arc<Notify>,
+    wanted: Arc<Wanted>,
     fetched: watch::Receiver<Fetched>,
     questions: Option<Questions>,
     tickets: Option<Tickets>,
@@ -337,7 +337,7 @@ impl Net {
 
     /// Asks for a fetch, which happens if the last one is long enough ago.
     pub(crate) fn want_keys(&self) {
-        self.wanted.notify_one();
+        self.wanted.by_token();
     }
 
     /// Waits for the first keys, or for those of a fetch that is allowed now.
