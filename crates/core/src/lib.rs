@@ -42,6 +42,7 @@ pub mod lasting;
 pub mod loaded;
 pub mod one_time;
 pub mod person;
+pub mod place;
 pub mod refresh;
 pub mod revocation;
 pub mod scope;
