@@ -44,6 +44,7 @@ pub mod one_time;
 pub mod person;
 pub mod place;
 pub mod refresh;
+pub mod renewal;
 pub mod revocation;
 pub mod scope;
 pub mod session;
