@@ -6,14 +6,14 @@ use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, ApiKeyId, CookieKind, Cookies, ExtraClaims, ImportLine, KeySet,
     MasterKey, ParsedClaims, RefreshTokenKeys, SecretHash, SharedSecret, SigningKey, Type,
-    parse_key_id, parse_session_id, session_id_text, verify,
+    open_dpop_proof, parse_key_id, parse_session_id, session_id_text, verify,
 };
 
 /// A parser under test: its name, which is also that of its seeds' directory, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
@@ -27,6 +27,7 @@ pub const TARGETS: [Target; 13] = [
     ("snapshot", snapshot),
     ("ext_authz", ext_authz),
     ("cookie", cookie),
+    ("dpop", dpop),
 ];
 
 /// Tokens against keys of every algorithm: no more than one of them accepts.
@@ -90,6 +91,19 @@ pub fn refresh_token(data: &[u8]) {
     if let Ok(token) = keys.open(text) {
         let again = keys.mint(token.epoch(), token.sid(), token.generation(), token.salt());
         assert_eq!(again.expose(), text);
+    }
+}
+
+/// Proofs of a key: what is accepted is by the key that it brings, and for a method and a URL of one spelling.
+pub fn dpop(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match open_dpop_proof(text) {
+        Ok(proof) => {
+            assert!(!proof.method.is_empty() && proof.url.as_str().starts_with("http"));
+            let again = symbolon_wire::dpop::Url::parse(proof.url.as_str());
+            assert_eq!(again.as_ref(), Ok(&proof.url));
+        }
+        Err(why) => assert!(why.to_string().len() < 300, "an error does not repeat the text"),
     }
 }
 

@@ -89,7 +89,7 @@ impl Allowed {
         out.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static(
-                "www-authenticate, x-request-id, retry-after, x-access-token, x-refresh-token",
+                "www-authenticate, x-request-id, retry-after, dpop-nonce, x-access-token, x-refresh-token",
             ),
         );
         response

@@ -13,6 +13,7 @@ pub mod cookies;
 pub mod cors;
 pub mod delivery;
 pub mod docs;
+pub mod dpop;
 pub mod edge;
 pub mod ending;
 pub mod erase;

@@ -7,9 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What happens, and how every door answers whoever comes after it. `—`: see [`WHY_NOT`].
-///
-/// `untrusted` at a sidecar: nobody was told before of the key that signs after one is revoked at once, and a verifier
-/// fetches keys 30 s after the last time at the earliest.
 const MATRIX: &str = "
 preset           after            refresh           introspect  verify                     sidecar                    gateway                    me
 dual-token       nothing          ok                ok          ok                         ok                         ok                         ok
@@ -24,7 +21,7 @@ gateway-session  user banned      —                 inactive    revoked: banne
 gateway-session  session ended    —                 inactive    revoked: kicked            revoked: kicked            revoked: kicked            kicked
 gateway-session  displaced        —                 inactive    revoked: displaced         revoked: displaced         revoked: displaced         displaced
 gateway-session  client disabled  —                 inactive    stale                      revoked: client_disabled   revoked: client_disabled   client_disabled
-gateway-session  key revoked      —                 inactive    revoked                    untrusted                  ok                         invalid-token
+gateway-session  key revoked      —                 inactive    revoked                    ok                         ok                         invalid-token
 gateway-session  epoch bumped     —                 inactive    revoked: password_changed  revoked: password_changed  revoked: password_changed  password_changed
 sliding-session  nothing          —                 ok          ok                         ok                         ok                         ok
 sliding-session  user banned      —                 inactive    revoked: banned            revoked: banned            revoked: banned            banned

@@ -91,7 +91,7 @@ mod tests {
             tickets,
             renews: false,
         };
-        shown(&needs, &Described { method: "GET", target }, headers)
+        shown(&needs, &Described { method: "GET", target, site: None }, headers)
     }
 
     #[test]
