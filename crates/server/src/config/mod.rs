@@ -261,6 +261,8 @@ pub enum Delivery {
     Body,
     /// In a cookie that no script can read.
     Cookie,
+    /// In `X-Refresh-Token` of requests and answers; the client keeps them.
+    Headers,
 }
 
 impl Delivery {
@@ -269,12 +271,14 @@ impl Delivery {
         match self {
             Self::Body => "body",
             Self::Cookie => "cookie",
+            Self::Headers => "headers",
         }
     }
 
     /// What a word names.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Body, Self::Cookie].into_iter().find(|delivery| delivery.as_str() == word)
+        let all = [Self::Body, Self::Cookie, Self::Headers];
+        all.into_iter().find(|delivery| delivery.as_str() == word)
     }
 }
 

@@ -234,9 +234,9 @@ const CLIENT: &[Setting] = &[
     setting("binding", Kind::Table(BINDING), "", "What a token's holder must also show."),
     setting(
         "delivery",
-        Kind::Word(&["body", "cookie"], &[]),
+        Kind::Word(&["body", "cookie", "headers"], &[]),
         "body",
-        "How its refresh tokens travel: in bodies, or in a cookie that no script can read.",
+        "How its refresh tokens travel: in bodies, in a cookie that no script can read, or in headers.",
     ),
     setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
 ];
@@ -356,6 +356,12 @@ const RULE: &[Setting] = &[
         "Levels of authentication, one of which the token must have.",
     ),
     setting("tickets", Kind::Switch, "false", "Whether a ticket in the query lets in, once."),
+    setting(
+        "renews",
+        Kind::Switch,
+        "false",
+        "Whether a check renews; only where the proxy hands on what the check answers.",
+    ),
 ];
 
 /// Every setting's path, such as `clients.refresh.grace`, in the order of the table.

@@ -11,6 +11,7 @@ mod health;
 mod introspect;
 mod metrics;
 mod relay;
+mod renewal;
 mod secrets;
 mod upstream;
 
@@ -24,9 +25,11 @@ use crate::config::{self, Audience, Shared};
 use crate::http::edge::{Edge, edge};
 use crate::http::failures::Failures;
 use crate::http::gateway::behind::Kept;
+use crate::http::gateway::renewal::Renewal;
 use crate::http::gateway::verifier::{self, Verifiers};
 use crate::http::gateway::{
-    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Redeeming, Refused, Seeking,
+    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Redeeming, Refused, Renewing,
+    Seeking,
 };
 use crate::http::problem::Problem;
 use crate::http::{Door, Stop, health as authority_health, serve};
@@ -149,7 +152,9 @@ impl Sidecar {
         let verifiers = Arc::new(verifiers);
         let policy = Policy::bounded(*max_staleness);
         let upstream = Arc::new(Upstream::new(&settings.authority)?);
+        let named = symbolon_wire::Cookies { secure: settings.issuer.starts_with("https://") };
         let cookies = Cookies {
+            named,
             upstream: Arc::clone(&upstream),
             authorization: authorization.clone(),
             verifiers: Arc::clone(&verifiers),
@@ -170,7 +175,7 @@ impl Sidecar {
             introspections: Introspections::default(),
             relay,
             upstream,
-            cookies: symbolon_wire::Cookies { secure: settings.issuer.starts_with("https://") },
+            cookies: named,
             authorization,
             callers: Callers::new(api_key),
             secrets: secrets.clone(),
@@ -369,6 +374,10 @@ impl Judges for Unknowing {
 
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
         Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
+    }
+
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
+        Box::pin(renewal::renew(&self.1, asked))
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {

@@ -417,6 +417,11 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
              answer that comes late puts an older token back into the browser; make it at least 1min",
         ),
         (
+            "delivery = \"headers\"\nrefresh = { grace = \"59s\" }".to_owned(),
+            "clients.web.refresh.grace: a grace window of 59s is too short for a refresh token in headers: an \
+             answer that comes late brings an older token back; make it at least 1min",
+        ),
+        (
             format!("delivery = \"cookie\"\n{PAGE}\naccess_token = {{ ttl = \"1min\" }}"),
             "clients.web.access_token.ttl: a grace window of 1min with access tokens of 1min could answer a token \
              that is about to end; make ttl at least 2min, or grace at most 30s",
@@ -435,6 +440,7 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
         let said = one(&client(&lines));
         assert!(said.ends_with(wrong), "{said}");
     }
-    let good = format!("delivery = \"cookie\"\n{PAGE}");
-    assert_eq!(said(&client(&good), &[], &[]), Vec::<String>::new());
+    for good in [&*format!("delivery = \"cookie\"\n{PAGE}"), "delivery = \"headers\""] {
+        assert_eq!(said(&client(good), &[], &[]), Vec::<String>::new());
+    }
 }
