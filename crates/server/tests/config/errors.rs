@@ -376,6 +376,48 @@ fn an_hs256_audience_stands_beside_no_other() {
 }
 
 #[test]
+fn an_audience_whose_tokens_are_encrypted_has_one_right_key() {
+    const POINT: &str = r#""kty":"EC","crv":"P-256","x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ","y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck""#;
+    for (lines, expected) in [
+        (
+            "encrypt = {}".to_owned(),
+            "symbolon.toml:6:11: audiences.demo-api.encrypt.jwk: is missing: this algorithm needs the audience's \
+             public key alone; `symbolon config encryption-key` draws one",
+        ),
+        (
+            "encrypt = { alg = \"dir\" }".to_owned(),
+            "symbolon.toml:6:11: audiences.demo-api.encrypt.key_file: is missing: this algorithm has a secret that \
+             both sides know; `symbolon config encryption-key` draws one",
+        ),
+        (
+            format!("encrypt = {{ jwk = '{{{POINT},\"d\":\"hunter2\"}}' }}"),
+            "symbolon.toml:6:19: audiences.demo-api.encrypt.jwk: is no public key to encrypt for: d: makes this a \
+             private key: give the public half alone, and make a new pair",
+        ),
+        (
+            format!("encrypt = {{ jwk = '{{{POINT}}}', key_file = \"k\" }}"),
+            "symbolon.toml:6:208: audiences.demo-api.encrypt.key_file: is not for \"ECDH-ES+A256KW\": this algorithm \
+             needs the audience's public key alone; leave it out",
+        ),
+        (
+            "encrypt = { alg = \"RSA1_5\" }".to_owned(),
+            "symbolon.toml:6:19: audiences.demo-api.encrypt.alg: \"RSA1_5\" is none of \"ECDH-ES+A256KW\", \"A256KW\" \
+             or \"dir\"",
+        ),
+    ] {
+        assert_eq!(one(&audience(&lines)), expected);
+    }
+    let sealed = format!("encrypt = {{ jwk = '{{{POINT}}}' }}");
+    assert_eq!(said(&audience(&sealed), &[], &[]), Vec::<String>::new());
+    let beside = audience(&format!("{sealed}\n[[audiences]]\nname = \"other\""));
+    let said = one(&beside.replace("[\"demo-api\"]", "[\"demo-api\", \"other\"]"));
+    assert!(
+        said.contains("\"other\" cannot stand beside \"demo-api\": an encrypted token"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_key_is_announced_for_less_time_than_another_signs() {
     let keys = format!("keys = {{ rotate_every = \"1d\", announce = \"1d\" }}\n{GOOD}");
     let said = one(&keys);

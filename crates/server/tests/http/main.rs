@@ -35,6 +35,8 @@ mod disabled;
 #[cfg(test)]
 mod edges;
 #[cfg(test)]
+mod encrypted;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod events;

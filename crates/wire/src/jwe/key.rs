@@ -13,7 +13,7 @@ use crate::signing_key::CryptoFailed;
 use crate::{Malformed, base64url};
 use aws_lc_rs::agreement::PrivateKey;
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SecureRandom;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
@@ -67,7 +67,7 @@ impl DecryptionKey {
             return Err(Malformed::new("d", "is not the private half of the public members"));
         }
         let kid = kid(&object)?.unwrap_or_else(|| thumbprint(&point));
-        Ok(Self::new(&kid, Opens::Agreement(curve, Box::new(private))))
+        Ok(Self::new(&kid, Opens::Agreement(curve, private)))
     }
 }
 
@@ -120,9 +120,9 @@ impl GeneratedKey {
     ///
     /// # Errors
     /// The library failed.
-    pub fn draw(alg: KeyManagement, rng: &dyn SecureRandom) -> Result<Self, CryptoFailed> {
+    pub fn draw(alg: KeyManagement) -> Result<Self, CryptoFailed> {
         let mut bytes: Key = Zeroizing::new([0; KEY_BYTES]);
-        rng.fill(&mut *bytes)?;
+        SystemRandom::new().fill(&mut *bytes)?;
         let name = alg.name();
         if alg.is_symmetric() {
             let (kid, k) = (keyed_name(&bytes), Zeroizing::new(base64url::encode(&*bytes)));

@@ -9,19 +9,21 @@ use crate::secret::SecretText;
 use aws_lc_rs::agreement::PrivateKey;
 use aws_lc_rs::error::Unspecified;
 use std::fmt;
+use std::sync::Arc;
 
 /// How many keys may open tokens at once. Inclusive: one, and those before it while senders change over.
 pub const DECRYPTION_KEYS_MAX: usize = 16;
 
-/// A key that opens tokens by one algorithm. It is a secret, so it has no `Debug`.
+/// A key that opens tokens by one algorithm. It is a secret, so it has no `Debug`. Cloning is cheap.
+#[derive(Clone)]
 pub struct DecryptionKey {
-    kid: Box<str>,
+    kid: Arc<str>,
     alg: KeyManagement,
-    opens: Opens,
+    opens: Arc<Opens>,
 }
 
 pub(super) enum Opens {
-    Agreement(Curve, Box<PrivateKey>),
+    Agreement(Curve, PrivateKey),
     Wrapping(Key),
     Content(Key),
 }
@@ -33,7 +35,7 @@ impl DecryptionKey {
             Opens::Wrapping(_) => KeyManagement::A256Kw,
             Opens::Content(_) => KeyManagement::Dir,
         };
-        Self { kid: kid.into(), alg, opens }
+        Self { kid: kid.into(), alg, opens: Arc::new(opens) }
     }
 
     /// The key's name, which tokens for it carry.
@@ -48,7 +50,7 @@ impl DecryptionKey {
 
     /// The key of a token's content.
     fn content_key(&self, token: &Compact<'_>, header: &Header) -> Result<Key, Unopened> {
-        match (&self.opens, &header.ephemeral) {
+        match (&*self.opens, &header.ephemeral) {
             (Opens::Content(key), _) => match token.encrypted_key {
                 "" => Ok(key.clone()),
                 // RFC 7516 §5.2, step 10: there is nothing to unwrap.
