@@ -200,7 +200,7 @@ fn an_encryption_key_is_drawn_into_a_file_and_what_the_configuration_says_of_it_
         let explained = ["explain", "client", "web", "--config", "sealed.toml"];
         let explained = symbolon(home.path(), &explained).ok().out;
         assert!(explained.contains("audiences.encrypt") && explained.contains(alg), "{explained}");
-        let again = symbolon(home.path(), &draw).refused();
+        let again = symbolon(home.path(), &draw);
         assert!(again.err.contains("is there already"), "{}", again.err);
     }
 }
