@@ -20,7 +20,7 @@ end
 
 local function answer(txn, response)
   local reply = txn:reply({ status = response.status })
-  for _, name in ipairs({ "www-authenticate", "location", "content-type", "x-request-id", "retry-after" }) do
+  for _, name in ipairs({ "www-authenticate", "dpop-nonce", "location", "content-type", "x-request-id", "retry-after" }) do
     for _, value in ipairs(values(response.headers, name)) do
       reply:add_header(name, value)
     end
@@ -36,10 +36,14 @@ core.register_action("symbolon", { "http-req" }, function(txn, url)
     ["x-forwarded-method"] = { txn.sf:method() },
     ["x-forwarded-uri"] = { txn.sf:pathq() },
     ["x-forwarded-for"] = { txn.sf:src() },
+    ["x-forwarded-proto"] = { txn.sf:ssl_fc() == "1" and "https" or "http" },
   }
+  -- The proof of a bound token (DPoP) names the whole URL.
+  local host = values(sent, "host")
+  if #host > 0 then asking["x-forwarded-host"] = host end
   -- A session's cookie, and what tells whether the page meant the request: a WebSocket is opened by a GET.
   for _, name in ipairs({
-    "authorization", "cookie", "accept", "sec-fetch-mode", "sec-fetch-site", "origin",
+    "authorization", "dpop", "cookie", "accept", "sec-fetch-mode", "sec-fetch-site", "origin",
     "sec-websocket-key", "sec-websocket-version",
   }) do
     local own = values(sent, name)

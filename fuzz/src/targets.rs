@@ -6,15 +6,15 @@ use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, ApiKeyId, CookieKind, Cookies, DecryptionKey, DecryptionKeys,
     EncryptionKey, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims, RefreshTokenKeys,
-    SecretHash, SharedSecret, SigningKey, Type, UnverifiedJwe, parse_key_id, parse_session_id,
-    session_id_text, verify,
+    SecretHash, SharedSecret, SigningKey, Type, UnverifiedJwe, open_dpop_proof, parse_key_id,
+    parse_session_id, session_id_text, verify,
 };
 
 /// A parser under test: its name, which is also that of its seeds' directory, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
@@ -29,6 +29,7 @@ pub const TARGETS: [Target; 14] = [
     ("ext_authz", ext_authz),
     ("cookie", cookie),
     ("jwe", jwe),
+    ("dpop", dpop),
 ];
 
 /// Tokens against keys of every algorithm: no more than one of them accepts.
@@ -92,6 +93,19 @@ pub fn refresh_token(data: &[u8]) {
     if let Ok(token) = keys.open(text) {
         let again = keys.mint(token.epoch(), token.sid(), token.generation(), token.salt());
         assert_eq!(again.expose(), text);
+    }
+}
+
+/// Proofs of a key: what is accepted is by the key that it brings, and for a method and a URL of one spelling.
+pub fn dpop(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match open_dpop_proof(text) {
+        Ok(proof) => {
+            assert!(!proof.method.is_empty() && proof.url.as_str().starts_with("http"));
+            let again = symbolon_wire::dpop::Url::parse(proof.url.as_str());
+            assert_eq!(again.as_ref(), Ok(&proof.url));
+        }
+        Err(why) => assert!(why.to_string().len() < 300, "an error does not repeat the text"),
     }
 }
 

@@ -79,6 +79,8 @@ fn proofs_are_made_only_where_they_are_checked() {
                 "crates/core/src/one_time.rs",
                 "crates/core/src/refresh.rs",
                 "crates/core/src/import.rs",
+                "crates/core/src/dpop.rs",
+                "crates/wire/src/dpop.rs",
                 "crates/wire/src/handle.rs",
                 "crates/wire/src/one_time.rs",
                 "crates/wire/src/refresh_token.rs",

@@ -2,12 +2,13 @@
 
 use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::mirror::Mirror;
+use crate::proof::Proofs;
 use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_wire::{Algorithm, DecryptionKey, DecryptionKeys, KeySet, Type};
+use symbolon_wire::{Algorithm, DecryptionKey, DecryptionKeys, DpopNonces, KeySet, Type};
 
 /// How old the knowledge of revocations may be at most, unless the builder is told otherwise. Inclusive.
 const MAX_STALENESS: Duration = Duration::from_secs(5);
@@ -29,6 +30,8 @@ pub struct Builder {
     cache: usize,
     decrypt: Vec<DecryptionKey>,
     require_encrypted: bool,
+    public_url: Option<Box<str>>,
+    nonce_secret: Option<[u8; 32]>,
     #[cfg(feature = "net")]
     pub(crate) net: crate::net::Settings,
 }
@@ -44,6 +47,8 @@ impl Builder {
             cache: ENTRIES_DEFAULT,
             decrypt: Vec::new(),
             require_encrypted: false,
+            public_url: None,
+            nonce_secret: None,
             #[cfg(feature = "net")]
             net: crate::net::Settings::default(),
         }
@@ -132,6 +137,29 @@ impl Builder {
         self
     }
 
+    /// Where callers reach this service, such as `https://api.example.com`, with the path before its own if a proxy takes
+    /// one away: what the paths of [`Presented::request`](crate::Presented::request) stand below.
+    ///
+    /// Security: the proof of a bound token names the URL that it is for (RFC 9449 §4.3). Without this, a bound token is
+    /// let in only where the whole URL is presented; a URL that is made of the caller's own `Host` would let a proof
+    /// in that was made for another service.
+    #[must_use]
+    pub fn public_url(mut self, url: &str) -> Self {
+        self.public_url = Some(url.trim_end_matches('/').into());
+        self
+    }
+
+    /// A secret, drawn at random, that the nonces of proofs are made with; verifiers that stand behind one balancer and
+    /// follow no feed share it. With [`Builder::feed`] none is needed: the feed brings one.
+    ///
+    /// Security: whoever knows it can make proofs ahead of time, as far as they can make any. Without a secret and
+    /// a feed a late proof is refused, and no nonce is offered in its place.
+    #[must_use]
+    pub const fn nonce_secret(mut self, secret: [u8; 32]) -> Self {
+        self.nonce_secret = Some(secret);
+        self
+    }
+
     /// A verifier that has its keys and asks nobody: for jobs that verify without a server.
     ///
     /// Security: it learns of no new or withdrawn key until [`Verifier::replace_keys`], and of no revocation unless a
@@ -161,6 +189,7 @@ impl Builder {
         }
         expected.keys = Arc::clone(&other.expected.keys);
         expected.mirror = Arc::clone(&other.expected.mirror);
+        expected.proofs = Arc::clone(&other.expected.proofs);
         expected.max_staleness = expected.max_staleness.min(other.expected.max_staleness);
         Ok(other.sharing(expected))
     }
@@ -187,6 +216,8 @@ impl Builder {
             cache: (self.cache > 0).then(|| Cache::new(self.cache)),
             asks: false,
             mirror: Arc::new(Mirror::new()),
+            public_url: self.public_url.clone(),
+            proofs: Arc::new(Proofs::new(self.nonce_secret.as_ref().map(DpopNonces::of_secret))),
             max_staleness: self.max_staleness,
             rejections: Rejections::default(),
             hits: Hits::default(),

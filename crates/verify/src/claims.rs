@@ -1,9 +1,10 @@
 //! What a verified token says.
 
 use crate::kept::{Kept, Part};
+use crate::proof::Name;
 use std::fmt;
 use std::sync::Arc;
-use symbolon_core::{SessionId, Timestamp, Ver};
+use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
 /// What a verified token says, borrowed for as long as a check's closure runs.
@@ -34,6 +35,10 @@ pub struct Claims<'a> {
     pub auth_time: Option<Timestamp>,
     /// How strongly.
     pub acr: Option<&'a str>,
+    /// The key that whoever shows it must prove.
+    pub(crate) jkt: Option<Digest>,
+    /// The proof of it that came with the token.
+    pub(crate) proof: Option<Name>,
     more: More<'a>,
 }
 
@@ -127,8 +132,16 @@ impl<'a> Claims<'a> {
             ver: parsed.ver,
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
+            jkt: parsed.jkt,
+            proof: None,
             more: More::Parsed(parsed),
         }
+    }
+
+    /// The same beside a proof that came with the token.
+    pub(crate) const fn with(mut self, proof: Option<Name>) -> Self {
+        self.proof = proof;
+        self
     }
 
     /// Claims that can outlive the token: copied, unless they are kept already.
@@ -197,6 +210,8 @@ impl Verified {
             ver: kept.ver,
             auth_time: kept.auth_time,
             acr: kept.acr.map(|span| kept.text(span)),
+            jkt: kept.jkt,
+            proof: None,
             more: More::Kept(kept),
         }
     }

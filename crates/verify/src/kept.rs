@@ -1,7 +1,7 @@
 //! Claims that outlive their token: one text, and where in it each claim stands.
 
 use crate::Claims;
-use symbolon_core::{SessionId, Timestamp, Ver};
+use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 
 /// A place in the text. A token is at most 16 KiB.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,7 @@ pub(crate) struct Kept {
     pub(crate) auth_time: Option<Timestamp>,
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
+    pub(crate) jkt: Option<Digest>,
     lists: Vec<Span>,
     /// Where in `lists` each part ends.
     ends: [u32; 5],
@@ -55,7 +56,7 @@ impl Kept {
         copy.part(Part::ExtraName, claims.extras().map(|(name, _)| name));
         copy.part(Part::ExtraValue, claims.extras().map(|(_, value)| value));
         let Copying { text, lists, ends } = copy;
-        let Claims { iat, exp, auth_time, sid, ver, .. } = *claims;
+        let Claims { iat, exp, auth_time, sid, ver, jkt, .. } = *claims;
         Self {
             text,
             iss,
@@ -69,6 +70,7 @@ impl Kept {
             auth_time,
             sid,
             ver,
+            jkt,
             lists,
             ends,
         }

@@ -4,12 +4,14 @@ use crate::cache::{Cache, Origin, OtherKeys, Warm};
 use crate::keys::Keys;
 use crate::mirror::{Judgement, Mirror};
 use crate::policy::{LEEWAY_MAX, Staleness};
+use crate::presented::Scheme;
+use crate::proof::{Name, Proofs};
 use crate::status::{Hits, Rejections};
 use crate::told::is_opaque;
 use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_core::{Effect, Timestamp};
+use symbolon_core::{Digest, Effect, Timestamp};
 use symbolon_wire::{
     Algorithm, DecryptionKeys, KeySet, Malformed, ParsedClaims, Payload, Refused, SecretText, Type,
     Unopened, is_encrypted, parse_key_id,
@@ -42,6 +44,10 @@ pub(crate) struct Expected {
     pub(crate) asks: bool,
     /// What is revoked; empty where no feed is followed.
     pub(crate) mirror: Arc<Mirror>,
+    /// Where the service is reached.
+    pub(crate) public_url: Option<Box<str>>,
+    /// What the proofs of bound tokens are checked with.
+    pub(crate) proofs: Arc<Proofs>,
     /// No knowledge that is older is good enough, whatever a policy says.
     pub(crate) max_staleness: Duration,
     pub(crate) rejections: Rejections,
@@ -81,6 +87,7 @@ impl Verifier {
         let checked = self.expected.check(presented, policy, now, |claims, standing| {
             standing?;
             policy.permits(claims, now.wall)?;
+            self.expected.spend(claims.proof, now)?;
             self.expected.note_use(claims, now);
             Ok(f(claims))
         });
@@ -176,20 +183,21 @@ impl Expected {
         let sequence = self.mirror.sequence();
         let Some(warm) = self.cache.as_ref().and_then(|cache| cache.find(presented.token, keys))
         else {
-            return self.check_cold(presented.token, policy, now, f);
+            return self.check_cold(presented, policy, now, f);
         };
         if warm.is_opaque() {
-            return self.check_told(&warm, sequence, (policy, now), f);
+            return self.check_told(&warm, sequence, (presented, policy, now), f);
         }
         let claims = warm.claims();
         in_time(warm.begins(), claims.exp, policy, now)?;
         match warm.judge(&self.mirror, sequence) {
             Ok(judged) => {
                 self.hits.add();
+                let claims = claims.with(self.proved(presented, claims.jkt, policy, now)?);
                 f(&claims, self.standing(judged, &claims, policy, now))
             }
             // It must be verified anew to be told.
-            Err(OtherKeys) => self.check_cold(presented.token, policy, now, f),
+            Err(OtherKeys) => self.check_cold(presented, policy, now, f),
         }
     }
 
@@ -197,19 +205,19 @@ impl Expected {
     /// since nobody has vouched for a claim before it (OWASP ASVS 9.1.1); all of them must hold anyway.
     fn check_cold<R>(
         &self,
-        token: &str,
+        presented: &Presented<'_>,
         policy: &Policy,
         now: Now,
         f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
-        if is_opaque(token) {
-            return Err(self.unheard_of(token, policy, now));
+        if is_opaque(presented.token) {
+            return Err(self.unheard_of(presented.token, policy, now));
         }
         let generation = self.keys.generation();
         let keys = self.keys.current();
         let keys = keys.as_deref().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
-        let opened = self.opened(token)?;
-        let signed = opened.as_ref().map_or(token, SecretText::expose);
+        let opened = self.opened(presented.token)?;
+        let signed = opened.as_ref().map_or(presented.token, SecretText::expose);
         let payload = self.signature(keys, signed)?;
         if payload.typ() != Some(self.typ) {
             return Err(Rejected::Untrusted(Distrust::Type));
@@ -218,18 +226,15 @@ impl Expected {
         self.meant_for_us(&parsed)?;
         let begins = parsed.nbf.map_or(parsed.iat, |nbf| nbf.max(parsed.iat));
         in_time(begins, parsed.exp, policy, now)?;
-        if parsed.jkt.is_some() {
-            // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-            return Err(Rejected::Binding);
-        }
-        let claims = Claims::assume_good(&parsed);
+        let proof = self.proved(presented, parsed.jkt, policy, now)?;
+        let claims = Claims::assume_good(&parsed).with(proof);
         let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
         match &self.cache {
             Some(cache) if !payload.key().algorithm().is_symmetric() => {
                 let origin = Origin { begins, kid, opaque: false, keys: generation };
-                let warm = self.keep(cache, token, &claims, &origin);
+                let warm = self.keep(cache, presented.token, &claims, &origin);
                 let judged = self.judge_new(&warm);
-                let claims = warm.claims();
+                let claims = warm.claims().with(proof);
                 f(&claims, self.standing(judged, &claims, policy, now))
             }
             Some(_) | None => {
@@ -255,6 +260,35 @@ impl Expected {
                 }
             }),
         }
+    }
+
+    /// Checks the proof of the key that a token is bound to, and answers its name; it is used up by the request that is
+    /// let in alone, so that one which must be asked about first is not taken for its own repetition.
+    #[inline]
+    pub(crate) fn proved(
+        &self,
+        presented: &Presented<'_>,
+        jkt: Option<Digest>,
+        policy: &Policy,
+        now: Now,
+    ) -> Result<Option<Name>, Rejected> {
+        if jkt.is_none() && presented.scheme == Scheme::Bearer {
+            return Ok(None);
+        }
+        let lent = self.mirror.target_keys().dpop_nonces();
+        let checked = self.proofs.check(presented, jkt, self.public_url.as_deref(), (now, lent));
+        match checked {
+            Err(_) if policy.only_reports_bindings() => {
+                self.rejections.report();
+                Ok(None)
+            }
+            checked => checked,
+        }
+    }
+
+    /// Uses up the proof of a request that is let in.
+    pub(crate) fn spend(&self, proof: Option<Name>, now: Now) -> Result<(), Rejected> {
+        proof.map_or(Ok(()), |name| self.proofs.spend(name, now))
     }
 
     /// A request was let in.

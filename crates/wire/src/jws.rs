@@ -118,7 +118,7 @@ pub(crate) fn header_segment(alg: Algorithm, typ: &str, kid: &str) -> String {
 }
 
 /// The longest signature: RSA's is as long as its modulus. Inclusive.
-const SIGNATURE_BYTES_MAX: usize = crate::jwk::RSA_BITS_MAX / 8;
+pub(crate) const SIGNATURE_BYTES_MAX: usize = crate::jwk::RSA_BITS_MAX / 8;
 
 /// The longest header segment that is parsed, in bytes: it is parsed before anything is verified.
 /// Inclusive.
@@ -130,17 +130,17 @@ pub(crate) fn split(token: &str) -> Result<(&str, &str), Malformed> {
 }
 
 /// The three segments of a token.
-struct Compact<'t> {
+pub(crate) struct Compact<'t> {
     /// Header, dot and payload: what the signature is over.
-    signed: &'t str,
-    header: &'t str,
-    payload: &'t str,
-    signature: &'t str,
+    pub(crate) signed: &'t str,
+    pub(crate) header: &'t str,
+    pub(crate) payload: &'t str,
+    pub(crate) signature: &'t str,
 }
 
 impl<'t> Compact<'t> {
     /// Finds exactly two dots, without looking further than the third.
-    fn split(token: &'t str) -> Result<Self, Malformed> {
+    pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
         let refused = |why| Malformed::new("token", why);
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refused("is longer than 16 KiB"));

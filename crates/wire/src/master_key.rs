@@ -3,6 +3,7 @@
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
 use crate::csrf::CsrfKey;
+use crate::dpop::DpopNonces;
 use crate::feed::TargetKey;
 use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
@@ -87,6 +88,11 @@ impl MasterKey {
     /// The key under which the targets of revocations travel.
     pub fn target_key(&self) -> TargetKey {
         TargetKey::new(self.purpose("feed targets").bytes(&[]))
+    }
+
+    /// The nonces that proofs of a key repeat.
+    pub fn dpop_nonces(&self) -> DpopNonces {
+        DpopNonces::new(self.purpose("dpop nonces").mac_key(&[]))
     }
 
     /// The key under which private keys are kept at rest.
@@ -263,6 +269,7 @@ mod tests {
             "api key digest",
             "feed targets",
             "encrypted tokens",
+            "dpop nonces",
         ];
         let mut seen: Vec<_> = labels.iter().map(|label| key.purpose(label).bytes(&[])).collect();
         seen.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));

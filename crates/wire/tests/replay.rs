@@ -47,6 +47,8 @@ fn the_seeds_of_a_parser_reach_what_it_accepts() {
     let mut frames = symbolon_wire::feed::FrameReader::default();
     frames.push(&read("feed_frames", "whole"));
     assert_eq!(std::iter::from_fn(|| frames.next_frame()).filter(Result::is_ok).count(), 7);
+    let proof = String::from_utf8(read("dpop", "token")).expect("seeds are text");
+    assert!(symbolon_wire::open_dpop_proof(&proof).is_ok());
     let keys = symbolon_wire::KeySet::parse(targets::FEED_KEYS);
     let keys = keys.unwrap_or_else(|wrong| panic!("{wrong}"));
     assert!(symbolon_wire::feed::Snapshot::read(&keys, &read("snapshot", "whole")).is_ok());

@@ -16,6 +16,8 @@ mod csrf;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod fast_forward;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
 use symbolon_core::time::Duration;
-use symbolon_core::{ClientId, ClientPolicy, Replay};
+use symbolon_core::{BindingMode, BindingPolicy, ClientId, ClientPolicy, Replay};
 use symbolon_wire::SecretHash;
 
 /// The longest that an access token may live that another can follow. Inclusive.
@@ -213,11 +213,16 @@ fn policy(row: &Members) -> ClientPolicy {
             .and_then(Replay::parse)
             .unwrap_or_default(),
         scope: default.scope,
-        binding: default.binding,
+        binding: row.table("binding").map_or(default.binding, binding),
         devices: row
             .table("devices")
             .map_or(default.devices.clone(), |devices| device_policy(devices, &default.devices)),
     }
+}
+
+fn binding(given: &Members) -> BindingPolicy {
+    let mode = |name| given.text(name).and_then(BindingMode::parse).unwrap_or_default();
+    BindingPolicy { key: mode("key"), features: mode("features"), network: mode("network") }
 }
 
 fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
@@ -240,6 +245,7 @@ fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
 
 fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     check_format(row, client.preset, problems);
+    check_binding(row, client.preset, problems);
     check_delivery(row, client, problems);
     if !client.preset.has_sessions() {
         return check_service(row, problems);
@@ -296,6 +302,30 @@ fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
         return;
     };
     problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
+}
+
+/// What is compared when a session is renewed needs a preset that renews; a key, a token that can name it.
+fn check_binding(row: &Members, preset: Preset, problems: &mut Problems) {
+    let Some(binding) = row.table("binding") else { return };
+    let why = |name: &str| match (preset, name) {
+        (Preset::DualToken, _) | (Preset::SlidingSession, "key") => None,
+        (Preset::SlidingSession, _) => Some("is compared at renewals, and this session has none"),
+        (Preset::OpaqueSession, "key") => Some("stands in a token, and an opaque one says nothing"),
+        (Preset::GatewaySession, "key") => Some("cannot be proved by a browser beside its cookie"),
+        (Preset::OpaqueSession | Preset::GatewaySession, _) => {
+            Some("is compared at renewals, and this session has none")
+        }
+        (Preset::Service, _) => {
+            Some("belongs to a session; a service binds its tokens by sending a proof (`DPoP`)")
+        }
+    };
+    for name in ["key", "features", "network"] {
+        let given = binding.text(name).is_some_and(|word| word != BindingMode::Off.as_str());
+        if let Some(why) = why(name).filter(|_| given) {
+            let what = format!("{why}; leave it out, or use preset \"dual-token\"");
+            problems.add(binding.place_of(name), binding.path_of(name), what);
+        }
+    }
 }
 
 fn check_service(row: &Members, problems: &mut Problems) {

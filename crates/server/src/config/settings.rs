@@ -254,7 +254,7 @@ const CLIENT: &[Setting] = &[
         "",
         "How many sessions a subject may have through it.",
     ),
-    setting("binding", Kind::Later, "", "What a token's holder must also show."),
+    setting("binding", Kind::Table(BINDING), "", "What a token's holder must also show."),
     setting(
         "delivery",
         Kind::Word(&["body", "cookie"], &[]),
@@ -305,6 +305,14 @@ const REFRESH: &[Setting] = &[
         "What a used refresh token does after its window.",
     ),
 ];
+
+const BINDING: &[Setting] = &[
+    setting("key", MODE, "off", "A proof of the device's key (DPoP, RFC 9449)."),
+    setting("features", MODE, "off", "The features that the client had at sign-in."),
+    setting("network", MODE, "off", "An address of the network of the sign-in."),
+];
+
+const MODE: Kind = Kind::Word(&["off", "report", "enforce"], &[]);
 
 const DEVICES: &[Setting] = &[
     setting("per_subject", Kind::Count(1, DEVICES_MAX), "10", "Sessions of a subject at once."),

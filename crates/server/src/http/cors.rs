@@ -88,7 +88,7 @@ impl Allowed {
         out.insert(VARY, HeaderValue::from_static("Origin"));
         out.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("www-authenticate, x-request-id, retry-after"),
+            HeaderValue::from_static("www-authenticate, x-request-id, retry-after, dpop-nonce"),
         );
         response
     }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cookies;
 pub mod cors;
 pub mod docs;
+pub mod dpop;
 pub mod edge;
 pub mod ending;
 pub mod erase;

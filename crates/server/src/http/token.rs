@@ -5,6 +5,7 @@ use super::body::Form;
 use super::client_credentials;
 use super::cookies;
 use super::cors;
+use super::dpop::{self, ShownKey};
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
@@ -19,14 +20,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use std::sync::Arc;
-use symbolon_core::binding::Proof;
+use symbolon_core::binding::{KeyProof, Network, Proof};
 use symbolon_core::person::Gone;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{
-    Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp,
-    scope,
+    BindingMode, Decision, Denial, Digest, Fault, Grant, Loaded, Outcome, Reason, Refresh,
+    RefreshToken, Timestamp, scope,
 };
-use symbolon_wire::Algorithm;
+use symbolon_wire::{Algorithm, sha256};
 
 /// Answers a token request, and lets the client's own pages read the answer.
 ///
@@ -39,7 +40,9 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, OAuthError> {
     let origin = cors::check_any(&app, &headers)?;
-    Ok(origin.expose(answer(&app, &context, &headers, body).await))
+    let mut response = origin.expose(answer(&app, &context, &headers, body).await);
+    dpop::hand_out_nonce(&app, &headers, response.headers_mut());
+    Ok(response)
 }
 
 async fn answer(
@@ -53,7 +56,9 @@ async fn answer(
     cors::check(client, headers)?;
     match form.require("grant_type")? {
         "refresh_token" => {}
-        "client_credentials" => return client_credentials::answer(app, client, &form).await,
+        "client_credentials" => {
+            return client_credentials::answer(app, client, headers, &form).await;
+        }
         _ => return Err(OAuthError::unsupported_grant_type()),
     }
     if !client.preset.has_refresh_tokens() {
@@ -75,10 +80,30 @@ async fn answer(
         client,
         token: &token,
         act: context.act(Actor::Client(client.id.clone()), None),
+        shown: Shown::read(&form, context),
         scope: form.get("scope"),
         resource: form.get("resource"),
     };
-    request.run().await
+    request.run(headers).await
+}
+
+/// The path of this call, for which proofs are made.
+pub const TOKEN_PATH: &str = "/oauth2/token";
+
+/// What a request shows beside its token, but for the key.
+#[derive(Clone, Copy)]
+struct Shown {
+    features: Option<Digest>,
+    network: Option<Network>,
+}
+
+impl Shown {
+    fn read(form: &Form, context: &Context) -> Self {
+        Self {
+            features: form.get("features").map(|text| sha256(text.as_bytes())),
+            network: Some(Network::of(context.address)),
+        }
+    }
 }
 
 /// A refresh, parsed.
@@ -88,6 +113,7 @@ struct Request<'a> {
     client: &'a Client,
     token: &'a RefreshToken,
     act: Act,
+    shown: Shown,
     scope: Option<&'a str>,
     resource: Option<&'a str>,
 }
@@ -102,9 +128,10 @@ struct Outcomes {
 }
 
 impl Request<'_> {
-    async fn run(&self) -> Result<Response, OAuthError> {
+    async fn run(&self, headers: &HeaderMap) -> Result<Response, OAuthError> {
         let at = self.app.now()?;
-        let decide = |now: Loaded| self.decide(now, at);
+        let key = self.key(headers, at).await?;
+        let decide = |now: Loaded| self.decide(now, &key, at);
         let Some(done) = self.app.store.step(self.token.sid(), decide).await? else {
             self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
             return Err(OAuthError::invalid_grant());
@@ -114,18 +141,30 @@ impl Request<'_> {
     }
 
     /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
-    fn decide(&self, now: Loaded, at: Timestamp) -> Result<Decision<Outcomes>, Fault> {
+    fn decide(
+        &self,
+        now: Loaded,
+        key: &ShownKey,
+        at: Timestamp,
+    ) -> Result<Decision<Outcomes>, Fault> {
         let audience = Arc::clone(&now.session.audience);
         let recipients = self.app.recipients(self.client, &audience, self.resource);
         let own = Signer::Own(Algorithm::EdDsa);
         let signer = recipients.as_ref().map_or(&own, |recipients| &recipients.signer);
         let terms = self.app.terms(self.client, signer)?;
         let (token, client, act) = (self.token, &self.client.id, &self.act);
-        let ask = Refresh { token, client, proof: Proof::default(), terms, act };
+        let Shown { features, network } = self.shown;
+        let proof = Proof { key: key.proof, features, network };
+        let ask = Refresh { token, client, proof, terms, act };
         let decision = now.refresh(&ask, at)?;
         let ended = decision.events.first().map(|event| event.reason);
         let grant = match decision.reply {
             Ok(ref grant) => grant,
+            Err(denial @ Denial::ProofNeeded) => {
+                let denied =
+                    Outcomes { denied: Some(denial), ..Outcomes::of(Err(key.ask_again())) };
+                return Ok(decision.map(|_| denied));
+            }
             Err(denial) => return Ok(decision.map(|_| Outcomes::denied(denial, ended))),
         };
         let granted = Some((grant.outcome, grant.alert));
@@ -136,6 +175,20 @@ impl Request<'_> {
             }
             Err(refused) => Ok(Decision::unchanged(Outcomes::of(Err(refused)))),
         }
+    }
+
+    /// What is shown of the session's key, where the client is held to it at all.
+    async fn key(&self, headers: &HeaderMap, at: Timestamp) -> Result<ShownKey, Fault> {
+        if self.client.policy.binding.key == BindingMode::Off {
+            return Ok(ShownKey::UNASKED);
+        }
+        let shown = ShownKey::read(self.app, headers, TOKEN_PATH, at);
+        let own = match shown.proof {
+            KeyProof::Valid(_) => self.app.store.session(self.token.sid()).await?,
+            KeyProof::None | KeyProof::Unusable => None,
+        };
+        // What a session is bound to never changes, so that it may be looked up before the step.
+        shown.spend(self.app, own.and_then(|loaded| loaded.session.binding.key), at).await
     }
 
     fn write(

@@ -163,7 +163,8 @@ impl Writing<'_> {
         };
         let refresh = self.client.preset.has_refresh_tokens().then(renewing);
         let expires_in = grant.expires_in(self.at);
-        Ok(Handed::Tokens { access_token, token_type: "Bearer", expires_in, refresh })
+        let token_type = if grant.jkt.is_some() { "DPoP" } else { "Bearer" };
+        Ok(Handed::Tokens { access_token, token_type, expires_in, refresh })
     }
 
     /// The token behind the cookie is made as well: one that would be too long is told now, and not at every check.

@@ -80,7 +80,11 @@ impl Keys {
     }
 }
 
-fn pem_key(path: &Path) -> Result<SigningKey, KeysUnavailable> {
+/// Reads a private key: PKCS #8 in PEM.
+///
+/// # Errors
+/// It cannot be read, or is another kind of thing.
+pub fn pem_key(path: &Path) -> Result<SigningKey, KeysUnavailable> {
     let refused = |why: &str| KeysUnavailable::File(path.to_owned(), why.to_owned());
     let pem = read(path)?;
     let der = PrivatePkcs8KeyDer::from_pem_slice(&pem)

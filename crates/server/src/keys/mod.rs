@@ -7,7 +7,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-pub use brought::brought_wrong;
+pub use brought::{brought_wrong, pem_key};
 pub use ring::{PER_ALGORITHM_MAX, Ring, RingKey, Wanted};
 
 use crate::config::Config;
@@ -25,10 +25,10 @@ use symbolon_core::{
 use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, ExtraClaims, HandleKeys,
-    HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
-    OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey, SecretText, ShardKey,
-    SigningKey, Type, key_id_text, key_set_json, verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, DpopNonces, ExtraClaims,
+    HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed,
+    MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey,
+    SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -89,6 +89,8 @@ pub struct Keys {
     pub csrf: CsrfKey,
     /// The keys of one-time credentials.
     pub one_time: OneTimeKeys,
+    /// The nonces that proofs of a key repeat.
+    pub dpop_nonces: DpopNonces,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -170,6 +172,7 @@ impl Keys {
             handles: master.handle_keys(),
             csrf: master.csrf_key(),
             one_time: master.one_time_keys(),
+            dpop_nonces: master.dpop_nonces(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
@@ -365,8 +368,7 @@ impl Keys {
             acr: session.acr.as_deref(),
             amr: &texts(&session.amr),
             roles: &texts(&grant.roles),
-            // Recorded only: `cnf` would make every verifier refuse the token until proofs can be given.
-            jkt: None,
+            jkt: grant.jkt,
             extra: &extra,
         };
         write(&claims)
@@ -398,7 +400,7 @@ impl Keys {
             acr: None,
             amr: &[],
             roles: &[],
-            jkt: None,
+            jkt: grant.jkt,
             extra: &ExtraClaims::NONE,
         };
         self.handed_over(claims.issue_once(key, recipients.typ, &self.jti, drawn)?, recipients)

@@ -44,7 +44,7 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Builder, Now, Policy, Rejected, Status, Verifier};
+use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Verifier};
 use symbolon_wire::{DecryptionKey, KeySet};
 use tokio::net::TcpListener;
 use upstream::Upstream;
@@ -361,12 +361,12 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
 struct Unknowing(Judge, Cookies);
 
 impl Judges for Unknowing {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
-        self.0.at_once(token, audience)
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
+        self.0.at_once(shown, audience)
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
-        Box::pin(async move { self.0.judge(token, audience).await.map_err(unknowing) })
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
+        Box::pin(async move { self.0.judge(shown, audience).await.map_err(unknowing) })
     }
 
     fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {

@@ -186,9 +186,27 @@ fn lives_that_contradict_each_other_are_refused() {
 #[test]
 fn what_comes_later_is_known_and_refused() {
     assert_eq!(
-        one(&client("binding = { mode = \"enforce\" }")),
-        "symbolon.toml:10:11: clients.web.binding: comes with a later version; leave it out"
+        one(&client("staleness = \"5s\"")),
+        "symbolon.toml:10:13: clients.web.staleness: comes with a later version; leave it out"
     );
+}
+
+#[test]
+fn a_binding_that_its_preset_cannot_hold_is_refused() {
+    for (preset, part, why) in [
+        ("opaque-session", "key", "stands in a token, and an opaque one says nothing"),
+        ("opaque-session", "features", "is compared at renewals, and this session has none"),
+        ("gateway-session", "key", "cannot be proved by a browser beside its cookie"),
+        ("sliding-session", "network", "is compared at renewals, and this session has none"),
+    ] {
+        let lines = format!("preset = \"{preset}\"\nbinding = {{ {part} = \"report\" }}");
+        let said = one(&client(&lines));
+        assert!(said.contains(&format!("clients.web.binding.{part}: {why}")), "{said}");
+        let off = client(&format!("preset = \"{preset}\"\nbinding = {{ {part} = \"off\" }}"));
+        assert_eq!(self::said(&off, &[], &[]), Vec::<String>::new());
+    }
+    let said = one(&client("binding = { key = \"always\" }"));
+    assert!(said.contains("clients.web.binding.key"), "{said}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Verifier {
                 Answer::Inactive => return Err(self.why_inactive(presented, policy)),
                 Answer::None => break,
             };
-            let taken = self.expected.take((presented.token, &sent), &body, policy, self.now());
+            let taken = self.expected.take((presented, &sent), &body, policy, self.now());
             match taken.inspect_err(log)? {
                 Told::Good(verified) => return Ok(verified),
                 Told::Outdated => rest(jitter(AGAIN)).await,
@@ -51,9 +51,9 @@ impl Verifier {
     /// Introspection tells no reason; by now the mirror may.
     fn why_inactive(&self, presented: &Presented<'_>, policy: &Policy) -> Rejected {
         match self.genuine(presented, policy) {
-            Ok((_, Err(known @ (Rejected::Revoked { .. } | Rejected::Expired))))
+            Ok((_, Err(known @ (Rejected::Revoked { .. } | Rejected::Expired)), _))
             | Err(known @ Rejected::Expired) => known,
-            Ok((verified, _)) if self.expected.is_outdated(&verified) => Rejected::Stale,
+            Ok((verified, ..)) if self.expected.is_outdated(&verified) => Rejected::Stale,
             Ok(_) | Err(_) => Rejected::Revoked { ended: None },
         }
     }

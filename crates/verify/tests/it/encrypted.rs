@@ -1,12 +1,14 @@
 //! Tokens that are encrypted for this resource server: opened, and then verified as any other.
 
-use crate::tokens::{AUDIENCE, ISSUER, at, key, keys, token};
+use crate::tokens::{AUDIENCE, ISSUED, ISSUER, at, key, keys, token};
+use data_encoding::BASE64URL_NOPAD;
 use symbolon_verify::{
-    Algorithm, DecryptionKey, Distrust, Now, Policy, Presented, Rejected, SetupError, Verified,
-    Verifier,
+    Algorithm, DecryptionKey, Distrust, Now, Policy, Presented, Rejected, SetupError, Timestamp,
+    Verified, Verifier,
 };
 use symbolon_wire::{
-    EncryptionKey, GeneratedKey, KeyManagement, MasterKey, SecretKeyPair, SigningKey, Type,
+    EncryptionKey, GeneratedKey, KeyManagement, MasterKey, NewProof, SecretKeyPair, SigningKey,
+    Type,
 };
 
 /// A key of each kind: what the authority seals with, and what a resource server keeps.
@@ -140,4 +142,30 @@ fn keys_that_cannot_stand_together_are_refused_when_the_verifier_is_made() {
         let refused = builder.offline(keys(&[&key])).err().unwrap();
         assert!(matches!(refused, SetupError::DecryptionKeys(_)), "{refused}");
     }
+}
+
+#[test]
+fn a_bound_token_that_is_encrypted_is_proved_by_the_text_that_travels() {
+    let (issuer, device) = (key(Algorithm::EdDsa), key(Algorithm::Es256));
+    let jkt = BASE64URL_NOPAD.encode(&device.public_jwk().unwrap().thumbprint());
+    let inside = token(&issuer, &[("cnf", &format!("{{\"jkt\":\"{jkt}\"}}"))]);
+    let (seals, opens) = drawn(KeyManagement::EcdhEsA256Kw);
+    let sealed = sealed(&seals, &inside);
+    let builder =
+        Verifier::builder(ISSUER).audience(AUDIENCE).public_url("https://api.example.com");
+    let verifier = builder.decrypt_with(opens).offline(keys(&[&issuer])).unwrap();
+    let show = |jti: &str, of: &str| {
+        let (method, url) = ("GET", "https://api.example.com/orders");
+        let at_second = Timestamp::from_seconds(ISSUED + 1);
+        let new = NewProof { jti, method, url, at: at_second, access_token: Some(of), nonce: None };
+        let proof = new.sign(&device).unwrap();
+        let presented = Presented::dpop(&sealed).request(method, "/orders").proof(Some(&proof));
+        verifier.verify(&presented, &Policy::offline(), at(1))
+    };
+    // RFC 9449 §4.2: `ath` is over the token as it is sent.
+    for jti in ["cold", "warm"] {
+        assert!(show(jti, &sealed).is_ok(), "{jti}");
+    }
+    assert_eq!(show("inside", &inside).err().unwrap().reason(), Some("proof"));
+    assert_eq!(check(&verifier, &sealed, at(1)).err(), Some(Rejected::Binding));
 }

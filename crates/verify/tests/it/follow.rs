@@ -211,8 +211,7 @@ async fn polls_alone_are_enough() {
 #[tokio::test]
 async fn an_announced_key_is_fetched_early_and_a_new_one_breaks_nothing() {
     let sender = Sender::start().await;
-    let verifier =
-        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect().await.unwrap();
+    let verifier = sender.connect().await;
     let (next, asked) = (key(Algorithm::EdDsa), sender.asked(JWKS));
     sender.does(|script| {
         let (old, next) = (&script.key, &next);
@@ -231,8 +230,7 @@ async fn an_announced_key_is_fetched_early_and_a_new_one_breaks_nothing() {
 #[tokio::test]
 async fn a_key_that_was_not_announced_is_fetched_when_a_checkpoint_names_it() {
     let sender = Sender::start().await;
-    let verifier =
-        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect().await.unwrap();
+    let verifier = sender.connect().await;
     let next = key(Algorithm::EdDsa);
     sender.does(|script| {
         sender.publish(&[&script.key, &next]);
@@ -262,8 +260,7 @@ async fn a_forged_feed_makes_nobody_ready() {
     let (real, forger) = (key(Algorithm::EdDsa), key(Algorithm::EdDsa));
     sender.publish(&[&real]);
     sender.does(|script| script.key = forger);
-    let verifier =
-        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect_lazily().unwrap();
+    let verifier = sender.builder().connect_lazily().unwrap();
     until("it was refused", || 2 <= sender.asked(SNAPSHOT)).await;
     assert!(!verifier.is_ready());
     assert_eq!(status(&sender, &verifier).age, None);

@@ -20,6 +20,7 @@ mod model;
 mod offline;
 #[cfg(feature = "net")]
 mod opaque;
+mod proofs;
 #[cfg(feature = "net")]
 mod relay;
 mod script;

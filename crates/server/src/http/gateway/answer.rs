@@ -3,10 +3,11 @@
 use super::behind::Shown;
 use super::described::Unknown;
 use super::{Admitted, Refused, proved};
+use crate::http::dpop::say_why;
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
 use axum::body::Body;
-use axum::http::header::{HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -146,9 +147,7 @@ impl<'h> Answer<'h> {
         };
         let ended = if let Rejected::Revoked { ended } = rejected { *ended } else { None };
         let mut response = problem.because(ended).into_response();
-        if let Ok(challenge) = HeaderValue::try_from(rejected.challenge()) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        }
+        say_why(rejected, response.headers_mut());
         response
     }
 }

@@ -5,21 +5,24 @@ use super::{
     Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Seeking, session, ticket,
 };
 use crate::app::App;
+use crate::clock::monotonic;
 use crate::http::own_token::{OwnToken, Unheld};
 use serde_json::{Map, Value};
 use symbolon_core::{Fault, Timestamp, Verdict};
-use symbolon_verify::{Distrust, Rejected};
+use symbolon_verify::{Distrust, Now, Presented, Rejected};
 
 /// Exact at the instant of the answer.
 impl Judges for App {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
+        // Proofs that were used are remembered in one place, which is not there.
+        let token = Some(shown.token).filter(|_| !shown.is_dpop())?;
         let known = self.feed.own.look(self, (token, audience), self.now().ok()?)?;
         self.metrics.answered_from_memory();
         Some(Admitted::Verified(known))
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
-        Box::pin(judge(self, token, audience))
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
+        Box::pin(judge(self, shown, audience))
     }
 
     fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
@@ -39,18 +42,17 @@ impl Judges for App {
     }
 }
 
-async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
+async fn judge(app: &App, shown: Presented<'_>, audience: &str) -> Result<Admitted, Refused> {
     let at = app.now()?;
-    let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
-    let gone = Rejected::Revoked { ended: None };
+    let token = OwnToken::read(app, shown.token).ok_or(Rejected::Untrusted(Distrust::Signature))?;
+    let (jkt, gone) = (token.jkt(), Rejected::Revoked { ended: None });
     let held = token.held(app, at).await?.ok_or(gone)?;
     if !held.audience.iter().any(|own| own == audience) {
         return Err(Rejected::Untrusted(Distrust::Audience).into());
     }
     match held.says {
-        // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-        Ok(claims) if claims.contains_key("cnf") => Err(Rejected::Binding.into()),
         Ok(claims) => {
+            app.proofs.admit(&shown, jkt, Now { wall: at, monotonic: monotonic() })?;
             app.feed.own.used(app, held.session.as_ref(), at);
             Ok(admitted(&claims))
         }

@@ -41,9 +41,16 @@ where
     // Rules and keys as they are once the question is there, however long it took.
     let gateway = Gateway::from_ref(&state);
     let headers = http_headers(&asked);
-    let described = Described { method: &asked.method, target: &asked.path };
+    let described =
+        Described { method: &asked.method, target: &asked.path, site: asked_of(&headers) };
     let answer = gateway.answer(&described, &headers).await;
     answered(&message(&asked, &answer, &context).await)
+}
+
+/// The scheme and the host that Envoy was asked for, which it puts among the headers itself.
+fn asked_of(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    Some((text("x-forwarded-proto").unwrap_or("https"), text("host")?))
 }
 
 /// One question in one frame, not compressed.

@@ -15,6 +15,7 @@ mod ticket;
 pub mod token;
 pub mod verifier;
 
+use super::dpop::DPOP;
 use super::serve::Peer;
 use crate::app::Live;
 use crate::config;
@@ -38,16 +39,17 @@ use symbolon_wire::{CookieKind, Cookies, Malformed, SecretText};
 /// Who says what a token is worth to an audience.
 pub trait Judges: Send + Sync {
     /// Lets a token in that is known to be good without waiting; `None`: [`Self::judge`] must tell.
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted>;
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted>;
 
     /// Says what it is worth.
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a>;
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a>;
 
     /// The same of a session's cookie: what is known to stand behind it.
     fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie>;
 
     /// Says what stands behind it.
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a>;
+
     /// Redeems a ticket, once.
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a>;
 
@@ -211,7 +213,7 @@ impl Gateway {
         if let Some(ticket) = ticket::shown(needs, described, headers) {
             return self.redeem(needs, ticket).await;
         }
-        match self.judged(&needs.audience, described.method, headers).await {
+        match self.judged(&needs.audience, described, headers).await {
             Ok((admitted, shown)) => self.suffices(needs, admitted, shown),
             Err(refused) => Outcome::Refused(refused),
         }
@@ -234,14 +236,14 @@ impl Gateway {
     async fn judged<'h>(
         &self,
         audience: &str,
-        method: &str,
+        described: &Described<'_>,
         headers: &'h HeaderMap,
     ) -> Result<(Admitted, Shown<'h>), Refused> {
         let Some(cookie) = self.cookie(headers)? else {
-            return self.by_token(audience, headers).await;
+            return self.by_token(audience, described, headers).await;
         };
         let by_token = match headers.contains_key(AUTHORIZATION) {
-            true => Some(self.by_token(audience, headers).await?),
+            true => Some(self.by_token(audience, described, headers).await?),
             false => None,
         };
         let (admitted, behind) = match self.judge.behind_at_once(cookie, audience) {
@@ -252,7 +254,7 @@ impl Gateway {
             Some(by_token) if by_token.0.session() == admitted.session() => Ok(by_token),
             Some(_) => Err(Refused::TwoCredentials),
             None => {
-                behind.meant(method, headers)?;
+                behind.meant(described.method, headers)?;
                 Ok((admitted, Shown::Behind(behind)))
             }
         }
@@ -268,12 +270,20 @@ impl Gateway {
     async fn by_token<'h>(
         &self,
         audience: &str,
+        described: &Described<'_>,
         headers: &'h HeaderMap,
     ) -> Result<(Admitted, Shown<'h>), Refused> {
-        let token = presented(headers)?.token;
-        let admitted = match self.judge.at_once(token, audience) {
+        let presented = presented(headers)?;
+        let token = presented.token;
+        // What a proof must be for; without it none can be good.
+        let url = described.url();
+        let shown = match &url {
+            Some(url) => presented.request(described.method, url),
+            None => presented,
+        };
+        let admitted = match self.judge.at_once(&shown, audience) {
             Some(known) => known,
-            None => self.judge.judge(token, audience).await?,
+            None => self.judge.judge(shown, audience).await?,
         };
         Ok((admitted, Shown::Own(token)))
     }
@@ -305,8 +315,16 @@ impl Admitted {
 /// The one token of a request. Two are none, since the upstream might take the other one.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
+    let presented = match (values.next(), values.next()) {
         (Some(only), None) => Presented::from_authorization(only.to_str().ok()),
         (None, _) | (Some(_), Some(_)) => Err(Rejected::Missing),
-    }
+    };
+    presented.map(|presented| presented.proof(proof(headers)))
+}
+
+/// The one proof that came with it (RFC 9449 §4.3); of two, none.
+fn proof(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(DPOP).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    only.to_str().ok()
 }

@@ -13,7 +13,7 @@ use symbolon_core::binding::Proof;
 use symbolon_core::person::Gone;
 use symbolon_core::revocation::Act;
 use symbolon_core::{
-    BindingMode, Decision, Denial, Fault, Grant, Handle, Loaded, Reason, Shown, Timestamp,
+    BindingPolicy, Decision, Denial, Fault, Grant, Handle, Loaded, Reason, Shown, Timestamp,
 };
 use symbolon_verify::{Distrust, Rejected};
 use symbolon_wire::{HandleKind, SecretText, session_id_text};
@@ -119,7 +119,7 @@ impl Asking<'_> {
             until: session.same_until(&client.policy, at),
         };
         // What a binding demands must be shown at every check.
-        let keeps = client.policy.binding == BindingMode::Off;
+        let keeps = client.policy.binding == BindingPolicy::default();
         Ok(Found { read: read(grant), behind, online: Online::of(session, at), keeps })
     }
 }

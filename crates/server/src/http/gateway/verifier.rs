@@ -21,17 +21,17 @@ struct Verifying {
 }
 
 impl Judges for Verifying {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
         let verifier = self.verifiers.get(audience)?;
-        let verified = verifier.verify(&Presented::bearer(token), &self.policy, Now::read());
+        let verified = verifier.verify(shown, &self.policy, Now::read());
         verified.ok().map(Admitted::Verified)
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
         Box::pin(async move {
             let nobodys = Refused::Rejected(Rejected::Untrusted(Distrust::Audience));
             let verifier = self.verifiers.get(audience).ok_or(nobodys)?;
-            let verified = verifier.admit(&Presented::bearer(token), &self.policy).await?;
+            let verified = verifier.admit(&shown, &self.policy).await?;
             Ok(Admitted::Verified(verified))
         })
     }

@@ -12,7 +12,7 @@ use crate::http::session_view::{DeviceView, end_of};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    super::answer(&app, &headers, list(&app, &uri, &headers)).await
+    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&app, &uri, &headers)).await
 }
 
 async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
@@ -96,8 +96,9 @@ pub async fn delete(
     sid: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let headers = request.headers().clone();
-    super::answer(&app, &headers, end(&app, &context, sid, request)).await
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
+    super::answer(&app, (&Method::DELETE, uri.path(), &headers), end(&app, &context, sid, request))
+        .await
 }
 
 async fn end(

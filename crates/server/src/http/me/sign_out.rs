@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::http::query::Query;
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
@@ -29,8 +29,8 @@ pub async fn post(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Response {
-    let headers: HeaderMap = request.headers().clone();
-    super::answer(&app, &headers, end(&app, &context, request)).await
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
+    super::answer(&app, (&Method::POST, uri.path(), &headers), end(&app, &context, request)).await
 }
 
 async fn end(app: &App, context: &Context, request: Request) -> Result<Response, Problem> {
