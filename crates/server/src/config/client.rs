@@ -147,6 +147,14 @@ fn one_audience<'a>(
             other.name
         ));
     }
+    let sealed = |other: &&Audience| other.encrypt.is_some() || audience.encrypt.is_some();
+    if let Some(other) = before.iter().copied().find(sealed) {
+        return Err(format!(
+            "{name:?} cannot stand beside {:?}: an encrypted token is one that a single audience can open; make two \
+             clients",
+            other.name
+        ));
+    }
     match before.first() {
         Some(other) if (other.alg, other.typ) != (audience.alg, audience.typ) => Err(format!(
             "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \

@@ -203,6 +203,29 @@ const AUDIENCE: &[Setting] = &[
         "at+jwt",
         "What tokens for it declare themselves to be.",
     ),
+    setting(
+        "encrypt",
+        Kind::Table(ENCRYPT),
+        "",
+        "How tokens for it are encrypted, so that nobody else reads them; without it they are signed alone.",
+    ),
+];
+
+const ENCRYPT: &[Setting] = &[
+    setting(
+        "alg",
+        Kind::Word(&["ECDH-ES+A256KW", "A256KW", "dir"], &[]),
+        "ECDH-ES+A256KW",
+        "How the audience gets at the key of a token.",
+    ),
+    setting("enc", Kind::Word(&["A256GCM"], &[]), "A256GCM", "How the content is encrypted."),
+    setting(
+        "jwk",
+        Kind::Text,
+        "",
+        "The audience's public key, a JWK in quotes, for ECDH-ES+A256KW.",
+    ),
+    setting("key_file", Kind::Text, "", "The secret that it shares with us, for A256KW and dir."),
 ];
 
 const CLIENT: &[Setting] = &[
@@ -250,7 +273,7 @@ const ACCESS_TOKEN: &[Setting] = &[
     ),
     setting(
         "format",
-        Kind::Word(&["jwt", "opaque"], &["jwe"]),
+        Kind::Word(&["jwt", "opaque"], &[]),
         "jwt",
         "What an access token is; `opaque` for `opaque-session`.",
     ),

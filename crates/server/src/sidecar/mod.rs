@@ -47,8 +47,8 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Now, Policy, Presented, Rejected, Status, Verifier};
-use symbolon_wire::KeySet;
+use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Verifier};
+use symbolon_wire::{DecryptionKey, KeySet};
 use tokio::net::TcpListener;
 use upstream::Upstream;
 
@@ -75,6 +75,10 @@ pub struct Settings {
     pub report_activity: bool,
     /// Who may introspect; without any, whoever asks from this machine.
     pub secrets: Option<Secrets>,
+    /// What opens tokens that are encrypted for the audiences here.
+    pub decrypt: Vec<DecryptionKey>,
+    /// Whether tokens that are signed alone are refused.
+    pub require_encrypted: bool,
 }
 
 /// Why a sidecar cannot be made: the same at every try.
@@ -331,11 +335,13 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
         return Err(SetupError::SharedSecret(Arc::clone(&shared.name)));
     }
     let builder = |audience: &Audience| {
-        Verifier::builder(&settings.issuer)
+        let builder = Verifier::builder(&settings.issuer)
             .audience(&audience.name)
             .algorithm(audience.alg)
             .typ(audience.typ)
-            .max_staleness(settings.max_staleness)
+            .max_staleness(settings.max_staleness);
+        let builder = settings.decrypt.iter().cloned().fold(builder, Builder::decrypt_with);
+        if settings.require_encrypted { builder.require_encrypted() } else { builder }
     };
     let leader = audiences.first().ok_or(SetupError::NoAudience)?;
     let relay = Arc::clone(relay);

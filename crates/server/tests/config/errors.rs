@@ -185,19 +185,10 @@ fn lives_that_contradict_each_other_are_refused() {
 
 #[test]
 fn what_comes_later_is_known_and_refused() {
-    for (lines, said) in [
-        (
-            "access_token = { format = \"jwe\" }",
-            "symbolon.toml:10:27: clients.web.access_token.format: \"jwe\" comes with a later \
-             version; use \"jwt\" or \"opaque\"",
-        ),
-        (
-            "staleness = \"5s\"",
-            "symbolon.toml:10:13: clients.web.staleness: comes with a later version; leave it out",
-        ),
-    ] {
-        assert_eq!(one(&client(lines)), said);
-    }
+    assert_eq!(
+        one(&client("staleness = \"5s\"")),
+        "symbolon.toml:10:13: clients.web.staleness: comes with a later version; leave it out"
+    );
 }
 
 #[test]
@@ -389,6 +380,48 @@ fn an_hs256_audience_stands_beside_no_other() {
     let said = one(&text);
     assert!(
         said.contains("\"demo-api\" cannot stand beside \"other\": an HS256 audience"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_audience_whose_tokens_are_encrypted_has_one_right_key() {
+    const POINT: &str = r#""kty":"EC","crv":"P-256","x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ","y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck""#;
+    for (lines, expected) in [
+        (
+            "encrypt = {}".to_owned(),
+            "symbolon.toml:6:11: audiences.demo-api.encrypt.jwk: is missing: this algorithm needs the audience's \
+             public key alone; `symbolon config encryption-key` draws one",
+        ),
+        (
+            "encrypt = { alg = \"dir\" }".to_owned(),
+            "symbolon.toml:6:11: audiences.demo-api.encrypt.key_file: is missing: this algorithm has a secret that \
+             both sides know; `symbolon config encryption-key` draws one",
+        ),
+        (
+            format!("encrypt = {{ jwk = '{{{POINT},\"d\":\"hunter2\"}}' }}"),
+            "symbolon.toml:6:19: audiences.demo-api.encrypt.jwk: is no public key to encrypt for: d: makes this a \
+             private key: give the public half alone, and make a new pair",
+        ),
+        (
+            format!("encrypt = {{ jwk = '{{{POINT}}}', key_file = \"k\" }}"),
+            "symbolon.toml:6:160: audiences.demo-api.encrypt.key_file: is not for \"ECDH-ES+A256KW\": this algorithm \
+             needs the audience's public key alone; leave it out",
+        ),
+        (
+            "encrypt = { alg = \"RSA1_5\" }".to_owned(),
+            "symbolon.toml:6:19: audiences.demo-api.encrypt.alg: \"RSA1_5\" is none of \"ECDH-ES+A256KW\", \"A256KW\" \
+             or \"dir\"",
+        ),
+    ] {
+        assert_eq!(one(&audience(&lines)), expected);
+    }
+    let sealed = format!("encrypt = {{ jwk = '{{{POINT}}}' }}");
+    assert_eq!(said(&audience(&sealed), &[], &[]), Vec::<String>::new());
+    let beside = audience(&format!("{sealed}\n[[audiences]]\nname = \"other\""));
+    let said = one(&beside.replace("[\"demo-api\"]", "[\"demo-api\", \"other\"]"));
+    assert!(
+        said.contains("\"other\" cannot stand beside \"demo-api\": an encrypted token"),
         "{said}"
     );
 }
