@@ -14,7 +14,7 @@ use std::time::Duration;
 use symbolon_core::{Digest, Effect, Timestamp};
 use symbolon_wire::{
     Algorithm, DecryptionKeys, KeySet, Malformed, ParsedClaims, Payload, Refused, SecretText, Type,
-    Unopened, is_encrypted, parse_key_id,
+    Unopened, UnverifiedAccessToken, is_encrypted, parse_key_id,
 };
 
 /// Verifies access tokens of one issuer for one audience.
@@ -218,7 +218,8 @@ impl Expected {
         let keys = keys.as_deref().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
         let opened = self.opened(presented.token)?;
         let signed = opened.as_ref().map_or(presented.token, SecretText::expose);
-        let payload = self.signature(keys, signed)?;
+        let payload =
+            self.signature(keys, signed).map_err(|rejected| self.of_no_key(signed, rejected))?;
         if payload.typ() != Some(self.typ) {
             return Err(Rejected::Untrusted(Distrust::Type));
         }
@@ -374,6 +375,25 @@ impl Expected {
             Refused::UnknownKey => Rejected::Unverifiable(Unknown::Key),
             Refused::Signature => Rejected::Untrusted(Distrust::Signature),
         })
+    }
+
+    /// What is said of a token whose key is not there: what is known against the key, for as long as it is. So whoever
+    /// holds a token of a key that was withdrawn hears to renew it, before and after the key is gone from here; a stranger
+    /// who writes the name of such a key hears the same, and it lets nobody in.
+    #[cold]
+    fn of_no_key(&self, token: &str, rejected: Rejected) -> Rejected {
+        if rejected != Rejected::Unverifiable(Unknown::Key) {
+            return rejected;
+        }
+        let kid = UnverifiedAccessToken::read(token).ok().and_then(|unverified| unverified.kid);
+        let kid = kid.and_then(|kid| parse_key_id(&kid).ok());
+        match kid.and_then(|kid| self.mirror.judge_key(kid)) {
+            Some(Judgement { effect: Effect::Stale, .. }) => Rejected::Stale,
+            Some(Judgement { effect: Effect::Revoked, reason }) => {
+                Rejected::Revoked { ended: Some(reason) }
+            }
+            None => rejected,
+        }
     }
 
     /// Names are compared whole (advisory CVE-2024-53861: an issuer's substring is not the issuer).

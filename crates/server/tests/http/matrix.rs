@@ -21,14 +21,14 @@ gateway-session  user banned      —                 inactive    revoked: banne
 gateway-session  session ended    —                 inactive    revoked: kicked            revoked: kicked            revoked: kicked            kicked
 gateway-session  displaced        —                 inactive    revoked: displaced         revoked: displaced         revoked: displaced         displaced
 gateway-session  client disabled  —                 inactive    stale                      revoked: client_disabled   revoked: client_disabled   client_disabled
-gateway-session  key revoked      —                 inactive    revoked                    ok                         ok                         invalid-token
+gateway-session  key revoked      —                 inactive    stale                      ok                         ok                         invalid-token
 gateway-session  epoch bumped     —                 inactive    revoked: password_changed  revoked: password_changed  revoked: password_changed  password_changed
 sliding-session  nothing          —                 ok          ok                         ok                         ok                         ok
 sliding-session  user banned      —                 inactive    revoked: banned            revoked: banned            revoked: banned            banned
 sliding-session  session ended    —                 inactive    revoked: kicked            revoked: kicked            revoked: kicked            kicked
 sliding-session  displaced        —                 inactive    revoked: displaced         revoked: displaced         revoked: displaced         displaced
 sliding-session  client disabled  —                 inactive    stale                      stale                      stale                      client_disabled
-sliding-session  key revoked      —                 inactive    revoked                    revoked                    untrusted                  invalid-token
+sliding-session  key revoked      —                 inactive    stale                      stale                      untrusted                  invalid-token
 sliding-session  epoch bumped     —                 inactive    revoked: password_changed  revoked: password_changed  revoked: password_changed  password_changed
 opaque-session   nothing          —                 ok          ok                         ok                         ok                         ok
 opaque-session   user banned      —                 inactive    revoked: banned            revoked: banned            revoked: banned            banned
