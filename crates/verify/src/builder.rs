@@ -8,7 +8,7 @@ use crate::verifier::{Expected, Verifier};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_wire::{Algorithm, DpopNonces, KeySet, Type};
+use symbolon_wire::{Algorithm, DecryptionKey, DecryptionKeys, DpopNonces, KeySet, Type};
 
 /// How old the knowledge of revocations may be at most, unless the builder is told otherwise. Inclusive.
 const MAX_STALENESS: Duration = Duration::from_secs(5);
@@ -28,6 +28,8 @@ pub struct Builder {
     typ: Type,
     pub(crate) max_staleness: Duration,
     cache: usize,
+    decrypt: Vec<DecryptionKey>,
+    require_encrypted: bool,
     public_url: Option<Box<str>>,
     nonce_secret: Option<[u8; 32]>,
     #[cfg(feature = "net")]
@@ -43,6 +45,8 @@ impl Builder {
             typ: Type::AccessTokenJwt,
             max_staleness: MAX_STALENESS,
             cache: ENTRIES_DEFAULT,
+            decrypt: Vec::new(),
+            require_encrypted: false,
             public_url: None,
             nonce_secret: None,
             #[cfg(feature = "net")]
@@ -105,6 +109,31 @@ impl Builder {
     #[must_use]
     pub const fn cache(mut self, tokens: usize) -> Self {
         self.cache = tokens;
+        self
+    }
+
+    /// A key that opens tokens which were encrypted for this audience (RFC 7516); what is inside is verified as every
+    /// token is. Name several while the authority changes over to another one: a token says which it is for. Default:
+    /// none, and an encrypted token is refused.
+    ///
+    /// Security: the key is a secret of this resource server. Encryption keeps what a token says from its client and
+    /// from everybody on the way, and lets nobody in: with [`KeyManagement`](crate::KeyManagement)`::EcdhEsA256Kw` anyone
+    /// can seal anything, and only the signature inside counts.
+    #[must_use]
+    pub fn decrypt_with(mut self, key: DecryptionKey) -> Self {
+        self.decrypt.push(key);
+        self
+    }
+
+    /// Refuses tokens that are signed alone. Default: they are taken as well as encrypted ones, so that an audience can
+    /// begin to encrypt while those that were issued before are in use.
+    ///
+    /// Security: turn it on once the authority encrypts (RFC 9068 §4). A token that came in clear is as genuine as
+    /// another, but whoever carried it has read it, and refusing it is how that is noticed. Opaque tokens say nothing to
+    /// anyone, and are taken in any case.
+    #[must_use]
+    pub const fn require_encrypted(mut self) -> Self {
+        self.require_encrypted = true;
         self
     }
 
@@ -175,7 +204,10 @@ impl Builder {
             [] => vec![Algorithm::EdDsa],
             chosen => chosen.to_vec(),
         };
+        let decrypt = self.decryption_keys()?;
         Ok(Expected {
+            decrypt,
+            require_encrypted: self.require_encrypted,
             issuer: self.issuer.clone(),
             audience,
             algorithms,
@@ -194,6 +226,18 @@ impl Builder {
             #[cfg(feature = "net")]
             activity: None,
         })
+    }
+
+    fn decryption_keys(&self) -> Result<Option<DecryptionKeys>, SetupError> {
+        match &*self.decrypt {
+            [] if self.require_encrypted => {
+                Err(SetupError::DecryptionKeys("are required, and none was given"))
+            }
+            [] => Ok(None),
+            keys => DecryptionKeys::new(keys.to_vec())
+                .map(Some)
+                .map_err(|wrong| SetupError::DecryptionKeys(wrong.why())),
+        }
     }
 }
 
@@ -215,6 +259,8 @@ pub enum SetupError {
     NoApiKey,
     /// There is no tokio runtime here.
     Runtime,
+    /// The keys that open tokens cannot stand together; a whole sentence's predicate.
+    DecryptionKeys(&'static str),
     /// The TLS library refused its own defaults.
     Tls,
 }
@@ -231,6 +277,7 @@ impl fmt::Display for SetupError {
             }
             Self::Instance => f.write_str("the instance must be 1 to 64 visible ASCII characters"),
             Self::Runtime => f.write_str("a connected verifier needs a tokio runtime"),
+            Self::DecryptionKeys(why) => write!(f, "the decryption keys cannot be used: {why}"),
             Self::Tls => f.write_str("the TLS library could not be set up"),
         }
     }

@@ -98,6 +98,14 @@
 //! another algorithm, brings a key, or has a `crit` is refused, and so is a refresh token, which is no JWT.
 //! Strangers' bytes are parsed by `symbolon-wire` alone, strictly, and bounded before anything is verified.
 //!
+//! # Tokens that are encrypted
+//!
+//! An authority may encrypt the tokens for an audience (RFC 7516), so that their client cannot read them. Give their
+//! resource server its key with [`Builder::decrypt_with`]; everything else stays as it is. A token is opened once, with
+//! one key agreement (`ECDH-ES+A256KW`) or none (`A256KW`, `dir`), and then verified; when it comes again it is found
+//! as any other, by its whole text. Where the authority must be asked about one, it is asked about the signed token
+//! inside, since it cannot open what it sealed for somebody else's key.
+//!
 //! # What is known of revocations, and how fresh it is
 //!
 //! Each route says with its [`Policy`] how old that knowledge may be:
@@ -217,5 +225,7 @@ pub use rejected::{Distrust, Rejected, Unknown};
 pub use sessions::Ended;
 pub use status::{Mode, Status};
 pub use symbolon_core::{Digest, Reason, SessionId, Timestamp, Ver};
-pub use symbolon_wire::{Algorithm, DpopNonces, KeySet, Malformed, Type};
+pub use symbolon_wire::{
+    Algorithm, DecryptionKey, DpopNonces, KeyManagement, KeySet, Malformed, Type,
+};
 pub use verifier::Verifier;

@@ -73,6 +73,10 @@ pub enum Distrust {
     Audience,
     /// Dated ahead of this clock.
     NotYet,
+    /// It is encrypted, and no key that is here opens it.
+    Encryption,
+    /// It is signed alone, and this verifier takes only what is encrypted.
+    NotEncrypted,
 }
 
 /// What is not known.
@@ -237,6 +241,8 @@ impl fmt::Display for Distrust {
             Self::Issuer => "the token is another issuer's",
             Self::Audience => "the token is for another audience",
             Self::NotYet => "the token is dated ahead of this clock",
+            Self::Encryption => "the token is encrypted, and no key that is here opens it",
+            Self::NotEncrypted => "the token is not encrypted, and only encrypted ones are taken",
         })
     }
 }

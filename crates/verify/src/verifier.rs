@@ -12,7 +12,10 @@ use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_core::{Digest, Effect, Timestamp};
-use symbolon_wire::{Algorithm, KeySet, ParsedClaims, Payload, Refused, Type, parse_key_id};
+use symbolon_wire::{
+    Algorithm, DecryptionKeys, KeySet, Malformed, ParsedClaims, Payload, Refused, SecretText, Type,
+    Unopened, UnverifiedAccessToken, is_encrypted, parse_key_id,
+};
 
 /// Verifies access tokens of one issuer for one audience.
 ///
@@ -30,6 +33,10 @@ pub(crate) struct Expected {
     pub(crate) audience: Box<str>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) typ: Type,
+    /// What opens encrypted tokens; without it there are none.
+    pub(crate) decrypt: Option<DecryptionKeys>,
+    /// Whether a token that is signed alone is refused.
+    pub(crate) require_encrypted: bool,
     pub(crate) keys: Arc<Keys>,
     /// What was verified already, and what the authority told; none where nothing is to be kept.
     pub(crate) cache: Option<Cache>,
@@ -157,6 +164,9 @@ pub(crate) fn settled(rejected: Rejected) -> Rejected {
     }
 }
 
+const NO_DECRYPTION_KEY: Malformed =
+    Malformed::new("token", "is encrypted, and there is no key here that opens it");
+
 impl Expected {
     /// Checks everything that the token itself can tell, and what the mirror knows against it; `f` decides
     /// the rest.
@@ -178,12 +188,12 @@ impl Expected {
         if warm.is_opaque() {
             return self.check_told(&warm, sequence, (presented, policy, now), f);
         }
-        let claims = warm.claims();
+        let mut claims = warm.claims();
         in_time(warm.begins(), claims.exp, policy, now)?;
         match warm.judge(&self.mirror, sequence) {
             Ok(judged) => {
                 self.hits.add();
-                let claims = claims.with(self.proved(presented, claims.jkt, policy, now)?);
+                claims.proof = self.proved(presented, claims.jkt, policy, now)?;
                 f(&claims, self.standing(judged, &claims, policy, now))
             }
             // It must be verified anew to be told.
@@ -206,7 +216,10 @@ impl Expected {
         let generation = self.keys.generation();
         let keys = self.keys.current();
         let keys = keys.as_deref().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
-        let payload = self.signature(keys, presented.token)?;
+        let opened = self.opened(presented.token)?;
+        let signed = opened.as_ref().map_or(presented.token, SecretText::expose);
+        let payload =
+            self.signature(keys, signed).map_err(|rejected| self.of_no_key(signed, rejected))?;
         if payload.typ() != Some(self.typ) {
             return Err(Rejected::Untrusted(Distrust::Type));
         }
@@ -229,6 +242,24 @@ impl Expected {
                 let judged = self.mirror.judge(&claims, kid);
                 f(&claims, self.standing(judged, &claims, policy, now))
             }
+        }
+    }
+
+    /// What is in an encrypted token; `None`: it is signed alone. Nobody has vouched for what comes out.
+    pub(crate) fn opened(&self, token: &str) -> Result<Option<SecretText>, Rejected> {
+        match (is_encrypted(token), &self.decrypt) {
+            (false, _) if self.require_encrypted => {
+                Err(Rejected::Untrusted(Distrust::NotEncrypted))
+            }
+            (false, _) => Ok(None),
+            (true, None) => Err(Rejected::Malformed(NO_DECRYPTION_KEY)),
+            (true, Some(keys)) => keys.open(token).map(Some).map_err(|why| match why {
+                Unopened::Malformed(why) => Rejected::Malformed(why),
+                Unopened::Algorithm => Rejected::Untrusted(Distrust::Algorithm),
+                Unopened::UnknownKey | Unopened::Failed => {
+                    Rejected::Untrusted(Distrust::Encryption)
+                }
+            }),
         }
     }
 
@@ -344,6 +375,25 @@ impl Expected {
             Refused::UnknownKey => Rejected::Unverifiable(Unknown::Key),
             Refused::Signature => Rejected::Untrusted(Distrust::Signature),
         })
+    }
+
+    /// What is said of a token whose key is not there: what is known against the key, for as long as it is. So whoever
+    /// holds a token of a key that was withdrawn hears to renew it, before and after the key is gone from here; a stranger
+    /// who writes the name of such a key hears the same, and it lets nobody in.
+    #[cold]
+    fn of_no_key(&self, token: &str, rejected: Rejected) -> Rejected {
+        if rejected != Rejected::Unverifiable(Unknown::Key) {
+            return rejected;
+        }
+        let kid = UnverifiedAccessToken::read(token).ok().and_then(|unverified| unverified.kid);
+        let kid = kid.and_then(|kid| parse_key_id(&kid).ok());
+        match kid.and_then(|kid| self.mirror.judge_key(kid)) {
+            Some(Judgement { effect: Effect::Stale, .. }) => Rejected::Stale,
+            Some(Judgement { effect: Effect::Revoked, reason }) => {
+                Rejected::Revoked { ended: Some(reason) }
+            }
+            None => rejected,
+        }
     }
 
     /// Names are compared whole (advisory CVE-2024-53861: an issuer's substring is not the issuer).

@@ -7,6 +7,7 @@ use crate::dpop::DpopNonces;
 use crate::feed::TargetKey;
 use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
+use crate::jwe::SealingKey;
 use crate::one_time::OneTimeKeys;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
@@ -99,6 +100,11 @@ impl MasterKey {
         Sealer::new(&self.purpose("sealing").bytes(&[]))
     }
 
+    /// The key from which everything is drawn for encrypted tokens.
+    pub fn token_sealing_key(&self) -> SealingKey {
+        SealingKey::new(self.purpose("encrypted tokens").mac_key(&[]))
+    }
+
     /// The key under which API keys are known.
     pub fn api_key_digests(&self) -> ApiKeyDigests {
         ApiKeyDigests::new(self.purpose("api key digest").mac_key(&[]))
@@ -133,6 +139,11 @@ impl DigestKey {
 pub(crate) struct Derived(Prk);
 
 impl Derived {
+    /// The root that 32 bytes are which a keyed digest gave.
+    pub(crate) fn of(digest: &[u8]) -> Self {
+        Self(Prk::new_less_safe(HKDF_SHA256, digest))
+    }
+
     pub(crate) fn bytes(&self, info: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut bytes = Zeroizing::new([0; 32]);
         expand(&self.0, &[info], &mut bytes);
@@ -257,6 +268,7 @@ mod tests {
             "sealing",
             "api key digest",
             "feed targets",
+            "encrypted tokens",
             "dpop nonces",
         ];
         let mut seen: Vec<_> = labels.iter().map(|label| key.purpose(label).bytes(&[])).collect();

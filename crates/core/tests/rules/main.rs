@@ -38,6 +38,8 @@ mod person;
 #[cfg(test)]
 mod refresh_table;
 #[cfg(test)]
+mod renewal;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod signing;

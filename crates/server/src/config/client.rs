@@ -16,8 +16,8 @@ use symbolon_wire::SecretHash;
 /// The longest that an access token may live that another can follow. Inclusive.
 const SHORT_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The shortest grace window of a refresh token that travels in a cookie: an answer that comes late puts an older
-/// one back into the browser, and that must still be good. Inclusive.
+/// The shortest grace window of a refresh token that travels in a cookie or in headers: an answer that comes late puts an
+/// older one back, and that must still be good. Inclusive.
 const COOKIE_GRACE_MIN: Duration = Duration::from_secs(60);
 
 /// Builds a client; `None` if it has no name to report further mistakes under.
@@ -147,6 +147,14 @@ fn one_audience<'a>(
             other.name
         ));
     }
+    let sealed = |other: &&Audience| other.encrypt.is_some() || audience.encrypt.is_some();
+    if let Some(other) = before.iter().copied().find(sealed) {
+        return Err(format!(
+            "{name:?} cannot stand beside {:?}: an encrypted token is one that a single audience can open; make two \
+             clients",
+            other.name
+        ));
+    }
     match before.first() {
         Some(other) if (other.alg, other.typ) != (audience.alg, audience.typ) => Err(format!(
             "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \
@@ -198,7 +206,7 @@ fn policy(row: &Members) -> ClientPolicy {
         absolute: life("absolute").unwrap_or(absolute),
         grace: life("grace").unwrap_or(match delivery(row) {
             Delivery::Body => default.grace,
-            Delivery::Cookie => COOKIE_GRACE_MIN,
+            Delivery::Cookie | Delivery::Headers => COOKIE_GRACE_MIN,
         }),
         replay: refresh
             .and_then(|refresh| refresh.text("replay"))
@@ -384,10 +392,18 @@ fn check_lives(client: &Client, why: &Why<'_>, problems: &mut Problems) {
         Preset::SlidingSession => return check_sliding(client, why, problems),
         Preset::GatewaySession | Preset::OpaqueSession | Preset::Service => return,
     }
-    if client.delivery == Delivery::Cookie && grace < COOKIE_GRACE_MIN {
+    let carried = match client.delivery {
+        Delivery::Body => None,
+        Delivery::Cookie => {
+            Some("in a cookie: an answer that comes late puts an older token back into the browser")
+        }
+        Delivery::Headers => {
+            Some("in headers: an answer that comes late brings an older token back")
+        }
+    };
+    if let Some(carried) = carried.filter(|_| grace < COOKIE_GRACE_MIN) {
         let what = format!(
-            "a grace window of {} is too short for a refresh token in a cookie: an answer that comes late puts \
-             an older token back into the browser; make it at least {}",
+            "a grace window of {} is too short for a refresh token {carried}; make it at least {}",
             text(grace),
             text(COOKIE_GRACE_MIN)
         );

@@ -11,6 +11,7 @@ pub mod clients;
 pub mod clock;
 pub mod cookies;
 pub mod cors;
+pub mod delivery;
 pub mod docs;
 pub mod dpop;
 pub mod edge;

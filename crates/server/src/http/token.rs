@@ -3,15 +3,15 @@
 use super::auth;
 use super::body::Form;
 use super::client_credentials;
-use super::cookies;
 use super::cors;
+use super::delivery;
 use super::dpop::{self, ShownKey};
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
-use crate::config::{Client, Delivery};
+use crate::config::Client;
 use crate::keys::{Recipients, Signer};
 use crate::presence::Online;
 use axum::Extension;
@@ -25,7 +25,7 @@ use symbolon_core::person::Gone;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{
     BindingMode, Decision, Denial, Digest, Fault, Grant, Loaded, Outcome, Reason, Refresh,
-    RefreshToken, Timestamp, scope,
+    RefreshToken, SessionId, Timestamp, scope,
 };
 use symbolon_wire::{Algorithm, sha256};
 
@@ -65,14 +65,8 @@ async fn answer(
         let why = format!("The preset `{}` has no refresh tokens.", client.preset.as_str());
         return Err(OAuthError::unauthorized_client(why));
     }
-    let text = match client.delivery {
-        Delivery::Body => form.require("refresh_token")?,
-        Delivery::Cookie => {
-            cors::require(client, headers)?;
-            let in_cookie = cookies::refresh_token(app, headers)?;
-            form.get("refresh_token").or(in_cookie).ok_or_else(OAuthError::no_cookie)?
-        }
-    };
+    let found = delivery::presented(app, client, headers, form.get("refresh_token"))?;
+    let text = delivery::required(client, found, &form)?;
     let token = app.refresh_token(text).await?.ok_or_else(OAuthError::invalid_grant)?;
     let request = Request {
         app,
@@ -119,12 +113,17 @@ struct Request<'a> {
 }
 
 /// What a decision comes to, and what is counted of it once it is committed.
-struct Outcomes {
-    answer: Result<TokenAnswer, OAuthError>,
-    granted: Option<(Outcome, Option<Reason>)>,
-    online: Option<Online>,
-    denied: Option<Denial>,
-    ended: Option<Reason>,
+pub struct Outcomes<A = Result<TokenAnswer, OAuthError>> {
+    /// The answer.
+    pub answer: A,
+    /// What was granted, and what a setting let pass.
+    pub granted: Option<(Outcome, Option<Reason>)>,
+    /// Who was seen by it.
+    pub online: Option<Online>,
+    /// Why not.
+    pub denied: Option<Denial>,
+    /// Why its session is over by it.
+    pub ended: Option<Reason>,
 }
 
 impl Request<'_> {
@@ -136,7 +135,7 @@ impl Request<'_> {
             self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
             return Err(OAuthError::invalid_grant());
         };
-        self.count(&done.reply, at);
+        done.reply.count(self.app, self.context, (self.client, self.token), at);
         done.reply.answer.map(|tokens| tokens.into_answer(StatusCode::OK))
     }
 
@@ -203,44 +202,50 @@ impl Request<'_> {
         let writing = Writing { app: self.app, client: self.client, at };
         Ok(TokenAnswer::renewed(&writing, grant, &recipients, &scope)?)
     }
+}
 
-    fn count(&self, outcomes: &Outcomes, at: Timestamp) {
-        let (metrics, client) = (&self.app.metrics, &self.client.id);
-        if let Some(online) = &outcomes.online {
-            self.app.presence.note(self.token.sid(), online.clone());
-        }
-        if let Some((outcome, alert)) = outcomes.granted {
-            metrics.granted(client, outcome, alert, at);
-            self.alert(outcome, alert);
-        }
-        if let Some(denial) = outcomes.denied {
-            metrics.refused(client, denial);
-        }
-        if let Some(reason) = outcomes.ended {
-            let (sid, client) = (self.token.sid(), client.clone());
-            ending::note(self.app, self.context, &Gone { sid, client, reason });
-        }
+impl<A> Outcomes<A> {
+    /// An answer of which nothing is counted.
+    pub const fn of(answer: A) -> Self {
+        Self { answer, granted: None, online: None, denied: None, ended: None }
     }
 
-    fn alert(&self, outcome: Outcome, alert: Option<Reason>) {
-        let sid = symbolon_wire::session_id_text(self.token.sid());
-        if outcome == Outcome::FastForwarded {
-            tracing::warn!(
-                sid,
-                "a token was ahead of the store: it lost writes, the family went on"
-            );
+    /// Counts and tells what was committed.
+    pub fn count(
+        &self,
+        app: &App,
+        context: &Context,
+        (client, token): (&Client, &RefreshToken),
+        at: Timestamp,
+    ) {
+        let sid = token.sid();
+        if let Some(online) = &self.online {
+            app.presence.note(sid, online.clone());
         }
-        if let Some(reason) = alert {
-            tracing::warn!(sid, reason = reason.as_str(), "a setting let this pass");
+        if let Some((outcome, alert)) = self.granted {
+            app.metrics.granted(&client.id, outcome, alert, at);
+            warn(sid, outcome, alert);
+        }
+        if let Some(denial) = self.denied {
+            app.metrics.refused(&client.id, denial);
+        }
+        if let Some(reason) = self.ended {
+            ending::note(app, context, &Gone { sid, client: client.id.clone(), reason });
         }
     }
 }
 
-impl Outcomes {
-    fn of(answer: Result<TokenAnswer, OAuthError>) -> Self {
-        Self { answer, granted: None, online: None, denied: None, ended: None }
+fn warn(sid: SessionId, outcome: Outcome, alert: Option<Reason>) {
+    let sid = symbolon_wire::session_id_text(sid);
+    if outcome == Outcome::FastForwarded {
+        tracing::warn!(sid, "a token was ahead of the store: it lost writes, the family went on");
     }
+    if let Some(reason) = alert {
+        tracing::warn!(sid, reason = reason.as_str(), "a setting let this pass");
+    }
+}
 
+impl Outcomes {
     fn denied(denial: Denial, ended: Option<Reason>) -> Self {
         Self { denied: Some(denial), ended, ..Self::of(Err(denial.into())) }
     }

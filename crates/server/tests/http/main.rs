@@ -39,6 +39,8 @@ mod dpop_shown;
 #[cfg(test)]
 mod edges;
 #[cfg(test)]
+mod encrypted;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod events;

@@ -6,6 +6,7 @@
 mod activity;
 #[cfg(feature = "net")]
 mod authority;
+mod encrypted;
 mod faults;
 mod feed;
 #[cfg(feature = "net")]

@@ -1,15 +1,20 @@
 //! What a token is worth, by the authority itself: a mirror of its own while that knows all that was committed,
 //! else its keys and the session as the store has it now.
 
+use super::renewal::{self, Renewal};
 use super::{
-    Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Seeking, session, ticket,
+    Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Renewing, Seeking, session,
+    ticket,
 };
 use crate::app::App;
 use crate::clock::monotonic;
 use crate::http::own_token::{OwnToken, Unheld};
+use crate::people::StepUpAsked;
 use serde_json::{Map, Value};
-use symbolon_core::{Fault, Timestamp, Verdict};
+use std::sync::Arc;
+use symbolon_core::{Fault, Subject, Timestamp, Verdict};
 use symbolon_verify::{Distrust, Now, Presented, Rejected};
+use symbolon_wire::parse_session_id;
 
 /// Exact at the instant of the answer.
 impl Judges for App {
@@ -31,6 +36,23 @@ impl Judges for App {
 
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
         Box::pin(session::behind(self, cookie, audience))
+    }
+
+    fn ask_for_more(&self, admitted: &Admitted, why: &Rejected) {
+        let Rejected::InsufficientAuthentication { max_age, acr } = why else { return };
+        let subject = match admitted {
+            Admitted::Verified(verified) => Subject::parse(verified.claims().sub),
+            Admitted::Read(read) => Subject::parse(&read.subject),
+        };
+        let sid = admitted.session().and_then(|sid| parse_session_id(&sid).ok());
+        if let (Ok(subject), Some(sid)) = (subject, sid) {
+            let asked = Arc::new(StepUpAsked { max_age: *max_age, acr: acr.clone() });
+            self.people.ask_for_more((&subject, sid), &asked, monotonic());
+        }
+    }
+
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
+        Box::pin(renewal::renew(self, asked))
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {

@@ -43,7 +43,7 @@ where
     let headers = http_headers(&asked);
     let described =
         Described { method: &asked.method, target: &asked.path, site: asked_of(&headers) };
-    let answer = gateway.answer(&described, &headers).await;
+    let answer = gateway.answer(&described, &headers, &context).await;
     answered(&message(&asked, &answer, &context).await)
 }
 
@@ -82,7 +82,8 @@ async fn message(asked: &CheckRequest, answer: &Answer<'_>, context: &Context) -
             let absent = IDENTITY.iter().filter(|name| !identity.contains_key(*name));
             let disguised = asked.headers.iter().map(|(name, _)| &**name).filter(is_disguised);
             let remove: Vec<_> = absent.map(HeaderName::as_str).chain(disguised).collect();
-            CheckResponse::Ok { headers: &headers, remove: &remove }.to_bytes()
+            let back = answer.back().map(texts).unwrap_or_default();
+            CheckResponse::Ok { headers: &headers, remove: &remove, back: &back }.to_bytes()
         }
         None => {
             let mut refusal = answer.refusal();

@@ -89,6 +89,7 @@ mod tests {
             max_age: None,
             acr: Vec::new(),
             tickets,
+            renews: false,
         };
         shown(&needs, &Described { method: "GET", target, site: None }, headers)
     }

@@ -1,6 +1,7 @@
 //! What a token is worth, by a verifier for each audience: for processes without a store.
 
-use super::{Admitted, ByCookie, Judge, Judges, Judging, Redeeming, Refused, Seeking};
+use super::renewal::Renewal;
+use super::{Admitted, ByCookie, Judge, Judges, Judging, Redeeming, Refused, Renewing, Seeking};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::{Fault, Timestamp};
@@ -42,6 +43,10 @@ impl Judges for Verifying {
 
     fn behind<'a>(&'a self, _: &'a str, _: &'a str) -> Seeking<'a> {
         Box::pin(async { Err(Rejected::Missing.into()) })
+    }
+
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
+        Box::pin(async { Err(asked.why.into()) })
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {

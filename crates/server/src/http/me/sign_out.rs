@@ -3,6 +3,7 @@
 use super::Person;
 use crate::app::App;
 use crate::http::body::{Object, json_bytes, parse_json};
+use crate::http::cookies;
 use crate::http::edge::Context;
 use crate::http::ending;
 use crate::http::problem::Problem;
@@ -23,7 +24,8 @@ struct SignOut {
     scope: String,
 }
 
-/// Ends the sessions that `scope` names: `this`, `others` or `all`.
+/// Ends the sessions that `scope` names: `this`, `others` or `all`. Where this one is among them, its cookies are taken
+/// away.
 pub async fn post(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
@@ -51,5 +53,10 @@ async fn end(app: &App, context: &Context, request: Request) -> Result<Response,
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, ending, &app.policies, person.at));
     let done = app.store.step_subject(subject, shard, decide).await?;
-    Ok(ending::ended_by(app, context, done, None).await)
+    let mut response = ending::ended_by(app, context, done, None).await;
+    let client = app.config.clients.get(&person.own.session.client);
+    if let Some(client) = client.filter(|_| which.except.is_none()) {
+        cookies::put(&mut response, &cookies::cleared(app, client));
+    }
+    Ok(response)
 }

@@ -253,7 +253,7 @@ fn tokens(also: &[(&str, Value)]) -> Value {
         "token_type": token_type(),
         "expires_in": count("Seconds until the access token ends."),
         "refresh_token": text("Renews the session; replaced by every renewal. Only by the preset `dual-token`, and left \
-            out where it travels in a cookie."),
+            out where it travels in a cookie, or in `X-Refresh-Token`."),
         "refresh_expires_in": count("Seconds until the session ends if it is not used."),
         "scope": described("Scope", "Left out when there is none."),
     });
@@ -381,7 +381,7 @@ fn oauth() -> Value {
         "TokenRequest": form(&["grant_type"], json!({
             "grant_type": {"type": "string", "enum": ["refresh_token", "client_credentials"]},
             "refresh_token": text("To renew: any generation that is still in its window. Left out where it \
-                travels in a cookie."),
+                travels in a cookie, or in `X-Refresh-Token`."),
             "scope": described("Scope", "Narrows the answer's access token."),
             "resource": text("The audience of the answer's access token (RFC 8707), or the issuer."),
             "features": bounded(TEXT_BYTES_MAX, "To renew: what the device looks like, where that is compared."),
