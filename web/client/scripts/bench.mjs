@@ -44,7 +44,7 @@ console.log(
 
 const waits = [];
 for (let round = 0; round < ROUNDS; round++) {
-  client.rim.tell({ is: "told-stale" });
+  client.rim.tell({ is: "spent" });
   await Promise.all(Array.from({ length: WAITING }, () => client.token()));
   waits.push(performance.now() - answered);
 }

@@ -1,17 +1,16 @@
 /** What is asked of the authority, and what its answers mean. */
 
-import type { Answer } from "./challenge.js";
-import type { Tokens } from "./tokens.js";
+import type { End } from "./machine.js";
+import type { Held } from "./tokens.js";
 
 /** The parameters of a call; those without a value are left out. */
 export type Form = Readonly<Record<string, string | undefined>>;
 
 /** What came of a renewal. */
 export type Outcome =
-  | { readonly is: "renewed"; readonly tokens: Tokens }
-  | { readonly is: "denied"; readonly reason?: string | undefined }
-  | { readonly is: "failed"; readonly retryMs: number }
-  | { readonly is: "misconfigured"; readonly why: string };
+  | { readonly is: "renewed"; readonly held: Held }
+  | { readonly is: "denied"; readonly end?: End | undefined }
+  | { readonly is: "failed"; readonly retryMs: number; readonly why?: string | undefined };
 
 /** How long an answer is waited for. */
 export const ANSWER_MS_MAX = 10_000;
@@ -28,19 +27,3 @@ export const post = (send: typeof fetch, url: string, form: Form): Promise<Respo
     keepalive: true,
     signal: globalThis.AbortSignal?.timeout?.(ANSWER_MS_MAX) ?? null,
   });
-
-/** Reads the answer to a renewal (RFC 6749 §5). Whatever is not understood says nothing of the session. */
-export async function outcomeOf(answer: Answer): Promise<Outcome> {
-  const body = (await answer.json()) as Tokens & {
-    error?: string;
-    error_description?: string;
-    reason?: string;
-  };
-  const { error, reason } = body;
-  if (body.access_token) return { is: "renewed", tokens: body };
-  // A client that is switched off comes back, and its sessions with it (docs/DESIGN.md §4.1).
-  if (error === "invalid_grant" && reason !== "client_disabled") return { is: "denied", reason };
-  if (error && !reason && answer.status < 429)
-    return { is: "misconfigured", why: `${error}: ${body.error_description}` };
-  return { is: "failed", retryMs: +(answer.headers.get("retry-after") ?? 0) * 1000 };
-}

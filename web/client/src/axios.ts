@@ -1,6 +1,6 @@
 /** axios, with the token where it belongs. It is not imported: an instance of axios 1 is all that is needed. */
 
-import type { Call } from "./attempt.js";
+import type { Rim } from "./client.js";
 
 /** What is used of an instance. */
 export interface AxiosLike {
@@ -26,11 +26,13 @@ export interface AxiosConfig {
  * and a request that is sent again has the very bytes of the first (axios#6454).
  */
 export async function through(
-  call: Call,
+  { call, trouble }: Rim,
   instance: AxiosLike,
   adapter: unknown,
   config: AxiosConfig,
 ): Promise<unknown> {
+  // Not asked of `fetch.ts`, which is in the core.
+  if ((config.data as ReadableStream | null | undefined)?.getReader) (await trouble).refuseStream();
   const asIs = [(data: unknown) => data];
   const bare = instance.create();
   const send = async (authorization?: string) => {

@@ -23,15 +23,22 @@ export interface StepUp {
  * application has its own reasons to say "unauthorized". `revoked` is renewed too: only the authority itself is
  * believed that a session is over.
  */
-export function verdictOf({ status, headers }: Answer): Verdict {
-  const challenge =
-    status === 401 && /\b(?:Bearer|DPoP) .*/i.exec(headers.get("www-authenticate") ?? "")?.[0];
-  if (!challenge) return "pass";
-  const value = (name: string) => new RegExp(`[ ,]${name}="([^"]*)`).exec(challenge)?.[1];
+export function verdictOf(answer: Answer): Verdict {
+  const value = challengeOf(answer);
   const error = value("error");
   if (error === "insufficient_user_authentication")
     return { maxAge: Number(value("max_age")) || undefined, acrValues: value("acr_values") };
   return error === "invalid_token" && /^(expired|stale|revoked)?$/.test(value("reason") ?? "")
     ? "renew"
     : "pass";
+}
+
+/** Whether what the token says of the person has changed. */
+export const isStale = (answer: Answer): boolean => challengeOf(answer)("reason") === "stale";
+
+/** The parameters of the challenge that is about a token, if there is one. */
+function challengeOf({ status, headers }: Answer): (name: string) => string | undefined {
+  const [text] =
+    (status === 401 && /\b(?:Bearer|DPoP) .*/i.exec(headers.get("www-authenticate") ?? "")) || [];
+  return (name) => new RegExp(`[ ,]${name}="([^"]*)`).exec(text ?? "")?.[1];
 }

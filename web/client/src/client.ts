@@ -1,40 +1,38 @@
 /** The rim of the machine: sees, tells it, and does what it says. */
 
 import { attempt, type Call } from "./attempt.js";
-import { type Form, type Outcome, outcomeOf, post } from "./authority.js";
+import { type Form, type Outcome, post } from "./authority.js";
 import type { AxiosConfig, AxiosLike } from "./axios.js";
 import { stopwatch } from "./clock.js";
-import { Misconfigured, SessionEnded, Unavailable } from "./errors.js";
-import { fetchOf, refuseStream } from "./fetch.js";
+import { fetchOf } from "./fetch.js";
 import {
-  type Effect,
+  type Effects,
   type End,
-  endsAt,
   type Event,
   initial,
   next,
   type Phase,
-  ready,
+  type Sid,
+  type State,
   usable,
   waits,
 } from "./machine.js";
 import type { Options, Told } from "./options.js";
 import { cookie, type Kept } from "./storage.js";
-import { HEAR_MS_MAX, type Message, openTabs, pause } from "./tabs.js";
-import { heldOf, type Tokens } from "./tokens.js";
-import { isVisible, onWake } from "./wake.js";
+import { HEAR_MS_MAX, openTabs, pause } from "./tabs.js";
+import { type Held, heldOf, type Tokens } from "./tokens.js";
+import type { Trouble } from "./trouble.js";
 
 /** The most requests that wait for a token. Inclusive; further ones are refused as unavailable. */
 const WAITING_MAX = 1000;
 
-/** The first wait after a failure, and the longest. */
-const RETRY_MS = 500;
-const RETRY_MS_MAX = 30_000;
+/** How long after it was not found the module for trouble is looked for again. */
+const FIND_MS = 1000;
 
-/** What a page may know of its session. A new object whenever something of it changed, and only then. */
+/** What a page may know of its session. Another object whenever something of it may have changed, and only then. */
 export interface Session {
   readonly phase: Phase;
-  readonly sid?: string | undefined;
+  readonly sid?: Sid;
   /** Why it is over, if it is. */
   readonly end?: End | undefined;
 }
@@ -68,37 +66,51 @@ export interface Client {
 export interface Rim {
   readonly options: Options;
   readonly call: Call;
-  /** What to do when the client is taken down. */
-  onStop(act: () => void): void;
-  /** Asks for a token that is for another audience, or for the authority itself (RFC 8707), when it is this tab's turn. */
-  tokenFor(resource: string): Promise<Outcome>;
+  /** Milliseconds; see `stopwatch`. */
+  clock(): number;
+  /** The tokens to send a request with, renewed if that is due; waits if it must. */
+  take(): Promise<Tokens | undefined>;
+  readonly state: State;
+  /** Asks the authority for tokens, also for another audience or for the authority itself (RFC 8707). Does not throw. */
+  ask(resource?: string): Promise<Outcome>;
+  /** The refresh token, if the page may see it. */
+  load(): Promise<Kept | undefined>;
+  /** Does what must not be done by two tabs at once. */
+  turn(work: () => Promise<void>): void;
+  /** What is done when something does not go as it mostly does. */
+  readonly trouble: Promise<Trouble>;
   tell(event: Event): void;
-  emit<Name extends keyof Told>(name: Name, told: Told[Name]): void;
+  emit(told: Partial<Told>): void;
+  /** Takes the client down. */
+  stop(): void;
 }
 
+/** How effects are had. */
+export type Performs<Name extends keyof Effects> = {
+  readonly [What in Name]: (about: Effects[What]) => unknown;
+};
+
 /** Starts one; `createClient` sees to it that there is one only. */
-export function start(options: Options, dispose: () => void): readonly [Client, stop: () => void] {
+export function start(options: Options, dispose: () => void): Client {
   const { authority, clientId, storage = cookie } = options;
   const clock = stopwatch();
   const listeners = new Set<readonly [name: string, listener: (told: never) => void]>();
   let state = initial;
   let session: Session = state;
   let waiting = 0;
-  let holding = false;
-  let stopped = false;
-  let timer: ReturnType<typeof setTimeout>;
   let revoked = Promise.resolve();
-
-  const emit = (name: string, told?: unknown) => {
-    for (const [own, listener] of listeners)
-      if (own === name) (listener as (told: unknown) => void)(told);
-  };
 
   const on = (name: string, listener: (told: never) => void) => {
     const one = [name, listener] as const;
     listeners.add(one);
     return () => void listeners.delete(one);
   };
+
+  /** What a listener throws is reported, and disturbs nobody else: hence `async`. */
+  const emit = (told: Readonly<Record<string, unknown>> = {}) =>
+    listeners.forEach(async ([name, listener]) => {
+      if (name in told) listener(told[name] as never);
+    });
 
   /** Settles when something has changed. */
   const change = () =>
@@ -107,130 +119,71 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     });
 
   const dispatch = (event: Event) => {
-    const { sid } = session;
     const before = state;
     const [to, effects] = next(state, event, clock());
     const { phase, held, end } = (state = to);
-    if (session.phase !== phase || sid !== held?.tokens.session_id)
-      session = { phase, sid: held?.tokens.session_id, end };
-    for (const effect of effects) perform(effect, sid);
+    if (to !== before) session = { phase, sid: held?.tokens.session_id, end };
+    // What a storage throws is reported, and what else there is to do is done: hence `async`.
+    Object.entries(effects).forEach(async ([what, about]) => {
+      const act = perform[what as keyof typeof perform] ?? (await trouble)[what as "wake" | "hold"];
+      (act as (about: unknown) => unknown)(about);
+    });
     // Else requests that wait would wake each other for ever.
-    if (to !== before) emit("");
+    if (to !== before) emit({ "": to });
   };
 
-  const perform = ([what, about]: Effect, sid: string | undefined) => {
-    const { held, end, flight } = state;
-    switch (what) {
-      case "renew":
-        return void tabs.turn((queued) => renew(flight, queued));
-      case "wake":
-        clearTimeout(timer);
-        if (stopped) return;
-        // A page that nobody looks at is not kept alive by a timer.
-        timer = setTimeout(
-          () => (state.failures || isVisible()) && dispatch({ is: "woke" }),
-          Math.min(about, 2 ** 31 - 1),
-        );
-        return;
-      case "share":
-        if (end) storage.clear?.();
-        else if (held!.tokens.refresh_token)
-          storage.save?.({ refresh: held!.tokens.refresh_token, count: held!.count });
-        return tabs.post(
-          end
-            ? { is: about === "ended" ? about : "signed-out", sid, end }
-            : news(about === "signed-in" ? about : "renewed"),
-        );
-      case "revoke":
-        if (about || storage.hidden) revoked = revoke(about);
-        // Whoever does not look at it misses nothing.
-        return void revoked.catch(() => {});
-      case "emit":
-        emit(
-          about,
-          end ?? (about === "ending-soon" ? { inMs: endsAt(held!) - clock() } : undefined),
-        );
-        if (end) void hold(end);
-    }
+  /** What is done at once; the rest is for `trouble`. */
+  const perform: Performs<"emit" | "renew" | "revoke" | "keep" | "tell"> = {
+    emit,
+    renew: (flight) => turn(() => renew(flight!)),
+    revoke(token) {
+      if (!token && !storage.hidden) return;
+      const asked = send("revoke", { token });
+      revoked = trouble.then(({ mustBeTold }) => mustBeTold(asked));
+    },
+    keep(held) {
+      const kept = keptOf(held);
+      return kept ? storage.save?.(kept) : held || storage.clear?.();
+    },
+    tell: (event) => tabs?.post(moved(event!, clock(), Date.now())),
   };
 
-  const revoke = async (token: string | undefined) => {
-    const answer = await tell("revoke", { token }).catch(() => undefined);
-    if (!answer?.ok) throw new Unavailable("The authority was not told.");
-  };
-
-  /** What is held, for pages with other clocks. */
-  const news = (is: "signed-in" | "renewed"): Message => {
-    const held = state.held!;
-    return { is, held: { ...held, at: clock() - held.at }, sentAt: Date.now() };
-  };
-
-  const hear = (message: Message) => {
-    if (message.is === "hello") {
-      if (ready(state, clock())) tabs.post(news("renewed"));
-    } else if ("held" in message) {
-      // What a page that slept finds in its queue is as old as that.
-      const at = clock() - message.held.at - Math.max(Date.now() - message.sentAt, 0);
-      dispatch({
-        is: message.is === "renewed" ? "adopted" : message.is,
-        held: { ...message.held, at },
-        elsewhere: true,
-      });
-    } else if (message.is === "signed-out") dispatch({ is: message.is, elsewhere: true });
-    else if (message.sid === session.sid)
-      dispatch({ is: "told-ended", end: message.end, elsewhere: true });
-  };
-
-  const tabs = openTabs(`symbolon ${authority} ${clientId}`, hear);
-
-  /** Calls the authority. */
-  const tell = (path: string, form: Form) =>
+  const send = (path: string, form: Form) =>
     post(options.fetch ?? fetch, `${authority}/oauth2/${path}`, { client_id: clientId, ...form });
 
-  /** Asks it for tokens. */
-  const ask = (kept: Kept | undefined, resource?: string): Promise<Outcome> =>
-    tell("token", { grant_type: "refresh_token", refresh_token: kept?.refresh, resource })
-      .then(outcomeOf)
-      .catch(() => ({ is: "failed", retryMs: 0 }));
+  const tabs = openTabs(`symbolon ${authority} ${clientId}`, (event) =>
+    dispatch(moved(event, Date.now(), clock())),
+  );
 
-  const load = async (): Promise<Kept | undefined> => {
-    const { held } = state;
-    const refresh = held?.tokens.refresh_token;
-    return storage.load ? storage.load() : refresh ? { refresh, count: held!.count } : undefined;
-  };
+  const load = async () => (storage.load ? storage.load() : keptOf(state.held));
 
-  const renew = async (flight: number, queued: boolean) => {
-    if (queued || state.phase === "restoring" || !(storage.hidden || storage.load)) {
-      tabs.post({ is: "hello" });
-      for (const until = clock() + HEAR_MS_MAX; clock() < until && state.flight === flight;)
-        await pause(5);
-    }
-    if (state.flight !== flight) return;
-    const kept = await load();
-    let outcome: Outcome = kept || storage.hidden ? await ask(kept) : { is: "denied" };
-    // What is said of a refresh token that another tab replaced meanwhile says nothing.
-    if (outcome.is === "denied" && (await load())?.refresh !== kept?.refresh)
-      outcome = { is: "failed", retryMs: 0 };
-    if (outcome.is === "renewed") {
-      const count = Math.max(kept?.count ?? 0, state.held?.count ?? 0) + 1;
-      dispatch({ ...outcome, flight, held: heldOf(outcome.tokens, clock(), Math.random(), count) });
-    } else if (outcome.is === "failed") {
-      const backOff =
-        Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
-      dispatch({ ...outcome, flight, retryMs: Math.max(outcome.retryMs, backOff) });
-    } else dispatch({ ...outcome, flight });
-  };
-
-  /** Gives the page the time to sign in again, while requests wait. */
-  const hold = async (end: End) => {
-    holding = !!options.onSessionEnded;
+  const ask = async (resource?: string): Promise<Outcome> => {
+    let kept: Kept | undefined;
+    let answer: Response | null | undefined;
     try {
-      const tokens = await options.onSessionEnded?.(end);
-      if (tokens) await signIn(tokens);
-    } finally {
-      holding = false;
-      emit("");
+      kept = await load();
+      const refresh_token = kept?.refresh;
+      const count = ((kept ?? state.held)?.count ?? 0) + 1;
+      if (kept || storage.hidden)
+        answer = await send("token", { grant_type: "refresh_token", refresh_token, resource });
+      if (answer?.ok) {
+        const tokens = (await answer.json()) as Tokens;
+        return { is: "renewed", held: heldOf(tokens, clock(), Math.random(), count) };
+      }
+    } catch {
+      answer = null;
     }
+    return (await trouble).outcomeOf(answer, kept);
+  };
+
+  const turn = (work: () => Promise<void>) => (tabs ? tabs.turn(work) : void work());
+
+  const renew = async (flight: number) => {
+    if (tabs && state.flight === flight) {
+      tabs.post({ is: "hello" });
+      await Promise.race([change(), pause(HEAR_MS_MAX)]);
+    }
+    if (state.flight === flight) dispatch({ ...(await ask()), flight });
   };
 
   const signIn = async (tokens?: Tokens) => {
@@ -242,48 +195,58 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     await take();
   };
 
-  /** The tokens to send a request with; waits if it must. */
   const take = async (): Promise<Tokens | undefined> => {
     const since = clock();
     for (let waited = false; ; waited = true) {
-      const { phase, end, why } = state;
-      if (waited && why) throw new Misconfigured(why);
-      if (!ready(state, clock())) dispatch({ is: "asked" });
-      const held = usable(state, clock());
+      dispatch({ is: "asked" });
+      const now = state;
+      const held = usable(now, clock());
       if (held) return held.tokens;
-      if (!holding && !waits(state)) {
-        if (end && (waited || phase !== "signed-out")) throw new SessionEnded(end);
-        return undefined;
-      }
-      const late = state.failures && clock() - since >= (options.patience ?? 30_000);
-      if (late || waiting >= WAITING_MAX) throw new Unavailable("The authority does not answer.");
-      waiting++;
-      await change();
-      waiting--;
+      const isLate = now.failures && clock() - since >= (options.patience ?? 30_000);
+      if (waits(now) && !now.why && !isLate && waiting < WAITING_MAX) {
+        waiting++;
+        await change();
+        waiting--;
+      } else if (!(await (await trouble).isResumed(now, waited))) return undefined;
     }
   };
 
   const settle = async () => {
-    while (state.phase === "restoring") await change();
+    while (state.phase === "restoring" && !state.why) await change();
   };
 
-  const call = attempt(options, take, dispatch, emit, clock);
-  const stops = [
-    onWake(() => dispatch({ is: "woke" })),
-    () => clearTimeout(timer),
-    tabs.close,
-    () => void (stopped = true),
-  ];
-  dispatch({ is: "restore" });
+  const find = (): Promise<Trouble> =>
+    import("./trouble.js").then(
+      (own) => own.trouble(client),
+      () => pause(FIND_MS).then(find),
+    );
+  const trouble = find();
 
+  const rim = {
+    options,
+    clock,
+    take,
+    ask,
+    load,
+    turn,
+    trouble,
+    tell: dispatch,
+    emit,
+    stop() {
+      tabs?.close();
+      void trouble.then(({ stop }) => stop());
+    },
+    get state(): State {
+      return state;
+    },
+  };
+  const whole: Rim = Object.assign(rim, { call: attempt(rim) });
   const client: Client = {
-    fetch: fetchOf(call, options),
+    fetch: fetchOf(whole),
     axios(instance) {
       const { adapter } = instance.defaults;
-      instance.defaults.adapter = async (config: AxiosConfig) => {
-        refuseStream(config.data);
-        return (await import("./axios.js")).through(call, instance, adapter, config);
-      };
+      instance.defaults.adapter = async (config: AxiosConfig) =>
+        (await import("./axios.js")).through(whole, instance, adapter, config);
       return () => (instance.defaults.adapter = adapter);
     },
     token: async () => (await take())?.access_token,
@@ -296,23 +259,19 @@ export function start(options: Options, dispose: () => void): readonly [Client, 
     },
     ready: settle(),
     dispose,
-    rim: {
-      options,
-      call,
-      onStop: (act) => stops.push(act),
-      async tokenFor(resource) {
-        let outcome: Outcome = { is: "denied" };
-        await tabs.turn(async () => {
-          const kept = await load();
-          outcome = await ask(kept, resource);
-          if (outcome.is === "renewed")
-            dispatch({ is: "rotated", from: kept?.refresh, to: outcome.tokens.refresh_token });
-        });
-        return outcome;
-      },
-      tell: dispatch,
-      emit,
-    },
+    rim: whole,
   };
-  return [client, () => stops.forEach((stop) => stop())];
+  dispatch({ is: "restore" });
+  return client;
 }
+
+const keptOf = (held: Held | undefined): Kept | undefined => {
+  const refresh = held?.tokens.refresh_token;
+  return refresh ? { refresh, count: held!.count } : undefined;
+};
+
+/** What is held, by another clock: on the way to other tabs by the wall's, and from there by one's own. */
+const moved = <E extends Event>(event: E, from: number, to: number): E =>
+  "held" in event
+    ? { ...event, held: { ...event.held, at: to - Math.max(from - event.held.at, 0) } }
+    : event;

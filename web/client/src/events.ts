@@ -1,6 +1,7 @@
 /** What happens to the session as it happens: `GET /v1/me/events`, heard by one tab for all. */
 
-import type { Client } from "./client.js";
+import type { Outcome } from "./authority.js";
+import type { Client, Rim } from "./client.js";
 import type { End } from "./machine.js";
 import { frames } from "./frames.js";
 import { pause } from "./tabs.js";
@@ -28,7 +29,7 @@ interface Said {
 export function listen(client: Client): () => void {
   const stop = new AbortController();
   const { options } = client.rim;
-  client.rim.onStop(() => stop.abort());
+  void client.rim.trouble.then(({ onStop }) => onStop(() => stop.abort()));
   const name = `symbolon events ${options.authority} ${options.clientId}`;
   const work = () => follow(client, stop.signal);
   const locks = globalThis.navigator?.locks;
@@ -61,13 +62,12 @@ function signedIn(client: Client, signal: AbortSignal): Promise<void> {
 }
 
 async function stream(client: Client, signal: AbortSignal): Promise<void> {
-  const { options, tokenFor, tell, emit } = client.rim;
+  const { options, tell, emit } = client.rim;
   const { sid } = client.session;
-  const outcome = await tokenFor(options.issuer ?? options.authority);
-  if (outcome.is === "denied" && client.session.sid === sid)
-    tell({ is: "told-ended", end: { reason: outcome.reason ?? "unknown" } });
+  const outcome = await tokenFor(client.rim, options.issuer ?? options.authority);
+  if (outcome.is === "denied") tell({ is: "over", sid, end: outcome.end ?? { reason: "unknown" } });
   if (outcome.is !== "renewed") return;
-  const { access_token, token_type = "Bearer" } = outcome.tokens;
+  const { access_token, token_type = "Bearer" } = outcome.held.tokens;
   const headers = { accept: "text/event-stream", authorization: `${token_type} ${access_token}` };
   const leave = new AbortController();
   const off = client.subscribe(() => client.session.sid === sid || leave.abort());
@@ -83,24 +83,42 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
       if (client.session.sid !== sid) return;
       const said = JSON.parse(data) as Said;
       if (event === "ending")
-        emit("ending-soon", {
-          inMs: said.ends_at! * 1000 - Date.now(),
-          ...(said.reason && { reason: said.reason }),
+        emit({
+          "ending-soon": {
+            inMs: said.ends_at! * 1000 - Date.now(),
+            ...(said.reason && { reason: said.reason }),
+          },
         });
       if (
         event === "event" &&
         said.effect === "stale" &&
         (!said.session_id || said.session_id === sid)
       )
-        tell({ is: "told-stale" });
+        tell({ is: "spent", stale: true });
       if (event === "event" && said.session_id === sid) device = said.note;
-      if (event === "ended") tell({ is: "told-ended", end: endOf(said, device) });
+      if (event === "ended") tell({ is: "over", sid, end: endOf(said, device) });
     }
   } finally {
     off();
     leave.abort();
   }
 }
+
+/** A token for the authority itself. Where the refresh token was replaced with it, that is everybody's now. */
+const tokenFor = (rim: Rim, resource: string): Promise<Outcome> =>
+  new Promise((done) =>
+    rim.turn(async () => {
+      const outcome = await rim.ask(resource);
+      const now = rim.state.held;
+      if (outcome.is === "renewed" && now) {
+        const { tokens, count } = outcome.held;
+        const { refresh_token = now.tokens.refresh_token, session_id } = tokens;
+        const own = { ...now.tokens, session_id, ...(refresh_token && { refresh_token }) };
+        rim.tell({ is: "adopted", held: { ...now, tokens: own, count } });
+      }
+      done(outcome);
+    }),
+  );
 
 const endOf = ({ reason = "unknown" }: Said, device: string | undefined): End => ({
   reason,

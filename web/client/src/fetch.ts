@@ -1,30 +1,25 @@
 /** `fetch`, with the token where it belongs. */
 
-import type { Call } from "./attempt.js";
-import type { Options } from "./options.js";
+import type { Rim } from "./client.js";
 
-/** Makes it. What it is called with is kept until the answer is there, so that it can be sent again, to the byte. */
+/**
+ * Makes it. As by the platform's, what is sent is taken as it is when this is called; and it is kept until the answer is
+ * there, so that it can be sent again, to the byte.
+ */
 export const fetchOf =
-  (call: Call, options: Options): typeof fetch =>
+  ({ call, options, trouble }: Pick<Rim, "call" | "options" | "trouble">): typeof fetch =>
   async (input, init) => {
-    const request = input instanceof Request ? input : undefined;
-    refuseStream(init?.body);
+    const body = init?.body;
+    // A stream is gone once it was sent: refused before that.
+    if ((body as ReadableStream | null | undefined)?.getReader) (await trouble).refuseStream();
+    // A text cannot change, and a `Request` is dear.
+    const isText = !body || typeof body === "string";
+    const kept = isText && !(input instanceof Request) ? undefined : new Request(input, init);
     const send = (authorization?: string) => {
-      const headers = new Headers(init?.headers ?? request?.headers);
+      const headers = new Headers((kept ?? init)?.headers);
       if (authorization) headers.set("authorization", authorization);
-      return (options.fetch ?? fetch)(request ? request.clone() : input, { ...init, headers });
+      return (options.fetch ?? fetch)(kept?.clone() ?? input, { ...(!kept && init), headers });
     };
-    return call(originOf(request?.url ?? input), send, (answer) =>
-      options.classify ? answer.clone() : answer,
-    );
+    const { origin } = new URL(kept?.url ?? String(input), globalThis.location?.href);
+    return call(origin, send, (answer) => (options.classify ? answer.clone() : answer));
   };
-
-/** Where a request goes. */
-export const originOf = (url: unknown): string =>
-  new URL(String(url), globalThis.location?.href).origin;
-
-/** Refuses a stream before anything of it is sent: it is gone then, and the request may have to be sent again. */
-export function refuseStream(body: unknown): void {
-  if (body instanceof ReadableStream)
-    throw new TypeError("A stream cannot be sent again; send a Blob, a string or a buffer.");
-}

@@ -16,7 +16,6 @@ export type { AxiosLike } from "./axios.js";
 export type { Outcome } from "./authority.js";
 export type { Answer, StepUp, Verdict } from "./challenge.js";
 export type { Client, Rim, Session } from "./client.js";
-export { Misconfigured, SessionEnded, Unavailable } from "./errors.js";
 export type { End, Phase } from "./machine.js";
 export type { Options, Told } from "./options.js";
 export { type Kept, type Storage, memory, webStorage } from "./storage.js";
@@ -24,7 +23,6 @@ export type { Tokens } from "./tokens.js";
 
 interface Shared {
   readonly client: Client;
-  readonly options: Options;
   users: number;
 }
 
@@ -41,18 +39,15 @@ const all = ((globalThis as { [ALL]?: Map<string, Shared> })[ALL] ??= new Map())
 export function createClient(options: Options): Client {
   const key = `${options.authority} ${options.clientId}`;
   const there = all.get(key);
-  if (there) {
-    Object.assign(there.options, options);
-    there.users++;
-    return there.client;
-  }
-  const own = { ...options };
-  const leave = () => {
-    shared.users--;
-    setTimeout(() => !shared.users && all.delete(key) && stop());
-  };
-  const [client, stop] = start(own, leave);
-  const shared: Shared = { options: own, client, users: 1 };
+  const shared: Shared = there ?? { client: start({ ...options }, leave), users: 0 };
+  const { client } = shared;
   all.set(key, shared);
+  shared.users++;
+  Object.assign(client.rim.options, options);
   return client;
+
+  function leave() {
+    shared.users--;
+    setTimeout(() => !shared.users && all.delete(key) && client.rim.stop());
+  }
 }

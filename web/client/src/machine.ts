@@ -4,9 +4,13 @@
  * Everything else of this package tells it what it saw and does what it answers.
  */
 
+import type { Told } from "./options.js";
 import { type Held, renewalOf } from "./tokens.js";
 
-/** Where a session stands. `renewing` is also waiting for the next try after a failure. */
+/**
+ * Where a session stands. `renewing`: the token is still good, and its successor is under way; `stale`: it is not, and
+ * requests wait. Both are also waiting for the next try after a failure.
+ */
 export type Phase =
   "restoring" | "signed-out" | "fresh" | "stale" | "renewing" | "displaced" | "ended";
 
@@ -15,6 +19,9 @@ export interface End {
   readonly reason: string;
   readonly device?: string | undefined;
 }
+
+/** Which session; none, where it is not known whether there is one. */
+export type Sid = string | undefined;
 
 /** All that is known. */
 export interface State {
@@ -29,65 +36,64 @@ export interface State {
   readonly why?: string | undefined;
 }
 
-/** What was seen. `elsewhere`: by another tab, which has done what there was to do. */
+/** What was seen. */
 export type Event =
-  /** Somebody signed in. */
-  | { readonly is: "signed-in"; readonly held: Held; readonly elsewhere?: boolean }
+  | Shared
   /** The page begins, or signed in by a cookie: the first access token is to be fetched. */
   | { readonly is: "restore" }
-  /** Another tab renewed. */
-  | { readonly is: "adopted"; readonly held: Held; readonly elsewhere?: true }
+  /** Another tab asks what there is. */
+  | { readonly is: "hello" }
   /** A request wants a token. */
   | { readonly is: "asked" }
-  /** A service refused this access token in a way that a renewal may cure. */
-  | { readonly is: "refused"; readonly token: string }
-  /** The authority says that what it says of the person has changed. */
-  | { readonly is: "told-stale" }
+  /** A token is not to be sent any more: a service refused it, or what it says of the person has changed. */
+  | { readonly is: "spent"; readonly token?: string; readonly stale?: boolean }
   /** The page came back to life, or a timer hints that it is time. */
   | { readonly is: "woke" }
   /** A renewal was answered. */
   | { readonly is: "renewed"; readonly flight: number; readonly held: Held }
-  /** A token for another resource was fetched, which replaced the refresh token `from`. */
-  | { readonly is: "rotated"; readonly from: string | undefined; readonly to: string | undefined }
-  /** The authority refused to renew: signed out, for this reason if there was a session. */
-  | { readonly is: "denied"; readonly flight: number; readonly reason?: string | undefined }
-  /** No answer, or none that says anything about the session. */
-  | { readonly is: "failed"; readonly flight: number; readonly retryMs: number }
-  /** The authority refuses the client itself: nothing of the session changed, and trying again is no use. */
-  | { readonly is: "misconfigured"; readonly flight: number; readonly why: string }
+  /** The authority refused to renew: signed out, for a reason if there was a session. */
+  | { readonly is: "denied"; readonly flight: number; readonly end?: End | undefined }
+  /** No answer, or none that says anything about the session; with `why`, if the authority refuses the client itself. */
+  | {
+      readonly is: "failed";
+      readonly flight: number;
+      readonly retryMs: number;
+      readonly why?: string | undefined;
+    };
+
+/** What was seen, and is told to the other tabs. `elsewhere`: one of them saw it, and did what there was to do. */
+export type Shared = { readonly elsewhere?: boolean } & (
+  | { readonly is: "signed-in"; readonly held: Held }
+  /** Another tab renewed; or here the refresh token was replaced, beside the access token. */
+  | { readonly is: "adopted"; readonly held: Held }
   /** The authority says that the session is over. */
-  | { readonly is: "told-ended"; readonly end: End; readonly elsewhere?: boolean }
-  /** Somebody signed out. */
-  | { readonly is: "signed-out"; readonly elsewhere?: boolean };
+  | { readonly is: "over"; readonly end: End; readonly sid: Sid }
+  | { readonly is: "signed-out" }
+);
 
-/** What listeners hear of by the machine. */
-export type Name = "renewed" | "stale" | "offline" | "ended" | "displaced" | "ending-soon";
-
-/** What is to be done. */
-export type Effect =
-  /** Ask the authority for new tokens. */
-  | readonly ["renew"]
-  /** Look again after so many milliseconds. Only a hint: a page that sleeps is woken by what wakes it. */
-  | readonly ["wake", number]
-  /** Keep what is held, or forget it, and tell the other tabs. */
-  | readonly ["share", "signed-in" | "renewed" | "ended" | "signed-out"]
-  /** Tell the authority that the holder of this refresh token signed out. */
-  | readonly ["revoke", string | undefined]
+/** What is to be done, in the order in which it is named. */
+export interface Effects {
   /** Tell listeners. */
-  | readonly ["emit", Name];
+  readonly emit?: Partial<Told>;
+  /** Ask the authority for new tokens, in this flight. */
+  readonly renew?: number;
+  /** Tell the authority that the holder of this refresh token signed out. */
+  readonly revoke?: string | undefined;
+  /** Keep what is held for the next page, or forget it if nothing is. */
+  readonly keep?: Held | undefined;
+  /** Tell the other tabs. */
+  readonly tell?: Shared;
+  /** Look again after so many milliseconds. Only a hint: a page that sleeps is woken by what wakes it. */
+  readonly wake?: number;
+  /** Let the page sign in again, while requests wait. */
+  readonly hold?: End;
+}
 
 /** The new state, and what is to be done. */
-export type Step = readonly [State, readonly Effect[]];
-
-/** How long before its end a session that was just renewed is said to be about to end: the authority's `WARNED_BEFORE`. */
-export const WARNED_BEFORE_MS = 120_000;
+export type Step = readonly [State, Effects];
 
 /** How every page begins. */
 export const initial: State = { phase: "restoring", flight: 0, failures: 0 };
-
-/** The token to send at once, if there is one that needs no thought. */
-export const ready = ({ phase, held }: State, now: number): Held | undefined =>
-  phase === "fresh" && held && now < renewalOf(held) ? held : undefined;
 
 /** The token to send although it is being renewed, or could not be; a spent one is not sent. */
 export const usable = ({ phase, held }: State, now: number): Held | undefined =>
@@ -96,70 +102,55 @@ export const usable = ({ phase, held }: State, now: number): Held | undefined =>
     : undefined;
 
 /** Whether a request waits for what comes. */
-export const waits = ({ phase }: State): boolean => phase === "restoring" || phase === "renewing";
-
-/** When the session ends if it is not used, or in any case. */
-export const endsAt = ({ tokens, at }: Held): number =>
-  at + (tokens.refresh_expires_in ?? Infinity) * 1000;
+export const waits = ({ phase }: State): boolean =>
+  phase === "restoring" || phase === "stale" || phase === "renewing";
 
 /** Decides. */
 export function next(state: State, event: Event, now: number): Step {
-  const { phase, held, flight } = state;
+  const { phase, held, flight, failures } = state;
+  const sid = held?.tokens.session_id;
+  const isWaiting = waits(state);
+  const isFresh = phase === "fresh" && held && now < renewalOf(held);
+  /** Whether the token is to be renewed and nobody does. */
+  const isDue = phase === "fresh" && !isFresh;
+  const stay: Step = [state, {}];
   // An answer to a renewal that no longer counts: somebody signed out, or another tab was faster.
-  if ("flight" in event && event.flight !== flight) return [state, []];
+  if ("flight" in event && event.flight !== flight) return stay;
   switch (event.is) {
     case "signed-in":
-      return fresh(event.held, event.elsewhere ? [] : [["share", event.is]]);
+      return fresh(event);
     case "restore":
-      return renew({ ...initial, flight });
+      return renew(initial);
+    case "hello":
+      return isFresh ? [state, { tell: { is: "adopted", held, elsewhere: true } }] : stay;
     case "adopted":
-      return isNews(event.held) ? fresh(event.held, []) : [state, []];
+      return isNews(event.held) ? fresh(event) : stay;
     case "asked":
-      return isDue() ? renew(state) : [state, []];
-    case "refused":
-      return held?.tokens.access_token === event.token ? renewSpent([]) : [state, []];
-    case "told-stale":
-      return renewSpent([["emit", "stale"]]);
+      return isDue ? renew(state) : stay;
+    case "spent":
+      return held && held.tokens.access_token === (event.token ?? held.tokens.access_token)
+        ? renewSpent(held, event.stale)
+        : stay;
     case "woke":
-      return isDue() || (waits(state) && state.failures) ? renew(state) : [state, []];
+      return isDue || (isWaiting && failures) ? renew(state) : stay;
     case "renewed":
-      return fresh(event.held, [["share", event.is], ["emit", event.is], ...warning(event.held)]);
-    case "rotated":
-      if (!held || held.tokens.refresh_token !== event.from) return [state, []];
-      return [{ ...state, held: rotated(held, event.to) }, [["share", "renewed"]]];
+      return fresh({ is: "adopted", held: event.held }, { renewed: undefined });
     case "denied":
       // Whoever never was signed in here hears no reason and misses nothing.
-      if (!event.reason && !held) return [{ ...state, phase: "signed-out" }, []];
-      return over({ reason: event.reason ?? "unknown" });
+      if (!event.end && !held) return [{ ...state, phase: "signed-out" }, {}];
+      return over({ is: "over", end: event.end ?? { reason: "unknown" }, sid });
     case "failed":
       return [
-        { ...state, failures: state.failures + 1 },
-        [["wake", event.retryMs], ...(state.failures ? [] : [["emit", "offline"] as const])],
+        { ...state, failures: failures + 1, why: event.why },
+        { emit: failures || event.why ? {} : { offline: undefined }, wake: event.retryMs },
       ];
-    case "misconfigured":
-      return [{ ...state, phase: held ? "stale" : "signed-out", why: event.why }, []];
-    case "told-ended":
-      return isOver() ? [state, []] : over(event.end, event.elsewhere);
+    case "over":
+      return held && event.sid === sid ? over(event) : stay;
     case "signed-out":
-      return end(
-        event.is,
-        { reason: "signed_out" },
-        event.elsewhere
-          ? []
-          : [
-              ["revoke", held?.tokens.refresh_token],
-              ["share", event.is],
-            ],
+      return begin(
+        { phase: event.is, end: { reason: "signed_out" } },
+        event.elsewhere ? {} : { revoke: held?.tokens.refresh_token, ...shared(event) },
       );
-  }
-
-  function isOver(): boolean {
-    return phase === "signed-out" || phase === "ended" || phase === "displaced";
-  }
-
-  /** Whether the token is to be renewed and nobody does. */
-  function isDue(): boolean {
-    return phase === "stale" || (phase === "fresh" && !ready(state, now));
   }
 
   /**
@@ -167,56 +158,39 @@ export function next(state: State, event: Event, now: number): Step {
    * that asked in vain, since the other may have been slow to answer. Whoever signed out or was, stays so.
    */
   function isNews({ tokens, count }: Held): boolean {
-    return (
-      !state.end && (!held || (held.tokens.session_id === tokens.session_id && held.count < count))
-    );
+    return !state.end && (!held || (sid === tokens.session_id && held.count < count));
   }
 
-  function fresh(held: Held, effects: readonly Effect[]): Step {
-    return [
-      { ...initial, phase: "fresh", held, flight: flight + 1 },
-      [...effects, ["wake", renewalOf(held) - now]],
-    ];
+  function fresh(event: Shared & { held: Held }, emit: Partial<Told> = {}): Step {
+    const { held } = event;
+    return begin({ phase: "fresh", held }, { ...shared(event), emit, wake: renewalOf(held) - now });
   }
 
-  /** A page that restores stays so until it knows. */
+  /** No answer to what was asked before counts from here on. */
+  function begin(to: Partial<State>, effects: Effects): Step {
+    return [{ ...initial, ...to, flight: flight + 1 }, effects];
+  }
+
+  /** A page that restores stays so until it knows, and a stale one until it has another token. */
   function renew(state: State): Step {
-    return [
-      {
-        ...state,
-        phase: phase === "restoring" ? phase : "renewing",
-        flight: flight + 1,
-        why: undefined,
-      },
-      [["renew"]],
-    ];
+    const to = isWaiting ? phase : "renewing";
+    return begin({ ...state, phase: to }, { renew: flight + 1 });
   }
 
   /** Sends the token no more, and renews it unless that is under way. */
-  function renewSpent(effects: readonly Effect[]): Step {
-    if (!held) return [state, []];
-    const spent = { ...state, held: { ...held, early: Infinity } };
-    if (phase === "renewing") return [spent, []];
-    const [to, own] = renew(spent);
-    return [to, [...effects, ...own]];
+  function renewSpent(held: Held, isStale?: boolean): Step {
+    const spent = { ...state, phase: "stale", held: { ...held, early: Infinity } } as const;
+    if (isWaiting) return [spent, {}];
+    return begin(spent, { emit: isStale ? { stale: undefined } : {}, renew: flight + 1 });
   }
 
-  function warning(held: Held): readonly Effect[] {
-    return endsAt(held) - now <= WARNED_BEFORE_MS ? [["emit", "ending-soon"]] : [];
-  }
-
-  function over(why: End, elsewhere?: boolean): Step {
-    const phase = why.reason === "displaced" ? "displaced" : "ended";
-    return end(phase, why, [...(elsewhere ? [] : [["share", "ended"] as const]), ["emit", phase]]);
-  }
-
-  function end(phase: Phase, end: End, effects: readonly Effect[]): Step {
-    return [{ ...initial, phase, flight: flight + 1, end }, effects];
+  function over(event: Shared & { end: End }): Step {
+    const { end } = event;
+    const phase = end.reason === "displaced" ? "displaced" : "ended";
+    return begin({ phase, end }, { ...shared(event), emit: { [phase]: end }, hold: end });
   }
 }
 
-const rotated = (held: Held, to: string | undefined): Held => ({
-  ...held,
-  tokens: { ...held.tokens, ...(to && { refresh_token: to }) },
-  count: held.count + 1,
-});
+/** What was seen is kept and told by the tab that saw it. */
+const shared = (event: Shared & { held?: Held }): Effects =>
+  event.elsewhere ? {} : { keep: event.held, tell: { ...event, elsewhere: true } };

@@ -78,7 +78,7 @@ test("an answer that was lost is asked for again with the same token, and nobody
     await page.waitForFunction(() => window.told.some(([name]) => name === "offline"));
     world.site.fault = undefined;
     assert.deepEqual(await answer, [200, true]);
-    assert.deepEqual(await told(page), ["offline", "renewed"]);
+    assert.deepEqual(await told(page), ["stale", "offline", "renewed"]);
     await page.context().close();
   }
 });

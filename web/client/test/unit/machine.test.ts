@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  type Effect,
+  type Effects,
   type Event,
   initial,
   next,
   type Phase,
-  ready,
   type State,
   usable,
 } from "../../src/machine.js";
 import { type Held, heldOf } from "../../src/tokens.js";
+import { endingOf } from "../../src/warning.js";
 
 const NOW = 1_000_000;
 const LIFE = 300;
@@ -31,7 +31,7 @@ const states: Record<Phase, State> = {
   restoring: { ...initial, flight: 1 },
   "signed-out": { ...initial, phase: "signed-out", flight: 1, end: { reason: "signed_out" } },
   fresh: { ...initial, phase: "fresh", flight: 1, held: held() },
-  stale: { ...initial, phase: "stale", flight: 1, held: held() },
+  stale: { ...initial, phase: "stale", flight: 1, held: { ...held(), early: Infinity } },
   renewing: { ...initial, phase: "renewing", flight: 1, held: held() },
   displaced: { ...initial, phase: "displaced", flight: 1, end: { reason: "displaced" } },
   ended: { ...initial, phase: "ended", flight: 1, end: OVER },
@@ -40,43 +40,48 @@ const states: Record<Phase, State> = {
 const PHASES = Object.keys(states) as Phase[];
 
 /** Each event, and what it comes to in each phase, in the order of `PHASES`: the phase after it, and the effects. */
-const says = (step: readonly [State, readonly Effect[]]): string => {
-  const [state, effects] = step;
-  return [
-    state.phase,
-    ...effects.map(([what, about]) =>
-      what === "share" || what === "emit" ? `${what}:${about}` : what,
-    ),
-  ].join(" ");
+const says = (step: readonly [State, Effects]): string => {
+  const [{ phase }, effects] = step;
+  const said = Object.entries(effects).map(([what, about]) => {
+    if (what === "tell") return `tell:${(about as Event).is}`;
+    if (what === "keep") return about ? "keep" : "forget";
+    return what === "emit" ? Object.keys(about as object).map((name) => `emit:${name}`) : what;
+  });
+  return [phase, ...said.flat()].join(" ");
 };
 
 // prettier-ignore
 const TABLE: readonly (readonly [name: string, event: Event, at: number, ...expected: string[]])[] = [
   // restoring, signed-out, fresh, stale, renewing, displaced, ended
-  ["somebody signs in", { is: "signed-in", held: held(0, "t") }, NOW, ...Array<string>(7).fill("fresh share:signed-in wake")],
+  ["somebody signs in", { is: "signed-in", held: held(0, "t") }, NOW, ...Array<string>(7).fill("fresh keep tell:signed-in wake")],
   ["another tab signs in", { is: "signed-in", held: held(0, "t"), elsewhere: true }, NOW, ...Array<string>(7).fill("fresh wake")],
-  ["a cookie was set", { is: "restore" }, NOW, "restoring renew", ...Array<string>(6).fill("renewing renew")],
-  ["another tab renewed", { is: "adopted", held: held(2) }, NOW, "fresh wake", "signed-out", "fresh wake", "fresh wake", "fresh wake", "displaced", "ended"],
-  ["an older renewal is told late", { is: "adopted", held: held(1) }, NOW, "fresh wake", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
-  ["a renewal of another session is told", { is: "adopted", held: held(9, "t") }, NOW, "fresh wake", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
-  ["a request comes early", { is: "asked" }, DUE - 1, "restoring", "signed-out", "fresh", "renewing renew", "renewing", "displaced", "ended"],
-  ["a request comes when it is due", { is: "asked" }, DUE, "restoring", "signed-out", "renewing renew", "renewing renew", "renewing", "displaced", "ended"],
-  ["the token is refused", { is: "refused", token: "at-1" }, NOW, "restoring", "signed-out", "renewing renew", "renewing renew", "renewing", "displaced", "ended"],
-  ["an older token is refused", { is: "refused", token: "at-0" }, NOW, "restoring", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
-  ["the person's roles change", { is: "told-stale" }, NOW, "restoring", "signed-out", "renewing emit:stale renew", "renewing emit:stale renew", "renewing", "displaced", "ended"],
-  ["the page wakes early", { is: "woke" }, DUE - 1, "restoring", "signed-out", "fresh", "renewing renew", "renewing", "displaced", "ended"],
-  ["the page wakes late", { is: "woke" }, DUE, "restoring", "signed-out", "renewing renew", "renewing renew", "renewing", "displaced", "ended"],
-  ["the renewal is answered", { is: "renewed", flight: 1, held: held(2) }, NOW, ...Array<string>(7).fill("fresh share:renewed emit:renewed wake")],
+  ["a cookie was set", { is: "restore" }, NOW, "restoring renew", "renewing renew", "renewing renew", "stale renew", ...Array<string>(3).fill("renewing renew")],
+  ["another tab asks", { is: "hello" }, NOW, "restoring", "signed-out", "fresh tell:adopted", "stale", "renewing", "displaced", "ended"],
+  ["another tab asks when it is due", { is: "hello" }, DUE, ...PHASES],
+  ["another tab renewed", { is: "adopted", held: held(2), elsewhere: true }, NOW, "fresh wake", "signed-out", "fresh wake", "fresh wake", "fresh wake", "displaced", "ended"],
+  ["an older renewal is told late", { is: "adopted", held: held(1), elsewhere: true }, NOW, "fresh wake", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
+  ["a renewal of another session is told", { is: "adopted", held: held(9, "t"), elsewhere: true }, NOW, "fresh wake", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
+  ["the refresh token was replaced here", { is: "adopted", held: held(2) }, NOW, "fresh keep tell:adopted wake", "signed-out", ...Array<string>(3).fill("fresh keep tell:adopted wake"), "displaced", "ended"],
+  ["a request comes early", { is: "asked" }, DUE - 1, ...PHASES],
+  ["a request comes when it is due", { is: "asked" }, DUE, "restoring", "signed-out", "renewing renew", "stale", "renewing", "displaced", "ended"],
+  ["the token is refused", { is: "spent", token: "at-1" }, NOW, "restoring", "signed-out", "stale renew", "stale", "stale", "displaced", "ended"],
+  ["the token is refused as stale", { is: "spent", token: "at-1", stale: true }, NOW, "restoring", "signed-out", "stale emit:stale renew", "stale", "stale", "displaced", "ended"],
+  ["an older token is refused", { is: "spent", token: "at-0" }, NOW, ...PHASES],
+  ["the person's roles change", { is: "spent", stale: true }, NOW, "restoring", "signed-out", "stale emit:stale renew", "stale", "stale", "displaced", "ended"],
+  ["the page wakes early", { is: "woke" }, DUE - 1, ...PHASES],
+  ["the page wakes late", { is: "woke" }, DUE, "restoring", "signed-out", "renewing renew", "stale", "renewing", "displaced", "ended"],
+  ["the renewal is answered", { is: "renewed", flight: 1, held: held(2) }, NOW, ...Array<string>(7).fill("fresh keep tell:adopted emit:renewed wake")],
   ["a renewal is answered that counts no more", { is: "renewed", flight: 0, held: held(2) }, NOW, ...PHASES],
-  ["the renewal is denied", { is: "denied", flight: 1, reason: "kicked" }, NOW, ...Array<string>(7).fill("ended share:ended emit:ended")],
-  ["the renewal is denied for another device", { is: "denied", flight: 1, reason: "displaced" }, NOW, ...Array<string>(7).fill("displaced share:ended emit:displaced")],
-  ["the authority knows no session", { is: "denied", flight: 1 }, NOW, "signed-out", "signed-out", ...Array<string>(3).fill("ended share:ended emit:ended"), "signed-out", "signed-out"],
-  ["a denial comes that counts no more", { is: "denied", flight: 0, reason: "kicked" }, NOW, ...PHASES],
-  ["the authority does not answer", { is: "failed", flight: 1, retryMs: 5 }, NOW, ...PHASES.map((phase) => `${phase} wake emit:offline`)],
-  ["the client is refused", { is: "misconfigured", flight: 1, why: "x" }, NOW, "signed-out", "signed-out", "stale", "stale", "stale", "signed-out", "signed-out"],
-  ["the authority ends the session", { is: "told-ended", end: OVER }, NOW, "ended share:ended emit:ended", "signed-out", ...Array<string>(3).fill("ended share:ended emit:ended"), "displaced", "ended"],
-  ["another tab heard of the end", { is: "told-ended", end: OVER, elsewhere: true }, NOW, "ended emit:ended", "signed-out", ...Array<string>(3).fill("ended emit:ended"), "displaced", "ended"],
-  ["the page signs out", { is: "signed-out" }, NOW, ...Array<string>(7).fill("signed-out revoke share:signed-out")],
+  ["the renewal is denied", { is: "denied", flight: 1, end: OVER }, NOW, ...Array<string>(7).fill("ended forget tell:over emit:ended hold")],
+  ["the renewal is denied for another device", { is: "denied", flight: 1, end: { reason: "displaced" } }, NOW, ...Array<string>(7).fill("displaced forget tell:over emit:displaced hold")],
+  ["the authority knows no session", { is: "denied", flight: 1 }, NOW, "signed-out", "signed-out", ...Array<string>(3).fill("ended forget tell:over emit:ended hold"), "signed-out", "signed-out"],
+  ["a denial comes that counts no more", { is: "denied", flight: 0, end: OVER }, NOW, ...PHASES],
+  ["the authority does not answer", { is: "failed", flight: 1, retryMs: 5 }, NOW, ...PHASES.map((phase) => `${phase} emit:offline wake`)],
+  ["the client is refused", { is: "failed", flight: 1, retryMs: 5, why: "x" }, NOW, ...PHASES.map((phase) => `${phase} wake`)],
+  ["the authority ends the session", { is: "over", end: OVER, sid: "s" }, NOW, "restoring", "signed-out", ...Array<string>(3).fill("ended forget tell:over emit:ended hold"), "displaced", "ended"],
+  ["the authority ends another session", { is: "over", end: OVER, sid: "t" }, NOW, ...PHASES],
+  ["another tab heard of the end", { is: "over", end: OVER, sid: "s", elsewhere: true }, NOW, "restoring", "signed-out", ...Array<string>(3).fill("ended emit:ended hold"), "displaced", "ended"],
+  ["the page signs out", { is: "signed-out" }, NOW, ...Array<string>(7).fill("signed-out revoke forget tell:signed-out")],
   ["another tab signs out", { is: "signed-out", elsewhere: true }, NOW, ...Array<string>(7).fill("signed-out")],
 ];
 
@@ -101,58 +106,56 @@ test("every renewal begins a flight of its own, so that one answer counts", () =
   const [second] = next({ ...first, failures: 1 }, { is: "woke" }, DUE);
   assert.ok(states.fresh.flight < first.flight && first.flight < second.flight);
   const late = next(second, { is: "renewed", flight: first.flight, held: held(2) }, DUE);
-  assert.deepEqual(late, [second, []]);
+  assert.deepEqual(late, [second, {}]);
 });
 
 test("a token is sent beside its renewal while it lives, and not when it was refused", () => {
   const [renewing] = next(states.fresh, { is: "asked" }, DUE);
-  assert.equal(ready(renewing, DUE), undefined);
   assert.equal(usable(renewing, SPENT - 1)?.tokens.access_token, "at-1");
   assert.equal(usable(renewing, SPENT), undefined);
-  const [refused] = next(renewing, { is: "refused", token: "at-1" }, DUE);
+  const [refused] = next(renewing, { is: "spent", token: "at-1" }, DUE);
   assert.equal(usable(refused, DUE), undefined);
 });
 
 test("failures are counted until a success, and listeners hear of the first", () => {
   let [state, effects] = next(states.renewing, { is: "failed", flight: 1, retryMs: 5 }, NOW);
-  assert.deepEqual(effects, [
-    ["wake", 5],
-    ["emit", "offline"],
-  ]);
+  assert.deepEqual(effects, { emit: { offline: undefined }, wake: 5 });
   [state, effects] = next(state, { is: "failed", flight: 1, retryMs: 5 }, NOW);
-  assert.deepEqual([state.failures, effects], [2, [["wake", 5]]]);
+  assert.deepEqual([state.failures, effects], [2, { emit: {}, wake: 5 }]);
   [state] = next(state, { is: "renewed", flight: 1, held: held(2) }, NOW);
   assert.equal(state.failures, 0);
 });
 
+test("what is wrong with the set-up is known until an answer says otherwise", () => {
+  const wrong = { is: "failed", flight: 1, retryMs: 5, why: "invalid_client" } as const;
+  const [state] = next(states.restoring, wrong, NOW);
+  assert.equal(state.why, "invalid_client");
+  assert.equal(next(state, { is: "failed", flight: 1, retryMs: 5 }, NOW)[0].why, undefined);
+  assert.equal(next(state, { is: "renewed", flight: 1, held: held(2) }, NOW)[0].why, undefined);
+});
+
 test("a page that wakes tries again at once where it waits for the next try, and only there", () => {
-  for (const phase of ["restoring", "renewing"] as const) {
-    assert.deepEqual(next(states[phase], { is: "woke" }, NOW)[1], []);
-    assert.deepEqual(next({ ...states[phase], failures: 3 }, { is: "woke" }, NOW)[1], [["renew"]]);
+  for (const phase of ["restoring", "stale", "renewing"] as const) {
+    assert.deepEqual(next(states[phase], { is: "woke" }, NOW)[1], {});
+    const [again, effects] = next({ ...states[phase], failures: 3 }, { is: "woke" }, NOW);
+    assert.deepEqual([again.phase, effects], [phase, { renew: 2 }]);
   }
 });
 
-test("a token for another resource replaces the refresh token that it was asked with, and no other", () => {
-  const [rotated] = next(states.fresh, { is: "rotated", from: "rt-1", to: "rt-2" }, NOW);
-  assert.deepEqual(
-    [rotated.held?.tokens.refresh_token, rotated.held?.count, rotated.phase],
-    ["rt-2", 2, "fresh"],
-  );
-  assert.deepEqual(next(states.fresh, { is: "rotated", from: "rt-0", to: "rt-9" }, NOW), [
-    states.fresh,
-    [],
-  ]);
+test("a refresh token that was replaced while the access token is stale makes it no fresher", () => {
+  const [stale] = next(states.fresh, { is: "spent" }, NOW);
+  const replaced = { ...stale.held!, count: 2 };
+  const [state] = next(stale, { is: "adopted", held: replaced }, NOW);
+  assert.equal(usable(state, NOW), undefined);
+  assert.deepEqual(next(state, { is: "asked" }, NOW)[1], { renew: state.flight + 1 });
 });
 
-test("a session that is about to end says so when it is renewed", () => {
-  const ending = (seconds: number): Held => ({
-    ...held(2),
-    tokens: { ...held(2).tokens, refresh_expires_in: seconds },
-  });
-  const emitted = (seconds: number) =>
-    says(next(states.renewing, { is: "renewed", flight: 1, held: ending(seconds) }, NOW));
-  assert.equal(emitted(120), "fresh share:renewed emit:renewed emit:ending-soon wake");
-  assert.equal(emitted(121), "fresh share:renewed emit:renewed wake");
+test("a session that is about to end is warned of", () => {
+  const ending = (refresh_expires_in: number) =>
+    endingOf({ ...held(2), tokens: { ...held(2).tokens, refresh_expires_in } }, NOW);
+  assert.equal(ending(120), 120_000);
+  assert.equal(ending(121), undefined);
+  assert.equal(endingOf(held(2), NOW), undefined);
 });
 
 test("a page that asked the other tabs in vain takes a late answer", () => {

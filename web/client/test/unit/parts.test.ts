@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { outcomeOf } from "../../src/authority.js";
 import { verdictOf } from "../../src/challenge.js";
 import { stopwatch } from "../../src/clock.js";
 import { frames } from "../../src/frames.js";
+import { refusalOf, retryMsOf } from "../../src/refusal.js";
 import { webStorage } from "../../src/storage.js";
 import { heldOf, renewalOf } from "../../src/tokens.js";
 
@@ -50,20 +50,31 @@ test("a challenge that asks for more says what", () => {
 });
 
 test("only invalid_grant says that a session is over", async () => {
-  const outcome = async (status: number, body: object) =>
-    (await outcomeOf(Response.json(body, { status }))).is;
+  const refusal = async (status: number, body: object) => {
+    const { isOver, why } = await refusalOf(Response.json(body, { status }));
+    return isOver ? "over" : (why ?? "nothing");
+  };
+  assert.equal(await refusal(400, { error: "invalid_grant", reason: "kicked" }), "over");
+  assert.equal(await refusal(400, { error: "invalid_grant" }), "over");
   assert.equal(
-    await outcome(200, { access_token: "a", expires_in: 1, session_id: "s" }),
-    "renewed",
+    await refusal(400, { error: "invalid_grant", reason: "client_disabled" }),
+    "nothing",
   );
-  assert.equal(await outcome(400, { error: "invalid_grant", reason: "kicked" }), "denied");
-  assert.equal(await outcome(400, { error: "invalid_grant" }), "denied");
-  assert.equal(await outcome(400, { error: "invalid_grant", reason: "client_disabled" }), "failed");
-  assert.equal(await outcome(403, { error: "unauthorized_client" }), "misconfigured");
-  assert.equal(await outcome(429, { error: "invalid_client" }), "failed");
-  assert.equal(await outcome(503, { error: "temporarily_unavailable" }), "failed");
-  assert.equal(await outcome(502, {}), "failed");
-  await assert.rejects(outcomeOf(new Response("<html>", { status: 502 })));
+  assert.equal(
+    await refusal(403, { error: "unauthorized_client", error_description: "no" }),
+    "unauthorized_client: no",
+  );
+  assert.equal(await refusal(429, { error: "invalid_client" }), "nothing");
+  assert.equal(await refusal(503, { error: "temporarily_unavailable" }), "nothing");
+  assert.equal(await refusal(502, {}), "nothing");
+  await assert.rejects(refusalOf(new Response("<html>", { status: 502 })));
+});
+
+test("how long the authority asks to be left alone is read as seconds, and a date as nothing", () => {
+  const asked = (after: string) =>
+    retryMsOf(new Response(null, { headers: { "retry-after": after } }));
+  assert.deepEqual([asked("7"), asked("Fri, 31 Dec 1999 23:59:59 GMT")], [7000, 0]);
+  assert.equal(retryMsOf(new Response()), 0);
 });
 
 test("a token is renewed a minute before its end, or a fifth of its life, and never all at once", () => {

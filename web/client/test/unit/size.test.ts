@@ -3,14 +3,18 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { sizeOf } from "../../scripts/size.mjs";
 
-/** Bytes as gzip sends them. Each is what was measured, rounded up: who adds to it says so here. */
+/**
+ * Bytes as gzip sends them, of what is loaded at once. The core has a budget that was promised; each of the others is what
+ * was measured, rounded up: who adds to it says so here.
+ */
 const BUDGETS = {
-  'export { createClient } from "./dist/index.js";': 4450,
-  'export { next } from "./dist/machine.js";': 1100,
-  'export { listen } from "./dist/events.js";': 1200,
-  'export { dpop } from "./dist/dpop.js";': 1400,
-  'export { inWorker } from "./dist/worker.js";': 600,
-  'export { mini, request } from "./dist/mini.js";': 800,
+  'export { createClient } from "./dist/index.js";': 3072,
+  'export { trouble } from "./dist/trouble.js";': 1750,
+  'export { next } from "./dist/machine.js";': 1000,
+  'export { listen } from "./dist/events.js";': 1300,
+  'export { dpop } from "./dist/dpop.js";': 1250,
+  'export { inWorker } from "./dist/worker.js";': 550,
+  'export { mini, request } from "./dist/mini.js";': 650,
 };
 
 for (const [entry, budget] of Object.entries(BUDGETS))

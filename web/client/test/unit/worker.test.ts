@@ -56,7 +56,7 @@ test("the refresh token is in the worker alone: renewed, rotated, revoked, and n
     fetch: keeper.fetch,
   });
   await client.signIn(keeper.keep(tokens(0)));
-  for (const _ of [1, 2]) (client.rim.tell({ is: "told-stale" }), await client.token());
+  for (const _ of [1, 2]) (client.rim.tell({ is: "spent" }), await client.token());
   await client.signOut();
   assert.deepEqual(
     asked
