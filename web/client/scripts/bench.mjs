@@ -38,17 +38,28 @@ for (let round = 0; round < ROUNDS; round++) {
   );
   ours.push(await each(() => client.fetch(`${API}/orders`)));
 }
+const [own, bare] = [median(ours), median(floor)];
 console.log(
-  `one request: ${median(ours).toFixed(1)} us, of which without us ${median(floor).toFixed(1)} us`,
+  `a request: ${own.toFixed(1)} us; floor ${bare.toFixed(1)} us; ratio ${(own / bare).toFixed(1)}; added ${(own - bare).toFixed(1)} us (at most 20)`,
 );
 
-const waits = [];
+const [waits, alone] = [[], []];
 for (let round = 0; round < ROUNDS; round++) {
+  // The floor: as many promises that wait for one.
+  let settle;
+  const one = new Promise((done) => (settle = done));
+  const many = Promise.all(Array.from({ length: WAITING }, async () => (await one).access_token));
+  const since = performance.now();
+  settle(tokens);
+  await many;
+  alone.push(performance.now() - since);
+
   client.rim.tell({ is: "spent" });
   await Promise.all(Array.from({ length: WAITING }, () => client.token()));
   waits.push(performance.now() - answered);
 }
+const [after, least] = [median(waits), median(alone)];
 console.log(
-  `${WAITING} waiting requests go on ${median(waits).toFixed(2)} ms after the renewal's answer (slowest ${Math.max(...waits).toFixed(2)})`,
+  `${WAITING} waiting requests go on ${after.toFixed(2)} ms after the renewal's answer (slowest ${waits.at(-1).toFixed(2)}); floor ${least.toFixed(2)} ms; ratio ${(after / least).toFixed(1)} (at most 5 ms)`,
 );
 client.dispose();

@@ -1,9 +1,12 @@
-// Bundles the tests of a folder and runs them: `node scripts/test.mjs unit|browser [file…]`.
+// Bundles the tests of a folder and runs them: `node scripts/test.mjs unit|browser [file…] [--flag-of-node…]`; one test alone by
+// `npm run test:browser -- tabs --test-name-pattern=cookie`.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 
-const [folder, ...wanted] = process.argv.slice(2);
+const [folder, ...given] = process.argv.slice(2);
+const flags = given.filter((one) => one.startsWith("--"));
+const wanted = given.filter((one) => !one.startsWith("--"));
 const out = `.build/${folder}`;
 const tests = readdirSync(`test/${folder}`).filter((name) => /\.test\.tsx?$/.test(name));
 const chosen = tests.filter(
@@ -24,7 +27,7 @@ await build({
 const files = chosen.map((name) => `${out}/${name.replace(/\.tsx?$/, ".mjs")}`);
 const ran = spawnSync(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=1", ...files],
+  ["--enable-source-maps", "--test", "--test-concurrency=1", ...flags, ...files],
   { stdio: "inherit" },
 );
 process.exit(ran.status ?? 1);

@@ -23,6 +23,8 @@ export interface Site {
   readonly origin: string;
   /** The same server under another name: another origin. */
   readonly other: string;
+  /** The same as the network knows it: plain http, and no secure context. */
+  readonly lan: string;
   readonly seen: Seen[];
   /** How many renewals the authority was asked for. */
   renewals(): number;
@@ -30,6 +32,10 @@ export interface Site {
   fault: Fault | undefined;
   /** The answers to renewals that were lost after the authority had renewed. */
   lost: number;
+  /** How many renewals were refused as `unavailable`. */
+  refused: number;
+  /** Whether a refresh token is refused that was shown before, as where each is good once. */
+  goodOnce: boolean;
   /** Holds calls of `/oauth2/token` back until it settles. */
   gate: Promise<void> | undefined;
   stop(): Promise<void>;
@@ -47,18 +53,22 @@ window.sdk = { ...sdk, listen, dpop };
 /** Starts it on a port. */
 export async function startSite(port: number, authority: () => Authority): Promise<Site> {
   const seen: Seen[] = [];
+  const shown = new Set<string>();
   const server = createServer(
     (request, response) => void answer(request, response).catch(() => response.destroy()),
   );
   const site: Site = {
     origin: `http://127.0.0.1:${port}`,
     other: `http://localhost:${port}`,
+    lan: `http://lan.test:${port}`,
     seen,
     renewals: () =>
       seen.filter(({ path, body }) => path === "/oauth2/token" && !body.includes("resource="))
         .length,
     fault: undefined,
     lost: 0,
+    refused: 0,
+    goodOnce: false,
     gate: undefined,
     async stop() {
       server.closeAllConnections();
@@ -77,6 +87,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
       return proxy(request, response, body);
     if (path === "/sign-in") return signIn(body, response);
     if (path.startsWith("/api/")) return service(request, response, body);
+    if (path === "/third-party") return thirdParty(request, response);
     response.setHeader("content-type", path === "/worker.js" ? "text/javascript" : "text/html");
     response.end(
       path === "/worker.js"
@@ -114,12 +125,21 @@ export async function startSite(port: number, authority: () => Authority): Promi
     if (isToken) await site.gate;
     const fault = isToken ? site.fault : undefined;
     if (fault === "refuse") return void response.destroy();
-    if (fault === "unavailable")
-      return void response.writeHead(503, { "content-type": "application/json" }).end("{}");
+    const json = { "content-type": "application/json" };
+    if (fault === "unavailable") {
+      site.refused++;
+      return void response.writeHead(503, json).end("{}");
+    }
+    const token = isToken && new URLSearchParams(one.body).get("refresh_token");
+    if (token && site.goodOnce && shown.has(token))
+      return void response.writeHead(400, json).end('{"error":"invalid_grant"}');
+    if (token) shown.add(token);
     const headers = new Headers();
     for (const [name, value] of Object.entries(request.headers))
       if (!["host", "connection", "content-length", "keep-alive"].includes(name))
         headers.set(name, String(value));
+    // As a development server's proxy is told to: plain http of the network is on no client's list.
+    if (request.headers.host === new URL(site.lan).host) headers.set("origin", site.origin);
     const gone = new AbortController();
     response.on("close", () => gone.abort());
     const answer = await fetch(authority().url + request.url, {
@@ -141,6 +161,16 @@ export async function startSite(port: number, authority: () => Authority): Promi
     response.flushHeaders();
     if (answer.body) for await (const part of answer.body) response.write(part);
     response.end();
+  }
+
+  /** A cookie that may go anywhere, and whether it came. */
+  function thirdParty({ headers }: IncomingMessage, response: ServerResponse): void {
+    if (headers.origin) {
+      response.setHeader("access-control-allow-origin", headers.origin);
+      response.setHeader("access-control-allow-credentials", "true");
+    }
+    response.setHeader("set-cookie", "third=1; SameSite=None; Secure; Path=/");
+    response.end(headers.cookie?.includes("third=1") ? "seen" : "not seen");
   }
 
   /** The back end, which has checked a password: starts a session and hands on what it is given. */
@@ -190,7 +220,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
 /** A page's own script, as an application's bundler makes it. */
 async function bundle(path: string): Promise<Uint8Array> {
   const define = { "process.env.NODE_ENV": '"development"' };
-  const entryPoints = [`test/browser${path.replace(/\.js$/, ".tsx")}`];
+  const entryPoints = [`./test/browser${path.replace(/\.js$/, "")}`];
   const { outputFiles } = await build({
     entryPoints,
     bundle: true,

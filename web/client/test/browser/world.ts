@@ -28,14 +28,19 @@ export interface World {
   stop(): Promise<void>;
 }
 
-/** Starts it. */
-export async function startWorld(): Promise<World> {
+/** Starts it, with a browser that is given these flags too. */
+export async function startWorld(flags: readonly string[] = []): Promise<World> {
   const port = await freePort();
   const authority = await startAuthority([`http://127.0.0.1:${port}`, `http://localhost:${port}`]);
   const site = await startSite(port, () => authority);
   const browser = await chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    args: [
+      "--no-sandbox",
+      "--disable-dev-shm-usage",
+      "--host-resolver-rules=MAP lan.test 127.0.0.1",
+      ...flags,
+    ],
   });
   const stop = async () => {
     await browser.close();
@@ -72,9 +77,14 @@ export async function profile(world: World): Promise<BrowserContext> {
 }
 
 /** Opens a page with a client; it has restored by then. */
-export async function open(world: World, context: BrowserContext, setup: Setup): Promise<Page> {
+export async function open(
+  world: World,
+  context: BrowserContext,
+  setup: Setup,
+  origin = world.site.origin,
+): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(world.site.origin);
+  await page.goto(origin);
   await page.waitForFunction(() => !!window.sdk);
   await page.evaluate(
     async ([setup, origin, other, authority]) => {
@@ -125,7 +135,7 @@ export async function open(world: World, context: BrowserContext, setup: Setup):
       if (setup.listen) listen(client);
       await client.ready;
     },
-    [setup, world.site.origin, world.site.other, world.authority.url] as const,
+    [setup, origin, world.site.other, world.authority.url] as const,
   );
   return page;
 }
