@@ -12,6 +12,8 @@ export interface Seen {
   readonly host: string;
   readonly authorization: string | undefined;
   readonly body: string;
+  /** When it came, on the clock of the tests. */
+  readonly at: number;
   status?: number;
 }
 
@@ -26,8 +28,8 @@ export interface Site {
   /** The same as the network knows it: plain http, and no secure context. */
   readonly lan: string;
   readonly seen: Seen[];
-  /** How many renewals the authority was asked for. */
-  renewals(): number;
+  /** How many renewals the authority was asked for, before an instant or until now. */
+  renewals(before?: number): number;
   /** What to do with the calls of `/oauth2/token` from now on; `undefined` passes them. */
   fault: Fault | undefined;
   /** The answers to renewals that were lost after the authority had renewed. */
@@ -62,9 +64,11 @@ export async function startSite(port: number, authority: () => Authority): Promi
     other: `http://localhost:${port}`,
     lan: `http://lan.test:${port}`,
     seen,
-    renewals: () =>
-      seen.filter(({ path, body }) => path === "/oauth2/token" && !body.includes("resource="))
-        .length,
+    renewals: (before = Infinity) =>
+      seen.filter(
+        ({ path, body, at }) =>
+          path === "/oauth2/token" && !body.includes("resource=") && at < before,
+      ).length,
     fault: undefined,
     lost: 0,
     refused: 0,
@@ -110,6 +114,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
       host: host!,
       authorization,
       body: body.toString("latin1"),
+      at: performance.now(),
     };
     seen.push(one);
     return one;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { TURN_MS_MAX } from "../../src/tabs.js";
 import {
   freeze,
   get,
@@ -24,11 +25,22 @@ after(() => world.stop());
 const TABS = 20;
 const REQUESTS = 10;
 
-/** Twenty tabs of one session send ten requests each at once; gives what was asked of the authority meanwhile. */
+/** What was asked of the authority: in all, and before any tab may have gone without its turn. */
+interface Renewals {
+  readonly all: number;
+  readonly inTurn: number;
+}
+
+/**
+ * Twenty tabs of one session send ten requests each at once.
+ *
+ * A tab waits 1.5 s for its turn. On a machine that is so busy that a renewal takes longer, each goes without, as it is to:
+ * these are told and not judged.
+ */
 async function twentyTabs(
   setup: Setup,
-  spoil: (subject: string, tabs: readonly Page[]) => Promise<void>,
-): Promise<number> {
+  spoil: (subject: string, tabs: readonly Page[]) => Promise<number>,
+): Promise<Renewals> {
   const subject = `twenty-${setup.clientId}-${setup.storage}`;
   const context = await profile(world);
   const first = await open(world, context, setup);
@@ -37,7 +49,7 @@ async function twentyTabs(
   while (tabs.length < TABS) tabs.push(await open(world, context, setup));
   for (const tab of tabs) await reaches(tab, "fresh");
   const before = world.site.renewals();
-  await spoil(subject, tabs);
+  const began = await spoil(subject, tabs);
   const sent = await Promise.all(
     tabs.map((tab, number) =>
       tab.evaluate(
@@ -60,9 +72,15 @@ async function twentyTabs(
   );
   assert.deepEqual(sent.flat(), Array(TABS * REQUESTS).fill(true));
   for (const tab of tabs) assert.equal(await phase(tab), "fresh");
-  const renewals = world.site.renewals() - before;
+  const all = world.site.renewals() - before;
+  const inTurn = world.site.renewals(began + TURN_MS_MAX) - before;
   await context.close();
-  return renewals;
+  return { all, inTurn };
+}
+
+function areFew({ all, inTurn }: Renewals): void {
+  assert.ok(inTurn <= 3, `${inTurn} renewals in turn`);
+  assert.ok(all >= 1);
 }
 
 test("twenty tabs that wake with an expired token renew at most three times, and no body is lost", async (t) => {
@@ -70,20 +88,23 @@ test("twenty tabs that wake with an expired token renew at most three times, and
     const token = await tabs[0]!.evaluate(() => window.client.token());
     await Promise.all(tabs.map((tab) => freeze(tab, true)));
     await untilRefused(world, token!);
+    const woke = performance.now();
     await Promise.all(tabs.map((tab) => freeze(tab, false)));
+    return woke;
   };
   const renewals = await twentyTabs({ clientId: "twenty", storage: "memory" }, expired);
-  t.diagnostic(`${renewals} renewals`);
-  assert.ok(renewals >= 1 && renewals <= 3, `${renewals} renewals`);
+  t.diagnostic(JSON.stringify(renewals));
+  areFew(renewals);
 });
 
 test("twenty tabs whose token went stale renew once, with the refresh token in a cookie", async (t) => {
   const changed = async (subject: string) => {
     await world.authority.api("PUT", `/v1/subjects/${subject}`, { roles: ["manager"] });
+    return performance.now();
   };
   const renewals = await twentyTabs({ clientId: "web" }, changed);
-  t.diagnostic(`${renewals} renewals`);
-  assert.ok(renewals >= 1 && renewals <= 3, `${renewals} renewals`);
+  t.diagnostic(JSON.stringify(renewals));
+  areFew(renewals);
 });
 
 test("signing out while a renewal is in flight signs out, in all tabs", async () => {
