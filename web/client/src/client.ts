@@ -139,7 +139,8 @@ export function start(options: Options, dispose: () => void): Client {
     revoke(token) {
       if (!token && !storage.hidden) return;
       const asked = send("revoke", { token });
-      revoked = trouble.then(({ mustBeTold }) => mustBeTold(asked));
+      // Whoever does not look at it misses nothing.
+      (revoked = trouble.then(({ mustBeTold }) => mustBeTold(asked))).catch(() => {});
     },
     keep(held) {
       const kept = keptOf(held);

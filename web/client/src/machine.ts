@@ -122,7 +122,8 @@ export function next(state: State, event: Event, now: number): Step {
     case "restore":
       return renew(initial);
     case "hello":
-      return isFresh ? [state, { tell: { is: "adopted", held, elsewhere: true } }] : stay;
+      // Also a token that is due: whoever asks may have none, and this page may be one that nobody looks at.
+      return held ? [state, { tell: { is: "adopted", held, elsewhere: true } }] : stay;
     case "adopted":
       return isNews(event.held) ? fresh(event) : stay;
     case "asked":

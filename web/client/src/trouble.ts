@@ -39,12 +39,12 @@ export interface Trouble extends Performs<"wake" | "hold"> {
   outcomeOf(answer: Answer | null | undefined, kept: Kept | undefined): Promise<Outcome>;
   /** Looks at what came of telling the authority that somebody signed out. */
   mustBeTold(asked: Promise<Response>): Promise<void>;
+  /** Throws: the body of a request is a stream. */
+  refuseStream(): never;
   /**
    * Whether a request without a token may hope for one again; not, where nobody is signed in. Throws if it must not be
    * sent at all. `waited` if it hoped before.
    */
-  /** Says that what a request has cannot be sent again. */
-  refuseStream(): never;
   isResumed(state: State, waited: boolean): Promise<boolean>;
   /** What to do when the client is taken down; at once, if it was. */
   onStop(act: () => void): void;
@@ -58,13 +58,15 @@ export function trouble({ rim, on, signIn }: Client): Trouble {
   const doubts = new Map<string, { readonly ms: number; readonly until: number }>();
   let timer: ReturnType<typeof setTimeout>;
   let isStopped = false;
-  /** The page signs in again, and so many requests wait for it. */
-  let resuming = 0;
+  /** While the page signs in again. */
   let holding: Promise<unknown> | undefined;
+  /** How many requests wait for that. */
+  let resuming = 0;
   const woke = () => tell({ is: "woke" });
   const stops = [onWake(woke), () => clearTimeout(timer)];
   on("renewed", () => {
-    const inMs = endingOf(rim.state.held!, clock());
+    const { held } = rim.state;
+    const inMs = held && endingOf(held, clock());
     if (inMs !== undefined) emit({ "ending-soon": { inMs } });
   });
 

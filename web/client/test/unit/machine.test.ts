@@ -56,8 +56,8 @@ const TABLE: readonly (readonly [name: string, event: Event, at: number, ...expe
   ["somebody signs in", { is: "signed-in", held: held(0, "t") }, NOW, ...Array<string>(7).fill("fresh keep tell:signed-in wake")],
   ["another tab signs in", { is: "signed-in", held: held(0, "t"), elsewhere: true }, NOW, ...Array<string>(7).fill("fresh wake")],
   ["a cookie was set", { is: "restore" }, NOW, "restoring renew", "renewing renew", "renewing renew", "stale renew", ...Array<string>(3).fill("renewing renew")],
-  ["another tab asks", { is: "hello" }, NOW, "restoring", "signed-out", "fresh tell:adopted", "stale", "renewing", "displaced", "ended"],
-  ["another tab asks when it is due", { is: "hello" }, DUE, ...PHASES],
+  ["another tab asks", { is: "hello" }, NOW, "restoring", "signed-out", "fresh tell:adopted", "stale tell:adopted", "renewing tell:adopted", "displaced", "ended"],
+  ["another tab asks when it is due", { is: "hello" }, DUE, "restoring", "signed-out", "fresh tell:adopted", "stale tell:adopted", "renewing tell:adopted", "displaced", "ended"],
   ["another tab renewed", { is: "adopted", held: held(2), elsewhere: true }, NOW, "fresh wake", "signed-out", "fresh wake", "fresh wake", "fresh wake", "displaced", "ended"],
   ["an older renewal is told late", { is: "adopted", held: held(1), elsewhere: true }, NOW, "fresh wake", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
   ["a renewal of another session is told", { is: "adopted", held: held(9, "t"), elsewhere: true }, NOW, "fresh wake", "signed-out", "fresh", "stale", "renewing", "displaced", "ended"],
@@ -162,4 +162,10 @@ test("a page that asked the other tabs in vain takes a late answer", () => {
   const [alone] = next(states.restoring, { is: "denied", flight: 1 }, NOW);
   assert.equal(alone.phase, "signed-out");
   assert.equal(next(alone, { is: "adopted", held: held(3) }, NOW)[0].phase, "fresh");
+});
+
+test("a page without a token that hears of one that is due renews it itself", () => {
+  const [taken] = next(states.restoring, { is: "adopted", held: held(), elsewhere: true }, DUE);
+  assert.equal(taken.phase, "fresh");
+  assert.deepEqual(next(taken, { is: "asked" }, DUE)[1], { renew: taken.flight + 1 });
 });
