@@ -26,6 +26,8 @@ pub enum Change {
     },
     /// The person of a session proved more of themselves.
     SteppedUp(SessionId, Whose),
+    /// The back end of an application said that a session may not be renewed now; it lives.
+    Withheld(SessionId, Whose),
 }
 
 impl Change {
@@ -41,6 +43,7 @@ impl Change {
             Self::KeysTurned { at_once: false } => "keys_announced",
             Self::KeysTurned { at_once: true } => "keys_turned",
             Self::SteppedUp(..) => "stepped_up",
+            Self::Withheld(..) => "withheld",
         }
     }
 
@@ -48,7 +51,7 @@ impl Change {
     pub const fn subject(&self) -> Option<&Subject> {
         match self {
             Self::BanLifted(subject) => Some(subject),
-            Self::SteppedUp(_, whose) => Some(&whose.subject),
+            Self::SteppedUp(_, whose) | Self::Withheld(_, whose) => Some(&whose.subject),
             Self::ClientEnabled(_)
             | Self::ReplaySet(..)
             | Self::ReplayEnded(_)
@@ -62,7 +65,7 @@ impl Change {
             Self::ClientEnabled(client)
             | Self::ReplaySet(client, _)
             | Self::ReplayEnded(client) => Some(client),
-            Self::SteppedUp(_, whose) => Some(&whose.client),
+            Self::SteppedUp(_, whose) | Self::Withheld(_, whose) => Some(&whose.client),
             Self::BanLifted(_) | Self::KeysTurned { .. } => None,
         }
     }
@@ -70,7 +73,7 @@ impl Change {
     /// The session that it is about, if it is about one.
     pub const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::SteppedUp(sid, _) => Some(*sid),
+            Self::SteppedUp(sid, _) | Self::Withheld(sid, _) => Some(*sid),
             Self::BanLifted(_)
             | Self::ClientEnabled(_)
             | Self::ReplaySet(..)

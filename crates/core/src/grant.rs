@@ -141,7 +141,7 @@ impl Loaded {
         Grant {
             session: session.clone(),
             scope: scope::within(&session.scope, &terms.policy.scope),
-            roles: self.subject.roles.clone(),
+            roles: Arc::clone(self.roles()),
             subject_claims: self.subject.claims.clone(),
             ver: self.cutoffs.ver(&session.client, &self.subject),
             issued_at,

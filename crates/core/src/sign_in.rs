@@ -293,6 +293,7 @@ impl Session {
             device: start.device.clone(),
             scope: start.scope.clone(),
             claims: start.claims.clone(),
+            roles: None,
             audience: start.audience.clone(),
             amr: start.amr.clone(),
             acr: start.acr.clone(),

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::feed::Feed;
+use crate::hook::Hooks;
 use crate::http::failures::Failures;
 use crate::http::gateway::behind::Kept;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
@@ -57,6 +58,8 @@ pub struct App {
     pub has_gateway_sessions: bool,
     /// What stands behind such cookies, under this configuration.
     pub kept: Arc<Kept>,
+    /// The back ends that are asked before a session is renewed.
+    pub hooks: Arc<Hooks>,
     random: Arc<SystemRandom>,
 }
 
@@ -135,6 +138,7 @@ impl App {
             cookies: Cookies { secure: config.issuer.starts_with("https://") },
             has_gateway_sessions: config.has_gateway_sessions(),
             kept: Arc::default(),
+            hooks: Arc::new(Hooks::new(&config)?),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),
@@ -153,6 +157,7 @@ impl App {
             has_gateway_sessions: config.has_gateway_sessions(),
             // What was made under other settings is made again.
             kept: Arc::default(),
+            hooks: Arc::new(self.hooks.under(&config)),
             config: Arc::new(config),
             policies,
             ..self.clone()

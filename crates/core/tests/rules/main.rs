@@ -43,3 +43,5 @@ mod signing;
 mod step_up;
 #[cfg(test)]
 mod switches;
+#[cfg(test)]
+mod told;

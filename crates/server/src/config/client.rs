@@ -3,6 +3,7 @@
 use crate::config::build::read;
 use crate::config::check::Members;
 use crate::config::duration::duration_text;
+use crate::config::hook::hook;
 use crate::config::place::{Place, Problems, nearest};
 use crate::config::url::web_origin;
 use crate::config::{Audience, Client, Delivery, Preset};
@@ -36,6 +37,7 @@ pub(crate) fn client(
         origins: origins(row, problems),
         delivery: delivery(row),
         audience: audience(row, audiences, problems),
+        hook: hook(row, preset(row), problems),
         policy: ClientPolicy {
             scope: read(row, "scope", problems, scope).unwrap_or_default(),
             ..policy(row)

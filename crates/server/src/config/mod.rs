@@ -12,6 +12,7 @@ mod client;
 mod duration;
 mod environment;
 mod gateway;
+mod hook;
 mod master_key;
 mod network;
 mod overlay;
@@ -24,6 +25,7 @@ mod url;
 
 pub use duration::{duration_text, parse_duration};
 pub use gateway::Gateway;
+pub use hook::{Hook, OnFailure};
 pub use network::Network;
 pub use place::{Place, Problem};
 pub use schema::schema;
@@ -137,6 +139,8 @@ pub struct Client {
     pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
+    /// Whom to ask before a session is renewed; `None`: nobody.
+    pub hook: Option<Hook>,
     /// The rules that its sessions live under.
     pub policy: ClientPolicy,
 }

@@ -5,6 +5,12 @@ use std::time::Duration;
 use symbolon_core::client::ACCESS_TTL_MAX;
 use symbolon_core::device::DeviceClass;
 
+/// The shortest that the answer of a hook may be waited for. Inclusive.
+pub(crate) const HOOK_TIMEOUT_MIN: Duration = Duration::from_millis(10);
+
+/// The longest that the answer of a hook may be waited for. Inclusive.
+pub(crate) const HOOK_TIMEOUT_MAX: Duration = Duration::from_secs(5);
+
 /// How many clients a configuration may have. Inclusive.
 pub(crate) const CLIENTS_MAX: usize = 1000;
 
@@ -238,6 +244,7 @@ const CLIENT: &[Setting] = &[
         "body",
         "How its refresh tokens travel: in bodies, or in a cookie that no script can read.",
     ),
+    setting("hook", Kind::Table(HOOK), "", "Its back end, asked before a session is renewed."),
     setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
 ];
 
@@ -280,6 +287,27 @@ const REFRESH: &[Setting] = &[
         Kind::Word(&["enforce", "report", "off"], &[]),
         "enforce",
         "What a used refresh token does after its window.",
+    ),
+];
+
+const HOOK: &[Setting] = &[
+    setting(
+        "url",
+        Kind::Required,
+        "",
+        "Where the back end is asked: https, or http on this machine.",
+    ),
+    setting(
+        "timeout",
+        Kind::Duration(HOOK_TIMEOUT_MIN, HOOK_TIMEOUT_MAX),
+        "500ms",
+        "How long its answer is waited for.",
+    ),
+    setting(
+        "on_failure",
+        Kind::Word(&["last-known", "refuse"], &[]),
+        "last-known",
+        "What is done without an answer: what was known stands, or the renewal has to wait.",
     ),
 ];
 

@@ -28,6 +28,8 @@ pub struct ClientView {
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook: Option<HookView>,
     disabled: bool,
     version: String,
     replay: Option<ReplayView>,
@@ -48,6 +50,13 @@ struct RefreshView {
     grace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<&'static str>,
+}
+
+/// Whom to ask before a session is renewed. The URL is left out: it may have a secret in its path.
+#[derive(Serialize)]
+struct HookView {
+    timeout: String,
+    on_failure: &'static str,
 }
 
 #[derive(Serialize)]
@@ -82,6 +91,10 @@ impl ClientView {
             access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
+            hook: client.hook.as_ref().map(|hook| HookView {
+                timeout: duration_text(hook.timeout),
+                on_failure: hook.on_failure.as_str(),
+            }),
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),

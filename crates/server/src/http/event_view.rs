@@ -116,7 +116,7 @@ impl TargetView {
             Change::ReplaySet(_, own) => ("client", Some(own.until.as_seconds())),
             Change::ClientEnabled(_) | Change::ReplayEnded(_) => ("client", None),
             Change::KeysTurned { .. } => ("key", None),
-            Change::SteppedUp(..) => ("session", None),
+            Change::SteppedUp(..) | Change::Withheld(..) => ("session", None),
         };
         let session_id = change.session().map(session_id_text);
         Self { kind, change: Some(change.as_str()), until, session_id, ..Self::default() }

@@ -139,7 +139,7 @@ impl Problem {
     }
 
     /// Its status, its detail, and after how many seconds to try again.
-    pub(super) fn into_parts(self) -> (StatusCode, String, Option<u64>) {
+    pub(crate) fn into_parts(self) -> (StatusCode, String, Option<u64>) {
         (self.status, self.detail, self.retry_after)
     }
 
@@ -249,6 +249,12 @@ impl From<Denial> for Problem {
                 "device_limit",
                 "Device limit",
                 "The subject is signed in on as many devices as the client allows; end one first.",
+            ),
+            Denial::Withheld(_) => (
+                StatusCode::FORBIDDEN,
+                "withheld",
+                "Withheld",
+                "The application does not let this session be renewed now.",
             ),
             Denial::ProofNeeded => (
                 StatusCode::BAD_REQUEST,

@@ -122,15 +122,22 @@ impl ProfileRequest {
             none if &*none == "{}" => "".into(),
             claims => claims,
         };
-        let bytes = serde_json::to_vec(&roles.to_vec()).map_or(0, |json| json.len());
-        match bytes + claims.len() {
-            0..=PROFILE_BYTES_MAX => Ok(Profile { roles, claims }),
-            bytes => {
-                let why = format!("and claims have {bytes} bytes; {PROFILE_BYTES_MAX} is the most");
-                Err(Problem::member("roles", why))
-            }
-        }
+        check_size(&roles, &claims)?;
+        Ok(Profile { roles, claims })
     }
+}
+
+/// Checks that roles and claims fit into a token together.
+///
+/// # Errors
+/// They do not.
+pub fn check_size(roles: &[Arc<str>], claims: &str) -> Result<(), Problem> {
+    let bytes = serde_json::to_vec(roles).map_or(0, |json| json.len()) + claims.len();
+    if bytes <= PROFILE_BYTES_MAX {
+        return Ok(());
+    }
+    let why = format!("and claims have {bytes} bytes; {PROFILE_BYTES_MAX} is the most");
+    Err(Problem::member("roles", why))
 }
 
 impl SubjectView {

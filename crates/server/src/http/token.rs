@@ -11,6 +11,7 @@ use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
 use crate::config::{Client, Delivery};
+use crate::hook::{Away, Renewal};
 use crate::keys::{Recipients, Signer};
 use crate::presence::Online;
 use axum::Extension;
@@ -21,10 +22,10 @@ use axum::response::Response;
 use std::sync::Arc;
 use symbolon_core::binding::Proof;
 use symbolon_core::person::Gone;
-use symbolon_core::revocation::{Act, Actor};
+use symbolon_core::revocation::{Act, Actor, Effect};
 use symbolon_core::{
     Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp,
-    scope,
+    Word, scope,
 };
 use symbolon_wire::Algorithm;
 
@@ -103,8 +104,9 @@ struct Outcomes {
 
 impl Request<'_> {
     async fn run(&self) -> Result<Response, OAuthError> {
+        let word = self.word(self.app.now()?).await?;
         let at = self.app.now()?;
-        let decide = |now: Loaded| self.decide(now, at);
+        let decide = |now: Loaded| self.decide(now, &word, at);
         let Some(done) = self.app.store.step(self.token.sid(), decide).await? else {
             self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
             return Err(OAuthError::invalid_grant());
@@ -113,17 +115,38 @@ impl Request<'_> {
         done.reply.answer.map(|tokens| tokens.into_answer(StatusCode::OK))
     }
 
-    /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
-    fn decide(&self, now: Loaded, at: Timestamp) -> Result<Decision<Outcomes>, Fault> {
-        let audience = Arc::clone(&now.session.audience);
-        let recipients = self.app.recipients(self.client, &audience, self.resource);
+    /// What the client's back end says, where there is one and something to ask about.
+    async fn word(&self, at: Timestamp) -> Result<Word, OAuthError> {
+        let Self { app, client, token, .. } = *self;
+        if client.hook.is_none() {
+            return Ok(Word::AsKnown);
+        }
+        let found = app.store.session(token.sid()).await?;
+        let Some(loaded) = found else { return Ok(Word::Unasked) };
+        let recipients = app.recipients(client, &loaded.session.audience, self.resource);
+        if !loaded.asks(&self.ask(recipients.as_ref())?, at)? {
+            return Ok(Word::Unasked);
+        }
+        let renewal = Renewal { app, client, loaded: &loaded, token, at };
+        app.hooks.word(&renewal).await.map_err(|Away| OAuthError::hook_away())
+    }
+
+    fn ask(&self, recipients: Option<&Recipients>) -> Result<Refresh<'_>, Fault> {
         let own = Signer::Own(Algorithm::EdDsa);
-        let signer = recipients.as_ref().map_or(&own, |recipients| &recipients.signer);
+        let signer = recipients.map_or(&own, |recipients| &recipients.signer);
         let terms = self.app.terms(self.client, signer)?;
         let (token, client, act) = (self.token, &self.client.id, &self.act);
-        let ask = Refresh { token, client, proof: Proof::default(), terms, act };
-        let decision = now.refresh(&ask, at)?;
-        let ended = decision.events.first().map(|event| event.reason);
+        Ok(Refresh { token, client, proof: Proof::default(), terms, act })
+    }
+
+    /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
+    fn decide(&self, now: Loaded, word: &Word, at: Timestamp) -> Result<Decision<Outcomes>, Fault> {
+        let audience = Arc::clone(&now.session.audience);
+        let recipients = self.app.recipients(self.client, &audience, self.resource);
+        let ask = self.ask(recipients.as_ref())?;
+        let decision = now.refresh_as_told(&ask, word, at)?;
+        let ends = decision.events.first().filter(|event| event.effect == Effect::Revoked);
+        let ended = ends.map(|event| event.reason);
         let grant = match decision.reply {
             Ok(ref grant) => grant,
             Err(denial) => return Ok(decision.map(|_| Outcomes::denied(denial, ended))),

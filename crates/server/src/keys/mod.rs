@@ -24,7 +24,7 @@ use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, ExtraClaims, HandleKeys,
-    HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
+    HandleKind, HookCall, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
     OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey,
     Type, key_id_text, key_set_json, verify,
 };
@@ -310,6 +310,21 @@ impl Keys {
         let of = |signer: &Signer| self.usable.iter().find(|(own, _)| own == signer);
         let (_, kids) = published.iter().find_map(of).ok_or(CryptoFailed)?;
         checkpoint.sign(self.signing(*kids.last().ok_or(CryptoFailed)?)?)
+    }
+
+    /// A question to a back end, signed by a key that is published: that of this algorithm if one signs, since
+    /// whoever is asked checks such signatures anyway. A key of EdDSA is always there.
+    ///
+    /// # Errors
+    /// The library failed.
+    pub fn sign_hook_call(
+        &self,
+        alg: Algorithm,
+        call: &HookCall<'_>,
+    ) -> Result<String, CryptoFailed> {
+        let of = |alg| self.usable.iter().find(|(own, _)| *own == Signer::Own(alg));
+        let (_, kids) = of(alg).or_else(|| of(Algorithm::EdDsa)).ok_or(CryptoFailed)?;
+        call.sign(self.signing(*kids.last().ok_or(CryptoFailed)?)?)
     }
 
     /// The key that signs what was granted.

@@ -1,10 +1,12 @@
 //! What is counted, in OpenMetrics' words; served on a listener of its own.
 
 mod gauges;
+mod hooks;
 mod windows;
 
 pub use gauges::Scrape;
 
+use hooks::Hooks;
 use windows::Windows;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -14,7 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
-use symbolon_core::{ClientId, Denial, Outcome, Reason, Timestamp};
+use symbolon_core::{ClientId, Denial, Duration, Outcome, Reason, Timestamp};
 use symbolon_wire::OneTimeKind;
 
 /// A client and a stable word: both bounded by the configuration and the code.
@@ -70,6 +72,7 @@ pub struct Metrics {
     unanswered: Counter,
     credentials: Counter,
     windows: Windows,
+    hooks: Hooks,
 }
 
 impl Default for Metrics {
@@ -89,8 +92,10 @@ impl Default for Metrics {
             unanswered: Counter::default(),
             credentials: Counter::default(),
             windows: Windows::default(),
+            hooks: Hooks::default(),
         };
         let registry = &mut this.registry;
+        this.hooks.register(registry);
         registry.register("grants", "Answers with tokens, by outcome", this.grants.clone());
         registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
         registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
@@ -146,6 +151,16 @@ impl Metrics {
         }
     }
 
+    /// A client's back end was to be asked about a renewal, and this became of it.
+    pub fn hooked(&self, client: &ClientId, what: &'static str) {
+        self.hooks.called(client, what);
+    }
+
+    /// A client's back end took so long to say something of a renewal, or to say nothing.
+    pub fn hook_took(&self, client: &ClientId, took: Duration) {
+        self.hooks.took(client, took);
+    }
+
     /// A client was given a token of its own.
     pub fn granted_to_client(&self, client: &ClientId) {
         self.grants.get_or_create(&label(client, "client_credentials")).inc();
@@ -196,6 +211,7 @@ impl Metrics {
             Denial::ClientDisabled => "client_disabled",
             Denial::Ended(reason) => reason.as_str(),
             Denial::Replayed => "replayed",
+            Denial::Withheld(_) => "withheld",
             Denial::ProofNeeded => "proof_needed",
             Denial::Banned(_) => "banned",
             Denial::DeviceLimit => "device_limit",

@@ -420,3 +420,36 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
     let good = format!("delivery = \"cookie\"\n{PAGE}");
     assert_eq!(said(&client(&good), &[], &[]), Vec::<String>::new());
 }
+
+#[test]
+fn a_back_end_is_asked_only_over_tls_and_where_something_is_renewed() {
+    const URL: &str = "url = \"https://app.example.com/renewals\"";
+    for (lines, wrong) in [
+        (
+            "hook = { url = \"http://app.example.com/renewals\" }".to_owned(),
+            "clients.web.hook.url: \"http://app.example.com/renewals\" is http, and only loopback may go without TLS; \
+             write https",
+        ),
+        (
+            "hook = { url = \"https://app.example.com/#a\" }".to_owned(),
+            "clients.web.hook.url: \"https://app.example.com/#a\" has a fragment, which is never sent; leave it out",
+        ),
+        (
+            format!("hook = {{ {URL}, timeout = \"6s\" }}"),
+            "clients.web.hook.timeout: 6s is above the most, 5s",
+        ),
+        (
+            format!("preset = \"sliding-session\"\nhook = {{ {URL} }}"),
+            "clients.web.hook: is asked where a refresh token is used, and preset \"sliding-session\" has none; leave \
+             it out, or use preset \"dual-token\"",
+        ),
+    ] {
+        let said = one(&client(&lines));
+        assert!(said.ends_with(wrong), "{said}");
+    }
+    assert!(
+        one(&client("hook = { timeout = \"1s\" }")).contains("clients.web.hook.url: is missing")
+    );
+    let good = "hook = { url = \"http://127.0.0.1:9000/renewals?key=1\", on_failure = \"refuse\" }";
+    assert_eq!(said(&client(good), &[], &[]), Vec::<String>::new());
+}

@@ -77,6 +77,8 @@ mod recipes;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod refresh_hook;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod revocations;

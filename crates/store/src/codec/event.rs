@@ -128,6 +128,11 @@ fn change(to: &mut Encoder, change: &Change) {
             to.raw(sid.as_bytes());
             whose(to, own);
         }
+        Change::Withheld(sid, own) => {
+            to.byte(6);
+            to.raw(sid.as_bytes());
+            whose(to, own);
+        }
     }
 }
 
@@ -142,7 +147,8 @@ fn read_change(from: &mut Decoder<'_>) -> Result<Change, Damage> {
         3 => Change::ReplayEnded(read_client(from)?),
         4 => Change::KeysTurned { at_once: from.flag()? },
         5 => Change::SteppedUp(SessionId::from_bytes(from.array()?), read_whose(from)?),
-        6.. => return Err(Damage("a change is unknown")),
+        6 => Change::Withheld(SessionId::from_bytes(from.array()?), read_whose(from)?),
+        7.. => return Err(Damage("a change is unknown")),
     })
 }
 
@@ -275,6 +281,7 @@ mod tests {
             Target::Nothing(Change::ReplayEnded(client.clone())),
             Target::Nothing(Change::KeysTurned { at_once: true }),
             Target::Nothing(Change::SteppedUp(SessionId::from_bytes([8; 16]), own.clone())),
+            Target::Nothing(Change::Withheld(SessionId::from_bytes([8; 16]), own.clone())),
         ];
         let actors = [
             Actor::Authority,

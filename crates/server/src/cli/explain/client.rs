@@ -7,7 +7,7 @@ mod thefts;
 use crate::cli::config::load;
 use crate::cli::dev::setup::usual;
 use crate::cli::{ConfigArgs, Failure, out};
-use crate::config::{Client, Config, Preset, duration_text};
+use crate::config::{Client, Config, Hook, OnFailure, Preset, duration_text};
 use clap::Args;
 use costs::{Carried, Costs, Life, Traffic};
 use instead::{Instead, instead};
@@ -229,6 +229,7 @@ fn sessions(client: &Client) -> Vec<Line> {
     if client.preset.has_refresh_tokens() {
         lines.extend(rotation(policy));
     }
+    lines.extend(client.hook.as_ref().map(hook));
     lines.push(line(
         "devices.per_subject",
         &policy.devices.per_subject.to_string(),
@@ -275,6 +276,23 @@ fn rotation(policy: &ClientPolicy) -> [Line; 2] {
             },
         ),
     ]
+}
+
+/// The URL is not shown: there may be a secret in its path.
+fn hook(hook: &Hook) -> Line {
+    let timeout = duration_text(hook.timeout);
+    let then = match hook.on_failure {
+        OnFailure::LastKnown => "goes on with the roles and claims that are known",
+        OnFailure::Refuse => "has to be tried again: an outage of the back end stops renewals",
+    };
+    Line {
+        setting: "hook",
+        value: hook.on_failure.as_str().to_owned(),
+        means: format!(
+            "the back end is asked before each renewal, repeats excepted, so that one takes up to {timeout} longer; \
+             without an answer by then it {then}"
+        ),
+    }
 }
 
 fn line(setting: &'static str, value: &str, means: &str) -> Line {

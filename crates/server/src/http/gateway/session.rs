@@ -146,6 +146,8 @@ fn rejected(denial: Denial) -> Rejected {
         Denial::Ended(reason) => Rejected::Revoked { ended: Some(reason) },
         Denial::Replayed => Rejected::Revoked { ended: Some(Reason::Replayed) },
         Denial::Banned(_) => Rejected::Revoked { ended: Some(Reason::Banned) },
+        // Nothing of a cookie is asked of a back end; were it, the session would live.
+        Denial::Withheld(reason) => Rejected::Revoked { ended: reason },
         Denial::ProofNeeded => Rejected::Binding,
     }
 }

@@ -240,6 +240,7 @@ fn oauth() -> Vec<Call> {
         .answers(200, "The session's newest tokens, or the service's own.", "TokenAnswer")
         .with(200, "Cache-Control")
         .refuses(&[
+            (400, "access_denied"),
             (400, "invalid_grant"),
             (400, "invalid_scope"),
             (400, "invalid_target"),

@@ -105,7 +105,12 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
 ];
 
 /// The words of `error` (RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 8707 §2).
-pub(super) const OAUTH: [(u16, &str, &str); 15] = [
+pub(super) const OAUTH: [(u16, &str, &str); 16] = [
+    (
+        400,
+        "access_denied",
+        "The application does not let the session be renewed now; it lives. The `reason`, if it gave one.",
+    ),
     (400, "invalid_grant", "The refresh token is not acceptable; its holder is told the `reason`."),
     (400, "invalid_request", "A parameter is missing, repeated or unreadable."),
     (400, "invalid_scope", "A refresh may narrow the scope, never widen it."),

@@ -315,6 +315,7 @@ fn change() -> Value {
         "keys_announced",
         "keys_turned",
         "stepped_up",
+        "withheld",
     ];
     json!({"type": "string", "enum": words, "description": "What changed, if `effect` is `none`."})
 }

@@ -119,6 +119,11 @@ pub(super) fn clients() -> Value {
             "per_class": per_class(),
             "overflow": {"type": "string", "enum": ["evict_idle", "evict_oldest", "refuse"]},
         })),
+        "ClientHook": answer(&["timeout", "on_failure"], json!({
+            "timeout": duration("How long its answer is waited for."),
+            "on_failure": {"type": "string", "enum": ["last-known", "refuse"],
+                "description": "Without an answer: what was known stands, or the renewal has to wait."},
+        })),
         "Replay": {
             "type": "string", "enum": ["enforce", "report", "off"],
             "description": "What a replayed refresh token does: end the session, pass with an alert, \
@@ -166,6 +171,7 @@ fn client() -> Value {
             "access_token": schema("ClientAccessToken"),
             "refresh": described("ClientRefresh", "Not of a service."),
             "devices": described("ClientDevices", "Not of a service."),
+            "hook": described("ClientHook", "Only where a back end is asked before a session is renewed."),
             "disabled": truth("Whether an operator switched it off."),
             "version": schema("Version"),
             "replay": or_null("ReplayFor"),

@@ -1,0 +1,144 @@
+//! A back end that is asked about renewals, and says what a test wants it to say.
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// What it does when it is asked.
+#[derive(Clone)]
+pub(crate) enum Mood {
+    /// It answers 200 with this body.
+    Says(String),
+    /// It answers this status.
+    Status(u16),
+    /// It says that somebody else is to be asked.
+    Redirects(String),
+    /// It says nothing.
+    Silent,
+    /// It answers 200 with this body, once it is let.
+    Waits(String),
+}
+
+/// One question that it was asked.
+#[derive(Clone)]
+pub(crate) struct Heard {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Heard {
+    /// The question.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// What it says of who asks.
+    pub(crate) fn token(&self) -> &str {
+        self.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap()
+    }
+}
+
+struct Shared {
+    mood: Mutex<Mood>,
+    heard: Mutex<Vec<Heard>>,
+    let_go: Semaphore,
+}
+
+/// A back end on this machine.
+pub(crate) struct BackEnd {
+    pub(crate) url: String,
+    address: String,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+impl BackEnd {
+    /// One that says this.
+    pub(crate) async fn saying(answer: &Value) -> Self {
+        let shared = Shared {
+            mood: Mutex::new(Mood::Says(answer.to_string())),
+            heard: Mutex::default(),
+            let_go: Semaphore::new(0),
+        };
+        Self::on("127.0.0.1:0", Arc::new(shared)).await
+    }
+
+    async fn on(address: &str, shared: Arc<Shared>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url: format!("http://{address}/renewals"), address, shared, serving }
+    }
+
+    /// Says something else from now on.
+    pub(crate) fn says(&self, answer: &Value) {
+        self.is(Mood::Says(answer.to_string()));
+    }
+
+    /// Does something else from now on.
+    pub(crate) fn is(&self, mood: Mood) {
+        *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    /// Lets everybody have their answer who waits for it.
+    pub(crate) fn let_go(&self) {
+        self.shared.let_go.add_permits(1);
+    }
+
+    /// What it was asked so far.
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.shared.heard.lock().unwrap().clone()
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.heard().len()
+    }
+
+    /// Goes away: nothing listens there any more.
+    pub(crate) async fn goes_away(self) -> GoneAway {
+        self.serving.abort();
+        let _ = self.serving.await;
+        GoneAway { address: self.address, shared: self.shared }
+    }
+}
+
+/// A back end that went away.
+pub(crate) struct GoneAway {
+    address: String,
+    shared: Arc<Shared>,
+}
+
+impl GoneAway {
+    /// Comes back to where it was.
+    pub(crate) async fn comes_back(self) -> BackEnd {
+        BackEnd::on(&self.address, self.shared).await
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    shared.heard.lock().unwrap().push(Heard { headers: parts.headers, body });
+    let mood = shared.mood.lock().unwrap().clone();
+    match mood {
+        Mood::Says(text) => text.into_response(),
+        Mood::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Mood::Redirects(to) => (StatusCode::TEMPORARY_REDIRECT, [("location", to)]).into_response(),
+        Mood::Silent => pending().await,
+        Mood::Waits(text) => {
+            let permit = shared.let_go.acquire().await.unwrap();
+            drop(permit);
+            text.into_response()
+        }
+    }
+}
