@@ -240,13 +240,14 @@ impl App {
         resource: Option<&str>,
     ) -> Option<Recipients> {
         let of_person = client.preset.has_sessions();
-        match resource {
+        let found = match resource {
             Some(name) if of_person && name == &*self.config.issuer => Some(self.to_issuer()),
             resource => {
                 let names = audience::narrow(own, &client.audience, resource)?;
                 self.recipients_of(names, of_person && !client.preset.has_refresh_tokens())
             }
-        }
+        };
+        found.map(|recipients| Recipients { thin: client.thin, ..recipients })
     }
 
     /// `beside`: the issuer is among them, since whoever has the one token for everything can ask for no other.
@@ -261,7 +262,7 @@ impl App {
             true => Signer::Shared(Arc::clone(&audience.name)),
             false => Signer::Own(audience.alg),
         };
-        Some(Recipients { signer, typ: audience.typ, names })
+        Some(Recipients { signer, typ: audience.typ, names, thin: false })
     }
 
     /// Tokens for the authority itself: for a person's own devices.
@@ -270,6 +271,7 @@ impl App {
             names: [Arc::clone(&self.config.issuer)].into(),
             signer: Signer::Own(Algorithm::EdDsa),
             typ: Type::AccessTokenJwt,
+            thin: false,
         }
     }
 }

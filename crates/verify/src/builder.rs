@@ -2,6 +2,7 @@
 
 use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::mirror::Mirror;
+use crate::rights::Rights;
 use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
@@ -153,6 +154,7 @@ impl Builder {
             typ: self.typ,
             keys: Arc::default(),
             cache: (self.cache > 0).then(|| Cache::new(self.cache)),
+            rights: Rights::default(),
             asks: false,
             mirror: Arc::new(Mirror::new()),
             max_staleness: self.max_staleness,

@@ -41,22 +41,33 @@ pub struct Claims<'a> {
 #[derive(Clone, Copy, Debug)]
 enum More<'a> {
     Parsed(&'a ParsedClaims<'a>),
+    /// Roles and added claims are where others left them out, too.
+    Thin(&'a ParsedClaims<'a>, &'a Arc<Kept>),
     Kept(&'a Arc<Kept>),
 }
 
 impl<'a> More<'a> {
     const fn parsed(self) -> Option<&'a ParsedClaims<'a>> {
         match self {
-            Self::Parsed(parsed) => Some(parsed),
+            Self::Parsed(parsed) | Self::Thin(parsed, _) => Some(parsed),
             Self::Kept(_) => None,
+        }
+    }
+
+    /// The token itself, where it leaves nothing out.
+    const fn whole(self) -> Option<&'a ParsedClaims<'a>> {
+        match self {
+            Self::Parsed(parsed) => Some(parsed),
+            Self::Thin(..) | Self::Kept(_) => None,
         }
     }
 
     /// A list of those that are kept; none of those that are not.
     fn kept(self, part: Part) -> impl Iterator<Item = &'a str> {
-        let kept = match self {
-            Self::Parsed(_) => None,
-            Self::Kept(kept) => Some(kept),
+        let kept = match (self, part) {
+            (Self::Parsed(_), _) | (Self::Thin(..), Part::Aud | Part::Amr) => None,
+            (Self::Thin(_, kept), Part::Roles | Part::ExtraName | Part::ExtraValue)
+            | (Self::Kept(kept), _) => Some(kept),
         };
         kept.into_iter().flat_map(move |kept| kept.part(part))
     }
@@ -82,7 +93,7 @@ impl<'a> Claims<'a> {
 
     /// The subject's roles.
     pub fn roles(&self) -> impl Iterator<Item = &'a str> {
-        let parsed = self.more.parsed().map(|parsed| &parsed.roles);
+        let parsed = self.more.whole().map(|parsed| &parsed.roles);
         parsed.into_iter().flat_map(Names::iter).chain(self.more.kept(Part::Roles))
     }
 
@@ -108,7 +119,7 @@ impl<'a> Claims<'a> {
 
     /// All claims that a back end added, each with its JSON text.
     pub fn extras(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let parsed = self.more.parsed().into_iter().flat_map(ParsedClaims::extras);
+        let parsed = self.more.whole().into_iter().flat_map(ParsedClaims::extras);
         let parsed = parsed.map(|(name, value)| (name, value.get()));
         parsed.chain(self.more.kept(Part::ExtraName).zip(self.more.kept(Part::ExtraValue)))
     }
@@ -131,10 +142,27 @@ impl<'a> Claims<'a> {
         }
     }
 
+    /// The same claims, with those that the token leaves out.
+    pub(crate) fn with_rights(self, rights: &'a Arc<Kept>) -> Self {
+        match self.more {
+            More::Parsed(parsed) => Self { more: More::Thin(parsed, rights), ..self },
+            More::Thin(..) | More::Kept(_) => self,
+        }
+    }
+
+    /// Where the claims are that the token leaves out, if they are known.
+    pub(crate) fn rights(&self) -> Option<&'a Arc<Kept>> {
+        match self.more {
+            More::Parsed(_) => None,
+            More::Thin(_, rights) => Some(rights),
+            More::Kept(kept) => kept.rights.as_ref(),
+        }
+    }
+
     /// Claims that can outlive the token: copied, unless they are kept already.
     pub(crate) fn to_verified(self) -> Verified {
         let kept = match self.more {
-            More::Parsed(_) => Arc::new(Kept::copy(&self)),
+            More::Parsed(_) | More::Thin(..) => Arc::new(Kept::copy(&self)),
             More::Kept(kept) => Arc::clone(kept),
         };
         Verified {
@@ -180,6 +208,11 @@ impl Verified {
     #[cfg(feature = "net")]
     pub(crate) const fn link(&self) -> &crate::sessions::Link {
         &self.link
+    }
+
+    /// The same with what the token left out.
+    pub(crate) fn with_rights(&self, rights: Arc<Kept>) -> Self {
+        Self { kept: Arc::new(self.kept.with_rights(rights)), ..self.clone() }
     }
 
     /// What the token says.

@@ -185,6 +185,7 @@ mod now;
 mod policy;
 mod presented;
 mod rejected;
+mod rights;
 #[cfg(feature = "net")]
 mod sessions;
 mod status;

@@ -11,6 +11,7 @@
 //! believed past its `exp`. What is hit when it comes is not kept, and never lets anyone in.
 
 use crate::cache::{Origin, OtherKeys, Warm};
+use crate::kept::Kept;
 use crate::mirror::Judgement;
 use crate::verifier::{Expected, Standing, in_time};
 use crate::{Claims, Now, Policy, Rejected, Unknown, Verified};
@@ -97,6 +98,8 @@ impl Expected {
         };
         match (&sent.signed, &*told) {
             (Some(signed), Ok(told)) if !is_of_the_same(&signed.claims(), told) => Err(NO_ANSWER),
+            (Some(signed), Ok(told)) if signed.claims().lacks_rights() => self.learn(signed, told),
+            (Some(signed), Err(_)) if signed.claims().lacks_rights() => Err(NO_ANSWER),
             (Some(signed), Ok(told)) if told.ver == signed.claims().ver => {
                 match self.is_outdated(signed) {
                     true => Ok(Told::Outdated),
@@ -108,6 +111,23 @@ impl Expected {
             (None, Ok(told)) if !is_of_handle(token, told, now) => Err(NO_ANSWER),
             (_, Ok(told)) => self.believe((token, sent), told, policy, now),
             (_, Err(_)) => Err(NO_ANSWER),
+        }
+    }
+
+    /// Takes what a thin token leaves out, for every token that leaves out the same.
+    fn learn(&self, signed: &Verified, told: &ParsedClaims<'_>) -> Result<Told, Rejected> {
+        if self.is_outdated(signed) {
+            return Ok(Told::Outdated);
+        }
+        let (own, told) = (signed.claims(), Claims::assume_good(told));
+        match own.left_out() {
+            Some(name) if told.left_out() == Some(name) => {
+                let rights = Arc::new(Kept::copy(&told));
+                self.rights.learn(name, Arc::clone(&rights));
+                Ok(Told::Good(signed.with_rights(rights)))
+            }
+            // Something else holds by now, which the next token names.
+            Some(_) | None => Err(Rejected::Stale),
         }
     }
 
@@ -166,7 +186,7 @@ impl Expected {
     }
 
     /// Whom a policy closes the route to while the mirror is too old, nobody need ask about.
-    fn to_ask(&self, policy: &Policy, now: Now) -> Rejected {
+    pub(crate) fn to_ask(&self, policy: &Policy, now: Now) -> Rejected {
         match self.fresh(policy, now) {
             Err(too_old @ Rejected::Unverifiable(_)) => too_old,
             Ok(()) | Err(_) if self.asks => Rejected::Ask,

@@ -4,6 +4,7 @@ use crate::cache::{Cache, Origin, OtherKeys, Warm};
 use crate::keys::Keys;
 use crate::mirror::{Judgement, Mirror};
 use crate::policy::{LEEWAY_MAX, Staleness};
+use crate::rights::Rights;
 use crate::status::{Hits, Rejections};
 use crate::told::is_opaque;
 use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
@@ -31,6 +32,8 @@ pub(crate) struct Expected {
     pub(crate) keys: Arc<Keys>,
     /// What was verified already, and what the authority told; none where nothing is to be kept.
     pub(crate) cache: Option<Cache>,
+    /// What thin tokens leave out.
+    pub(crate) rights: Rights,
     /// Whether there is anybody to ask about a token.
     pub(crate) asks: bool,
     /// What is revoked; empty where no feed is followed.
@@ -210,9 +213,19 @@ impl Expected {
             // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
             return Err(Rejected::Binding);
         }
-        let claims = Claims::assume_good(&parsed);
+        let says = Claims::assume_good(&parsed);
+        let rights = says.left_out().and_then(|name| self.rights.find(name));
+        let claims = rights.as_ref().map_or(says, |rights| says.with_rights(rights));
         let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
         match &self.cache {
+            // It is not kept before it is complete.
+            _ if claims.lacks_rights() => {
+                let judged = self.mirror.judge(&claims, kid);
+                match self.standing(judged, &claims, policy, now) {
+                    Ok(()) | Err(Rejected::Ask) => f(&claims, Err(self.to_ask(policy, now))),
+                    known => f(&claims, known),
+                }
+            }
             Some(cache) if !payload.key().algorithm().is_symmetric() => {
                 let origin = Origin { begins, kid, opaque: false, keys: generation };
                 let warm = self.keep(cache, token, &claims, &origin);

@@ -208,6 +208,15 @@ impl JtiKey {
         Self(key)
     }
 
+    /// What roles and added claims are called in a token that leaves them out: the same for whoever has the same,
+    /// and nothing that could be guessed from the name.
+    pub fn rights(&self, roles: &[&str], extra: &ExtraClaims<'_>) -> String {
+        let mut left_out = b"symbolon rights\n".to_vec();
+        strings(&mut left_out, roles);
+        left_out.extend_from_slice(extra.to_text().as_bytes());
+        self.name(&mut left_out).to_text()
+    }
+
     /// A name proves nothing, it only has to be another for every other token and to hide the
     /// generation. So it is one SHA-256 with the key at the end, at half the price of an HMAC:
     /// 2 % of an Ed25519 token.

@@ -96,7 +96,8 @@ fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
 }
 
 fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
-    let Client { id: _, preset, secret_hashes, origins, delivery, audience, hook, policy } = old;
+    let Client { id: _, preset, secret_hashes, origins, delivery, audience, thin, hook, policy } =
+        old;
     let ClientPolicy { scope, access_ttl, idle, absolute, grace, replay, binding, devices } =
         policy;
     let now = &new.policy;
@@ -106,6 +107,7 @@ fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
         ("origins", *origins != new.origins),
         ("delivery", *delivery != new.delivery),
         ("audience", *audience != new.audience),
+        ("access_token.claims", *thin != new.thin),
         ("hook", *hook != new.hook),
         ("scope", *scope != now.scope),
         ("access_token.ttl", *access_ttl != now.access_ttl),

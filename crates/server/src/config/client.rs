@@ -37,6 +37,7 @@ pub(crate) fn client(
         origins: origins(row, problems),
         delivery: delivery(row),
         audience: audience(row, audiences, problems),
+        thin: thin(row),
         hook: hook(row, preset(row), problems),
         policy: ClientPolicy {
             scope: read(row, "scope", problems, scope).unwrap_or_default(),
@@ -63,6 +64,11 @@ fn preset(row: &Members) -> Preset {
 
 fn delivery(row: &Members) -> Delivery {
     row.text("delivery").and_then(Delivery::parse).unwrap_or_default()
+}
+
+fn thin(row: &Members) -> bool {
+    let access_token = row.table("access_token");
+    access_token.and_then(|access_token| access_token.text("claims")) == Some("thin")
 }
 
 /// One, or two while a secret is being changed.
@@ -235,6 +241,7 @@ fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
 fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     check_format(row, client.preset, problems);
     check_delivery(row, client, problems);
+    check_claims(row, client, problems);
     if !client.preset.has_sessions() {
         return check_service(row, problems);
     }
@@ -290,6 +297,21 @@ fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
         return;
     };
     problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
+}
+
+/// Where a token lasts, changes are told of the token itself; where it says nothing, it leaves nothing out.
+fn check_claims(row: &Members, client: &Client, problems: &mut Problems) {
+    let Some(access_token) = row.table("access_token").filter(|_| client.thin) else { return };
+    let what = match client.preset {
+        Preset::DualToken | Preset::GatewaySession => return,
+        Preset::SlidingSession => {
+            "\"thin\" tokens are renewed when roles change, and preset \"sliding-session\" renews nothing; leave it \
+             out, or use preset \"dual-token\""
+        }
+        Preset::OpaqueSession => "an opaque token says nothing anyway; leave it out",
+        Preset::Service => "a service has neither roles nor claims; leave it out",
+    };
+    problems.add(access_token.place_of("claims"), access_token.path_of("claims"), what);
 }
 
 fn check_service(row: &Members, problems: &mut Problems) {

@@ -50,6 +50,13 @@ pub const DEFAULT_FILE: &str = "symbolon.toml";
 /// The largest configuration file, in bytes. Inclusive.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// The most bytes that roles and claims may take as JSON where a token says them. Inclusive. So much fits, under every
+/// algorithm, into an access token of 4 KiB beside what every token says; base64 adds a third.
+pub const PROFILE_BYTES_MAX: usize = 2304;
+
+/// The most where no token says them. Inclusive.
+pub const LEFT_OUT_BYTES_MAX: usize = 32 * 1024;
+
 /// A whole configuration; holding one is the proof that it was checked.
 #[derive(Clone)]
 pub struct Config {
@@ -139,6 +146,8 @@ pub struct Client {
     pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
+    /// Whether its access tokens leave out roles and claims, which services then ask for once.
+    pub thin: bool,
     /// Whom to ask before a session is renewed; `None`: nobody.
     pub hook: Option<Hook>,
     /// The rules that its sessions live under.
@@ -418,6 +427,13 @@ impl Config {
     /// The audience of that name.
     pub fn audience(&self, name: &str) -> Option<&Audience> {
         self.audiences.iter().find(|audience| &*audience.name == name)
+    }
+
+    /// The most bytes that somebody's roles and claims may take as JSON: so much fits, under every client, into an
+    /// access token that says it, or is told to whoever asks if none of them does. Inclusive.
+    pub fn profile_bytes_max(&self) -> usize {
+        let mut of_people = self.clients.values().filter(|client| client.preset.has_sessions());
+        if of_people.all(|client| client.thin) { LEFT_OUT_BYTES_MAX } else { PROFILE_BYTES_MAX }
     }
 
     /// Whether any client has sessions that live in a cookie.

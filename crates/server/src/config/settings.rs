@@ -261,6 +261,12 @@ const ACCESS_TOKEN: &[Setting] = &[
         "jwt",
         "What an access token is; `opaque` for `opaque-session`.",
     ),
+    setting(
+        "claims",
+        Kind::Word(&["full", "thin"], &[]),
+        "full",
+        "Whether an access token says roles and claims, or services ask for them once.",
+    ),
 ];
 
 const REFRESH: &[Setting] = &[

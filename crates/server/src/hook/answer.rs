@@ -1,6 +1,7 @@
 //! What a back end answers: read strictly, since a member that is misspelled would be a permission that is not taken
 //! away.
 
+use crate::config::LEFT_OUT_BYTES_MAX;
 use crate::http::body::{Object, parse_json};
 use crate::http::problem::Problem;
 use crate::http::start_request::{ROLES_MAX, claims, names};
@@ -10,8 +11,8 @@ use serde_json::value::RawValue;
 use symbolon_core::told::{Allowed, Refused};
 use symbolon_core::{Reason, Word};
 
-/// The longest answer, in bytes. Inclusive: what fits into a token fits in twice, however it is escaped.
-pub(super) const ANSWER_BYTES_MAX: usize = 8 * 1024;
+/// The longest answer, in bytes. Inclusive: the most that somebody's roles and claims may be, and something beside.
+pub(super) const ANSWER_BYTES_MAX: usize = LEFT_OUT_BYTES_MAX + 8 * 1024;
 
 /// The longest note, in bytes. Inclusive.
 const NOTE_BYTES_MAX: usize = 1024;
@@ -31,23 +32,24 @@ struct HookAnswer {
 ///
 /// # Errors
 /// Which member is wrong, and why.
-pub(super) fn read(bytes: &[u8]) -> Result<Word, Problem> {
+pub(super) fn read(bytes: &[u8], profile_bytes_max: usize) -> Result<Word, Problem> {
     let Object(answer): Object<HookAnswer> = parse_json(bytes)?;
     match answer.allow {
-        true => answer.allowed().map(Word::Allowed),
+        true => answer.allowed(profile_bytes_max).map(Word::Allowed),
         false => answer.refused().map(Word::Refused),
     }
 }
 
 impl HookAnswer {
-    fn allowed(self) -> Result<Allowed, Problem> {
+    fn allowed(self, bytes_max: usize) -> Result<Allowed, Problem> {
         let odd = [("reason", self.reason.is_some()), ("note", self.note.is_some())];
         none_of(odd, "says why not, beside `allow: true`")?;
         none_of([("end", self.end.is_some())], "ends a session that is to go on")?;
         let roles = self.roles.map(|roles| names(roles, "roles", ROLES_MAX)).transpose()?;
         let told = self.claims.as_deref().map(|own| claims(Some(own))).transpose()?;
         let told = told.map(|text| if &*text == "{}" { "".into() } else { text });
-        check_size(roles.as_deref().unwrap_or_default(), told.as_deref().unwrap_or_default())?;
+        let (own, added) = (roles.as_deref(), told.as_deref());
+        check_size(own.unwrap_or_default(), added.unwrap_or_default(), bytes_max)?;
         Ok(Allowed { roles, claims: told })
     }
 
@@ -77,9 +79,10 @@ fn none_of<const N: usize>(given: [(&str, bool); N], why: &str) -> Result<(), Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PROFILE_BYTES_MAX;
 
     fn word(text: &str) -> Option<Word> {
-        read(text.as_bytes()).ok()
+        read(text.as_bytes(), PROFILE_BYTES_MAX).ok()
     }
 
     #[test]

@@ -90,6 +90,7 @@ struct Device<'a> {
 /// A question that is ready to be sent. Has no `Debug`: it is signed.
 pub(super) struct Signed {
     request: Request<Full<Bytes>>,
+    profile_bytes_max: usize,
 }
 
 impl Signed {
@@ -128,7 +129,7 @@ impl Signed {
         headers.insert(AUTHORIZATION, authorization);
         headers.insert(CONTENT_TYPE, json.clone());
         headers.insert(ACCEPT, json);
-        Ok(Self { request })
+        Ok(Self { request, profile_bytes_max: app.config.profile_bytes_max() })
     }
 
     /// Sends it, and reads what is answered.
@@ -142,7 +143,7 @@ impl Signed {
             true => Unheard::Oversized,
             false => Unheard::Unreachable,
         })?;
-        answer::read(&body.to_bytes()).map_err(|problem| {
+        answer::read(&body.to_bytes(), self.profile_bytes_max).map_err(|problem| {
             let (_, why, _) = problem.into_parts();
             tracing::warn!(why, "what a back end says of a renewal cannot be read");
             Unheard::Malformed

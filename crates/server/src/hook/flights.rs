@@ -16,17 +16,26 @@ pub(super) const KEPT: Duration = Duration::from_secs(5);
 /// What was said, once it is.
 pub(super) type Flight = Arc<OnceCell<Result<Word, Unheard>>>;
 
-type Key = (SessionId, StoreEpoch, Generation);
+/// Which token it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct About(SessionId, StoreEpoch, Generation);
+
+impl About {
+    /// A token.
+    pub(super) fn token(token: &RefreshToken) -> Self {
+        Self(token.sid(), token.epoch(), token.generation())
+    }
+}
 
 /// Questions by the token that they are about.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Key, (Flight, Timestamp)>>);
+pub(super) struct Flights(Mutex<HashMap<About, (Flight, Timestamp)>>);
 
 impl Flights {
     /// The question about a token, asked or not; `None`: there are too many.
-    pub(super) fn join(&self, token: &RefreshToken, at: Timestamp) -> Option<Flight> {
+    pub(super) fn join(&self, about: About, at: Timestamp) -> Option<Flight> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((flight, until)) = flights.get(&key(token))
+        if let Some((flight, until)) = flights.get(&about)
             && at < *until
         {
             return Some(Arc::clone(flight));
@@ -38,31 +47,25 @@ impl Flights {
             return None;
         }
         let flight = Flight::default();
-        flights.insert(key(token), (Arc::clone(&flight), at.after(KEPT)));
+        flights.insert(about, (Arc::clone(&flight), at.after(KEPT)));
         Some(flight)
     }
 
     /// Forgets a question that nobody answered: whoever comes later has it asked again.
-    pub(super) fn leave(&self, token: &RefreshToken, flight: &Flight) {
+    pub(super) fn leave(&self, about: About, flight: &Flight) {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.get(&key(token)).is_some_and(|(own, _)| Arc::ptr_eq(own, flight)) {
-            flights.remove(&key(token));
+        if flights.get(&about).is_some_and(|(own, _)| Arc::ptr_eq(own, flight)) {
+            flights.remove(&about);
         }
     }
-}
-
-fn key(token: &RefreshToken) -> Key {
-    (token.sid(), token.epoch(), token.generation())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon_core::Salt;
 
-    fn token(n: u32) -> RefreshToken {
-        let sid = SessionId::from_bytes([1; 16]);
-        RefreshToken::assume_genuine(StoreEpoch(0), sid, Generation(n), Salt([0; 8]))
+    fn token(n: u32) -> About {
+        About(SessionId::from_bytes([1; 16]), StoreEpoch(0), Generation(n))
     }
 
     fn s(seconds: u64) -> Timestamp {
@@ -72,30 +75,30 @@ mod tests {
     #[test]
     fn one_token_has_one_question_until_its_answer_is_old() {
         let flights = Flights::default();
-        let first = flights.join(&token(1), s(0)).unwrap();
-        assert!(Arc::ptr_eq(&first, &flights.join(&token(1), s(4)).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &flights.join(&token(2), s(4)).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &flights.join(&token(1), s(5)).unwrap()));
+        let first = flights.join(token(1), s(0)).unwrap();
+        assert!(Arc::ptr_eq(&first, &flights.join(token(1), s(4)).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &flights.join(token(2), s(4)).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &flights.join(token(1), s(5)).unwrap()));
     }
 
     #[test]
     fn a_question_that_nobody_answered_is_asked_again() {
         let flights = Flights::default();
-        let first = flights.join(&token(1), s(0)).unwrap();
-        flights.leave(&token(1), &first);
-        let second = flights.join(&token(1), s(0)).unwrap();
+        let first = flights.join(token(1), s(0)).unwrap();
+        flights.leave(token(1), &first);
+        let second = flights.join(token(1), s(0)).unwrap();
         assert!(!Arc::ptr_eq(&first, &second));
-        flights.leave(&token(1), &first);
-        assert!(Arc::ptr_eq(&second, &flights.join(&token(1), s(0)).unwrap()));
+        flights.leave(token(1), &first);
+        assert!(Arc::ptr_eq(&second, &flights.join(token(1), s(0)).unwrap()));
     }
 
     #[test]
     fn a_crowd_is_bounded_and_makes_room_when_its_answers_are_old() {
         let flights = Flights::default();
         let most = u32::try_from(FLIGHTS_MAX).unwrap();
-        assert!((0..most).all(|n| flights.join(&token(n), s(0)).is_some()));
-        assert!(flights.join(&token(most), s(4)).is_none());
-        assert!(flights.join(&token(0), s(4)).is_some(), "who waits already, waits on");
-        assert!(flights.join(&token(most), s(5)).is_some());
+        assert!((0..most).all(|n| flights.join(token(n), s(0)).is_some()));
+        assert!(flights.join(token(most), s(4)).is_none());
+        assert!(flights.join(token(0), s(4)).is_some(), "who waits already, waits on");
+        assert!(flights.join(token(most), s(5)).is_some());
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{Client, Config, Hook, OnFailure};
 use crate::outbound::{Outbound, outbound};
 use axum::http::Uri;
 use call::{Signed, Unheard};
-use flights::Flights;
+use flights::{About, Flights};
 use pause::Pause;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,13 +113,13 @@ impl BackEnd {
 
     /// Asks, or waits for what somebody else is asking about the same token.
     async fn ask(&self, outbound: &Outbound, renewal: &Renewal<'_>) -> Result<Word, Unheard> {
-        let Some(flight) = self.flights.join(renewal.token, renewal.at) else {
+        let Some(flight) = self.flights.join(About::token(renewal.token), renewal.at) else {
             return self.note(renewal, Err(Unheard::Crowded));
         };
         // If the first one who asks goes away, the next one of those who wait asks in their place.
         let said = flight.get_or_init(|| self.call(outbound, renewal)).await.clone();
         if said.is_err() {
-            self.flights.leave(renewal.token, &flight);
+            self.flights.leave(About::token(renewal.token), &flight);
         }
         said
     }

@@ -39,6 +39,7 @@ pub struct ClientView {
 struct AccessTokenView {
     ttl: String,
     format: &'static str,
+    claims: &'static str,
 }
 
 #[derive(Serialize)]
@@ -88,7 +89,11 @@ impl ClientView {
             delivery: client.preset.has_refresh_tokens().then(|| client.delivery.as_str()),
             audience: client.audience.clone(),
             scope: Arc::clone(&client.policy.scope),
-            access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },
+            access_token: AccessTokenView {
+                ttl,
+                format: client.preset.format().as_str(),
+                claims: if client.thin { "thin" } else { "full" },
+            },
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
             hook: client.hook.as_ref().map(|hook| HookView {

@@ -136,7 +136,7 @@ impl Signed {
         let Some((worth, session)) = decided(app, sid, decide).await? else { return Ok(None) };
         let audience = self.audience.clone();
         let says = match worth {
-            Ok(Worth::AsItSays) => Ok(self.claims),
+            Ok(Worth::AsItSays) => Ok(self.completed(app, &session)?),
             Ok(Worth::AsOfNow(grant)) => Ok(self.as_of_now(app, &grant)?),
             Err(verdict) => Err(Unheld::By(verdict)),
         };
@@ -162,6 +162,17 @@ impl Signed {
         };
         let terms = app.terms(client, &recipients.signer)?;
         Ok(loaded.by_lasting_token(&Lasting { jti, ver, terms }, at))
+    }
+
+    /// What it says, with what it leaves out.
+    fn completed(self, app: &App, session: &Loaded) -> Result<Map<String, Value>, Fault> {
+        let mut claims = self.claims;
+        if claims.contains_key("rights") {
+            let left_out = app.keys.left_out(session);
+            claims
+                .extend(left_out.map_err(|_| Fault::Store("stored claims cannot be read".into()))?);
+        }
+        Ok(claims)
     }
 
     /// What holds now, under the name, the dates and the audience of the token that was shown: those stay its own.

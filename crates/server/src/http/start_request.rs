@@ -14,7 +14,7 @@ use symbolon_core::{Start, Subject, Timestamp, id, scope};
 use symbolon_wire::{ExtraClaims, parse_thumbprint, sha256};
 
 /// The most roles that a subject may have. Inclusive; what fits into a token may be fewer.
-pub const ROLES_MAX: usize = 256;
+pub const ROLES_MAX: usize = 1024;
 
 /// The most entries in `amr` and in `audience`. Inclusive.
 pub const LIST_MAX: usize = 16;

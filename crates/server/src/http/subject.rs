@@ -24,10 +24,6 @@ use symbolon_core::person::{Profile, Replaced};
 use symbolon_core::subject::Ban;
 use symbolon_core::{Fault, LoadedSubject, SubjectDecision, Timestamp};
 
-/// The most bytes that roles and claims may take as JSON. Inclusive. So much fits, under every
-/// algorithm, into an access token of 4 KiB beside what every token says; base64 adds a third.
-pub const PROFILE_BYTES_MAX: usize = 2304;
-
 /// The body of `PUT /v1/subjects/{sub}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,7 +96,7 @@ pub async fn put(
     Query::read(&uri, &[])?;
     let (subject, expected) = (read(sub)?, version::expected(&headers)?);
     let Object(request): Object<ProfileRequest> = parse_json(&json_bytes(&headers, body).await?)?;
-    let (profile, at) = (request.check()?, app.now()?);
+    let (profile, at) = (request.check(app.config.profile_bytes_max())?, app.now()?);
     let act = context.act(caller.actor(), None);
     let decide =
         |now: LoadedSubject| Ok(now.replace_profile(&profile, expected.as_deref(), &act, at));
@@ -116,27 +112,27 @@ pub fn replaced(Replaced { version, changed }: Replaced) -> Response {
 }
 
 impl ProfileRequest {
-    fn check(self) -> Result<Profile, Problem> {
+    fn check(self, bytes_max: usize) -> Result<Profile, Problem> {
         let roles = names(self.roles.unwrap_or_default(), "roles", ROLES_MAX)?;
         let claims = match claims(self.claims.as_deref())? {
             none if &*none == "{}" => "".into(),
             claims => claims,
         };
-        check_size(&roles, &claims)?;
+        check_size(&roles, &claims, bytes_max)?;
         Ok(Profile { roles, claims })
     }
 }
 
-/// Checks that roles and claims fit into a token together.
+/// Checks that roles and claims are not more than they may be together.
 ///
 /// # Errors
 /// They do not.
-pub fn check_size(roles: &[Arc<str>], claims: &str) -> Result<(), Problem> {
+pub fn check_size(roles: &[Arc<str>], claims: &str, bytes_max: usize) -> Result<(), Problem> {
     let bytes = serde_json::to_vec(roles).map_or(0, |json| json.len()) + claims.len();
-    if bytes <= PROFILE_BYTES_MAX {
+    if bytes <= bytes_max {
         return Ok(());
     }
-    let why = format!("and claims have {bytes} bytes; {PROFILE_BYTES_MAX} is the most");
+    let why = format!("and claims have {bytes} bytes; {bytes_max} is the most");
     Err(Problem::member("roles", why))
 }
 

@@ -24,7 +24,7 @@ use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, ExtraClaims, HandleKeys,
-    HandleKind, HookCall, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
+    HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed, MasterKey,
     OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey, SigningKey,
     Type, key_id_text, key_set_json, verify,
 };
@@ -38,6 +38,8 @@ pub struct Recipients {
     pub signer: Signer,
     /// The `typ` that they expect.
     pub typ: Type,
+    /// Whether its roles and claims are left out, for them to ask for.
+    pub thin: bool,
 }
 
 /// Which keys sign a token.
@@ -312,21 +314,6 @@ impl Keys {
         checkpoint.sign(self.signing(*kids.last().ok_or(CryptoFailed)?)?)
     }
 
-    /// A question to a back end, signed by a key that is published: that of this algorithm if one signs, since
-    /// whoever is asked checks such signatures anyway. A key of EdDSA is always there.
-    ///
-    /// # Errors
-    /// The library failed.
-    pub fn sign_hook_call(
-        &self,
-        alg: Algorithm,
-        call: &HookCall<'_>,
-    ) -> Result<String, CryptoFailed> {
-        let of = |alg| self.usable.iter().find(|(own, _)| *own == Signer::Own(alg));
-        let (_, kids) = of(alg).or_else(|| of(Algorithm::EdDsa)).ok_or(CryptoFailed)?;
-        call.sign(self.signing(*kids.last().ok_or(CryptoFailed)?)?)
-    }
-
     /// The key that signs what was granted.
     fn signing(&self, kid: KeyId) -> Result<&SigningKey, CryptoFailed> {
         let files = self.files.iter().map(|file| &file.key);
@@ -359,7 +346,8 @@ impl Keys {
         scope: &str,
     ) -> Result<Issued, IssueError> {
         let key = self.signing(grant.key)?;
-        self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |claims| {
+        let says = (grant, scope, recipients.thin);
+        self.with_claims(issuer, says, &texts(&recipients.names), |claims| {
             claims.issue(key, recipients.typ, &self.jti, grant.session.generation)
         })
     }
@@ -367,12 +355,17 @@ impl Keys {
     fn with_claims<R>(
         &self,
         issuer: &str,
-        (grant, scope): (&Grant, &str),
+        (grant, scope, thin): (&Grant, &str, bool),
         to: &[&str],
         write: impl FnOnce(&Claims<'_>) -> Result<R, IssueError>,
     ) -> Result<R, IssueError> {
         let session = &grant.session;
-        let extra = added_claims(&session.claims, &grant.subject_claims)?;
+        let added = added_claims(&session.claims, &grant.subject_claims)?;
+        let roles = texts(&grant.roles);
+        let (roles, extra) = match thin {
+            true => (Vec::new(), ExtraClaims::left_out(&self.jti.rights(&roles, &added))),
+            false => (roles, added),
+        };
         let claims = Claims {
             iss: issuer,
             sub: session.subject.as_str(),
@@ -386,7 +379,7 @@ impl Keys {
             auth_time: Some(session.authenticated_at),
             acr: session.acr.as_deref(),
             amr: &texts(&session.amr),
-            roles: &texts(&grant.roles),
+            roles: &roles,
             // Recorded only: `cnf` would make every verifier refuse the token until proofs can be given.
             jkt: None,
             extra: &extra,

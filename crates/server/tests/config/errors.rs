@@ -68,7 +68,7 @@ fn a_name_like_no_other_is_answered_with_those_there_are() {
     assert_eq!(
         one(&client("access_token = { lifetime_seconds = 5 }")),
         "symbolon.toml:10:18: clients.web.access_token: there is no setting `lifetime_seconds`; \
-         there are `ttl`, `format`"
+         there are `ttl`, `format`, `claims`"
     );
 }
 
@@ -452,4 +452,20 @@ fn a_back_end_is_asked_only_over_tls_and_where_something_is_renewed() {
     );
     let good = "hook = { url = \"http://127.0.0.1:9000/renewals?key=1\", on_failure = \"refuse\" }";
     assert_eq!(said(&client(good), &[], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn tokens_are_thin_only_where_they_are_renewed() {
+    for (preset, why) in [
+        ("sliding-session", "preset \"sliding-session\" renews nothing"),
+        ("opaque-session", "says nothing anyway"),
+    ] {
+        let lines = format!("preset = \"{preset}\"\naccess_token = {{ claims = \"thin\" }}");
+        let said = one(&client(&lines));
+        assert!(said.contains("clients.web.access_token.claims: ") && said.contains(why), "{said}");
+    }
+    for preset in ["dual-token", "gateway-session"] {
+        let lines = format!("preset = \"{preset}\"\naccess_token = {{ claims = \"thin\" }}");
+        assert_eq!(said(&client(&lines), &[], &[]), Vec::<String>::new());
+    }
 }

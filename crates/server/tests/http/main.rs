@@ -99,6 +99,8 @@ mod subjects;
 #[cfg(test)]
 mod switches;
 #[cfg(test)]
+mod thin;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;

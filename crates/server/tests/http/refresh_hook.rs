@@ -202,7 +202,7 @@ async fn without_a_word_what_was_known_stands() {
     let server = Server::configured(&Configuration::new().client("web", &hook)).await;
     let mut tokens = server.renew(&server.sign_in("alice").await.refresh).await;
     let elsewhere = BackEnd::saying(&json!({"allow": true, "roles": ["thief"]})).await;
-    let long = json!({"allow": true, "claims": {"text": "x".repeat(9000)}}).to_string();
+    let long = json!({"allow": true, "claims": {"text": "x".repeat(50_000)}}).to_string();
     for (mood, what) in [
         (Mood::Silent, "late"),
         (Mood::Status(500), "status"),

@@ -27,6 +27,8 @@ mod sender;
 #[cfg(feature = "net")]
 mod sessions;
 #[cfg(feature = "net")]
+mod thin;
+#[cfg(feature = "net")]
 mod tickets;
 mod tokens;
 mod told;

@@ -175,6 +175,14 @@ fn settings(client: &Client) -> Vec<Line> {
         ),
         access_token(preset, client.policy.access_ttl),
     ];
+    if client.thin {
+        lines.push(line(
+            "access_token.claims",
+            "thin",
+            "a token leaves out roles and claims; a service asks the authority at the first sight of each set of \
+             them, and lets nobody in without, on offline routes too",
+        ));
+    }
     if preset.has_sessions() {
         lines.extend(sessions(client));
     }

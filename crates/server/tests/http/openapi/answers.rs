@@ -190,7 +190,7 @@ async fn sessions_refused(walk: &mut Walk) {
         with("subject", json!("a".repeat(256))),
         with("client_id", json!("nobody")),
         with("device", json!({"class": "fridge"})),
-        with("roles", json!(vec!["r"; 257])),
+        with("roles", json!(vec!["r"; 1025])),
         with("user_agent", json!("a".repeat(1025))),
         with("no_such", json!(1)),
     ] {

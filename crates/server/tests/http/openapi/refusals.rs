@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 44] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -49,6 +49,7 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
         "unknown-target",
         "Nobody who is believed said which request this is about, or it was told twice.",
     ),
+    (403, "withheld", "The application does not let the session be renewed now; it lives."),
     (404, "not-found", "There is no such thing, or it is not within this key's reach."),
     (405, "method-not-allowed", "This path has other methods: see `Allow`."),
     (408, "timeout", "The body was not complete within 10 s."),

@@ -109,9 +109,11 @@ pub(super) fn clients() -> Value {
     json!({
         "Client": client(),
         "ClientPage": page("Client", described("ClientId", NEXT)),
-        "ClientAccessToken": answer(&["ttl", "format"], json!({
+        "ClientAccessToken": answer(&["ttl", "format", "claims"], json!({
             "ttl": duration("How long an access token holds."),
             "format": {"type": "string", "enum": ["jwt", "opaque"]},
+            "claims": {"type": "string", "enum": ["full", "thin"],
+                "description": "Whether it says roles and claims, or services ask for them once."},
         })),
         "ClientRefresh": answer(&["idle", "absolute"], refresh),
         "ClientDevices": answer(&["per_subject", "per_class", "overflow"], json!({
