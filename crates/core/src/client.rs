@@ -52,6 +52,36 @@ pub enum BindingMode {
     Enforce,
 }
 
+impl BindingMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Report, Self::Enforce];
+
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Report => "report",
+            Self::Enforce => "enforce",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
+    }
+}
+
+/// What the holder of a session's tokens must also show, each by a mode of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct BindingPolicy {
+    /// A proof of the device's key (RFC 9449).
+    pub key: BindingMode,
+    /// The features that the client had at sign-in.
+    pub features: BindingMode,
+    /// An address of the network of the sign-in.
+    pub network: BindingMode,
+}
+
 /// The rules that a client's sessions live under.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientPolicy {
@@ -69,8 +99,8 @@ pub struct ClientPolicy {
     pub grace: Duration,
     /// What a used refresh token does after its window. Default: `Enforce`.
     pub replay: Replay,
-    /// Whether the session's key or features are demanded. Default: `Off`.
-    pub binding: BindingMode,
+    /// Whether the session's key, features or network are demanded. Default: none is.
+    pub binding: BindingPolicy,
     /// How many sessions a subject may have, and who leaves when there are more.
     pub devices: DevicePolicy,
 }
@@ -85,7 +115,7 @@ impl Default for ClientPolicy {
             absolute: Duration::from_secs(90 * DAY),
             grace: Duration::from_secs(10),
             replay: Replay::Enforce,
-            binding: BindingMode::Off,
+            binding: BindingPolicy::default(),
             devices: DevicePolicy {
                 per_subject: 10,
                 per_class: BTreeMap::new(),

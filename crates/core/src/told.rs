@@ -30,8 +30,10 @@ pub enum Word {
 }
 
 /// What a back end says of a session that goes on.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Allowed {
+    /// The subject's version when it was asked.
+    pub asked_at: Below,
     /// The roles of this session from now on; `None`: those known stand.
     pub roles: Option<Arc<[Arc<str>]>>,
     /// The claims of this session from now on: a JSON object's text, or empty; `None`: those known stand.
@@ -47,6 +49,8 @@ pub struct Refused {
     pub note: Option<Arc<str>>,
     /// Whether the session is over; else it lives, and may be renewed when the back end says so.
     pub ends: bool,
+    /// Whether the history has it already: one refusal is one line, however often the token is shown.
+    pub noted: bool,
 }
 
 /// Roles that a session has for itself, until something else is said of its subject.
@@ -73,6 +77,11 @@ impl Session {
 }
 
 impl Loaded {
+    /// The subject's version: what a back end is asked about.
+    pub fn version(&self) -> Below {
+        self.subject.version(self.cutoffs.epoch)
+    }
+
     /// The roles that tokens of this session carry: those that its back end told at a renewal, unless the subject's
     /// were changed since; else the subject's.
     pub fn roles(&self) -> &Arc<[Arc<str>]> {
@@ -91,7 +100,8 @@ impl Loaded {
     /// answered before is answered again.
     ///
     /// # Errors
-    /// As [`Loaded::refresh`]'s; [`Fault::Contention`] if it is to be asked first.
+    /// As [`Loaded::refresh`]'s; [`Fault::Contention`] if it is to be asked first, or again: the subject was changed
+    /// since, so that the word is about somebody else's rights.
     pub fn refresh_as_told(
         self,
         ask: &Refresh<'_>,
@@ -106,6 +116,9 @@ impl Loaded {
             _ if !moves_on(&decision) => Ok(decision),
             Word::AsKnown => Ok(decision),
             Word::Unasked => Err(Fault::Contention),
+            Word::Allowed(told) if self.subject.epochs.outdates(told.asked_at).is_some() => {
+                Err(Fault::Contention)
+            }
             Word::Allowed(told) => Ok(self.with(told, decision)),
             Word::Refused(told) => Ok(self.withhold(told, ask.act, at)),
         }
@@ -118,7 +131,7 @@ impl Loaded {
         if let Some(roles) = &told.roles {
             // What the subject's say already need not be kept twice: both hold until the subject's change.
             let differs = *roles != self.subject.roles;
-            let told_at = self.subject.version(self.cutoffs.epoch);
+            let told_at = self.version();
             session.0.roles = differs.then(|| OwnRoles { roles: Arc::clone(roles), told_at });
             grant.roles = Arc::clone(roles);
         }
@@ -139,12 +152,16 @@ impl Loaded {
             let reply = Err(Denial::Ended(reason));
             return Decision { session: Some(self.session), events: vec![event], reply };
         }
+        let reply = Err(Denial::Withheld(told.reason));
+        if told.noted {
+            return Decision::unchanged(reply);
+        }
         let Session(ref state) = self.session;
         let whose = Whose { subject: state.subject.clone(), client: state.client.clone() };
         let epoch = self.cutoffs.epoch;
         let bump = Bump { epoch, reason, at, tokens_live_until: at, act };
         let event = Change::Withheld(state.sid, whose).event(&bump);
-        Decision { session: None, events: vec![event], reply: Err(Denial::Withheld(told.reason)) }
+        Decision { session: None, events: vec![event], reply }
     }
 }
 

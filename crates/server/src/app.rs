@@ -20,6 +20,7 @@ use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
+use symbolon_verify::Proofs;
 use symbolon_wire::{Algorithm, Cookies, Type};
 use tokio::sync::Mutex;
 
@@ -60,6 +61,8 @@ pub struct App {
     pub kept: Arc<Kept>,
     /// The back ends that are asked before a session is renewed.
     pub hooks: Arc<Hooks>,
+    /// The proofs of bound tokens that were shown to the authority itself.
+    pub proofs: Arc<Proofs>,
     random: Arc<SystemRandom>,
 }
 
@@ -139,6 +142,8 @@ impl App {
             has_gateway_sessions: config.has_gateway_sessions(),
             kept: Arc::default(),
             hooks: Arc::new(Hooks::new(&config)?),
+            // Those of the token endpoint: a client keeps one nonce for each server.
+            proofs: Arc::new(Proofs::new(Some(keys.dpop_nonces.in_epoch(store.cutoffs().epoch)))),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),

@@ -1,9 +1,10 @@
 //! What a verified token says.
 
 use crate::kept::{Kept, Part};
+use crate::proof::Name;
 use std::fmt;
 use std::sync::Arc;
-use symbolon_core::{SessionId, Timestamp, Ver};
+use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
 /// What a verified token says, borrowed for as long as a check's closure runs.
@@ -34,6 +35,10 @@ pub struct Claims<'a> {
     pub auth_time: Option<Timestamp>,
     /// How strongly.
     pub acr: Option<&'a str>,
+    /// The key that whoever shows it must prove.
+    pub(crate) jkt: Option<Digest>,
+    /// The proof of it that came with the token.
+    pub(crate) proof: Option<Name>,
     more: More<'a>,
 }
 
@@ -41,15 +46,22 @@ pub struct Claims<'a> {
 #[derive(Clone, Copy, Debug)]
 enum More<'a> {
     Parsed(&'a ParsedClaims<'a>),
-    /// Roles and added claims are where others left them out, too.
-    Thin(&'a ParsedClaims<'a>, &'a Arc<Kept>),
+    Thin(&'a Thin<'a>),
     Kept(&'a Arc<Kept>),
+}
+
+/// What a token says, and where its roles and added claims are, which others left out, too.
+#[derive(Debug)]
+pub(crate) struct Thin<'a> {
+    pub(crate) parsed: &'a ParsedClaims<'a>,
+    pub(crate) rights: Arc<Kept>,
 }
 
 impl<'a> More<'a> {
     const fn parsed(self) -> Option<&'a ParsedClaims<'a>> {
         match self {
-            Self::Parsed(parsed) | Self::Thin(parsed, _) => Some(parsed),
+            Self::Parsed(parsed) => Some(parsed),
+            Self::Thin(thin) => Some(thin.parsed),
             Self::Kept(_) => None,
         }
     }
@@ -58,16 +70,18 @@ impl<'a> More<'a> {
     const fn whole(self) -> Option<&'a ParsedClaims<'a>> {
         match self {
             Self::Parsed(parsed) => Some(parsed),
-            Self::Thin(..) | Self::Kept(_) => None,
+            Self::Thin(_) | Self::Kept(_) => None,
         }
     }
 
     /// A list of those that are kept; none of those that are not.
     fn kept(self, part: Part) -> impl Iterator<Item = &'a str> {
         let kept = match (self, part) {
-            (Self::Parsed(_), _) | (Self::Thin(..), Part::Aud | Part::Amr) => None,
-            (Self::Thin(_, kept), Part::Roles | Part::ExtraName | Part::ExtraValue)
-            | (Self::Kept(kept), _) => Some(kept),
+            (Self::Parsed(_), _) | (Self::Thin(_), Part::Aud | Part::Amr) => None,
+            (Self::Thin(thin), Part::Roles | Part::ExtraName | Part::ExtraValue) => {
+                Some(&thin.rights)
+            }
+            (Self::Kept(kept), _) => Some(kept),
         };
         kept.into_iter().flat_map(move |kept| kept.part(part))
     }
@@ -138,31 +152,36 @@ impl<'a> Claims<'a> {
             ver: parsed.ver,
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
+            jkt: parsed.jkt,
+            proof: None,
             more: More::Parsed(parsed),
         }
     }
 
     /// The same claims, with those that the token leaves out.
-    pub(crate) fn with_rights(self, rights: &'a Arc<Kept>) -> Self {
-        match self.more {
-            More::Parsed(parsed) => Self { more: More::Thin(parsed, rights), ..self },
-            More::Thin(..) | More::Kept(_) => self,
-        }
+    pub(crate) fn with_rights(self, thin: &'a Thin<'a>) -> Self {
+        Self { more: More::Thin(thin), ..self }
     }
 
     /// Where the claims are that the token leaves out, if they are known.
     pub(crate) fn rights(&self) -> Option<&'a Arc<Kept>> {
         match self.more {
             More::Parsed(_) => None,
-            More::Thin(_, rights) => Some(rights),
+            More::Thin(thin) => Some(&thin.rights),
             More::Kept(kept) => kept.rights.as_ref(),
         }
+    }
+
+    /// The same beside a proof that came with the token.
+    pub(crate) const fn with(mut self, proof: Option<Name>) -> Self {
+        self.proof = proof;
+        self
     }
 
     /// Claims that can outlive the token: copied, unless they are kept already.
     pub(crate) fn to_verified(self) -> Verified {
         let kept = match self.more {
-            More::Parsed(_) | More::Thin(..) => Arc::new(Kept::copy(&self)),
+            More::Parsed(_) | More::Thin(_) => Arc::new(Kept::copy(&self)),
             More::Kept(kept) => Arc::clone(kept),
         };
         Verified {
@@ -230,6 +249,8 @@ impl Verified {
             ver: kept.ver,
             auth_time: kept.auth_time,
             acr: kept.acr.map(|span| kept.text(span)),
+            jkt: kept.jkt,
+            proof: None,
             more: More::Kept(kept),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::Claims;
 use std::sync::Arc;
-use symbolon_core::{SessionId, Timestamp, Ver};
+use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 
 /// A place in the text. A token is at most 16 KiB.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct Kept {
     pub(crate) auth_time: Option<Timestamp>,
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
+    pub(crate) jkt: Option<Digest>,
     lists: Vec<Span>,
     /// Where in `lists` each part ends.
     ends: [u32; 5],
@@ -60,7 +61,7 @@ impl Kept {
         copy.part(Part::ExtraName, own.iter().flat_map(Claims::extras).map(|(name, _)| name));
         copy.part(Part::ExtraValue, own.iter().flat_map(Claims::extras).map(|(_, value)| value));
         let Copying { text, lists, ends } = copy;
-        let Claims { iat, exp, auth_time, sid, ver, .. } = *claims;
+        let Claims { iat, exp, auth_time, sid, ver, jkt, .. } = *claims;
         Self {
             text,
             iss,
@@ -74,6 +75,7 @@ impl Kept {
             auth_time,
             sid,
             ver,
+            jkt,
             lists,
             ends,
             rights: claims.rights().map(Arc::clone),

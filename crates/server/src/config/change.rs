@@ -87,11 +87,12 @@ fn compare<T>(
 }
 
 fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
-    let Audience { name: _, alg, typ, secret } = old;
+    let Audience { name: _, alg, typ, secret, encrypt } = old;
     named([
         ("alg", *alg != new.alg),
         ("typ", *typ != new.typ),
         ("secret_file", *secret != new.secret),
+        ("encrypt", *encrypt != new.encrypt),
     ])
 }
 

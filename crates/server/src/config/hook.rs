@@ -55,9 +55,10 @@ pub(crate) fn hook(row: &Members, preset: Preset, problems: &mut Problems) -> Op
     let table = row.table("hook")?;
     if !preset.has_refresh_tokens() {
         let what = format!(
-            "is asked where a refresh token is used, and preset {:?} has none; leave it out, or use preset \
+            "is asked where a refresh token is used, and preset {:?} has none: {}; leave it out, or use preset \
              \"dual-token\"",
-            preset.as_str()
+            preset.as_str(),
+            instead(preset)
         );
         problems.add(row.place_of("hook"), row.path_of("hook"), what);
     }
@@ -66,6 +67,18 @@ pub(crate) fn hook(row: &Members, preset: Preset, problems: &mut Problems) -> Op
         timeout: table.duration("timeout").unwrap_or(TIMEOUT),
         on_failure: table.text("on_failure").and_then(OnFailure::parse).unwrap_or_default(),
     })
+}
+
+/// Why there is nothing to ask about.
+const fn instead(preset: Preset) -> &'static str {
+    match preset {
+        Preset::GatewaySession => {
+            "its cookie never changes, and what changes is in force at the next request"
+        }
+        Preset::DualToken | Preset::SlidingSession | Preset::OpaqueSession | Preset::Service => {
+            "nothing of it is renewed"
+        }
+    }
 }
 
 fn url(text: &str) -> Result<Arc<str>, String> {

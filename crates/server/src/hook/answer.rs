@@ -9,7 +9,7 @@ use crate::http::subject::check_size;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use symbolon_core::told::{Allowed, Refused};
-use symbolon_core::{Reason, Word};
+use symbolon_core::{Below, Reason, Word};
 
 /// The longest answer, in bytes. Inclusive: the most that somebody's roles and claims may be, and something beside.
 pub(super) const ANSWER_BYTES_MAX: usize = LEFT_OUT_BYTES_MAX + 8 * 1024;
@@ -28,20 +28,20 @@ struct HookAnswer {
     end: Option<bool>,
 }
 
-/// Reads an answer.
+/// Reads an answer to what was asked at this version of the subject.
 ///
 /// # Errors
 /// Which member is wrong, and why.
-pub(super) fn read(bytes: &[u8], profile_bytes_max: usize) -> Result<Word, Problem> {
+pub(super) fn read(bytes: &[u8], asked_at: Below, bytes_max: usize) -> Result<Word, Problem> {
     let Object(answer): Object<HookAnswer> = parse_json(bytes)?;
     match answer.allow {
-        true => answer.allowed(profile_bytes_max).map(Word::Allowed),
+        true => answer.allowed(asked_at, bytes_max).map(Word::Allowed),
         false => answer.refused().map(Word::Refused),
     }
 }
 
 impl HookAnswer {
-    fn allowed(self, bytes_max: usize) -> Result<Allowed, Problem> {
+    fn allowed(self, asked_at: Below, bytes_max: usize) -> Result<Allowed, Problem> {
         let odd = [("reason", self.reason.is_some()), ("note", self.note.is_some())];
         none_of(odd, "says why not, beside `allow: true`")?;
         none_of([("end", self.end.is_some())], "ends a session that is to go on")?;
@@ -50,7 +50,7 @@ impl HookAnswer {
         let told = told.map(|text| if &*text == "{}" { "".into() } else { text });
         let (own, added) = (roles.as_deref(), told.as_deref());
         check_size(own.unwrap_or_default(), added.unwrap_or_default(), bytes_max)?;
-        Ok(Allowed { roles, claims: told })
+        Ok(Allowed { asked_at, roles, claims: told })
     }
 
     fn refused(self) -> Result<Refused, Problem> {
@@ -65,6 +65,7 @@ impl HookAnswer {
             reason: self.reason.map(reason).transpose()?,
             note: self.note.map(Into::into),
             ends: self.end.unwrap_or_default(),
+            noted: false,
         })
     }
 }
@@ -80,23 +81,31 @@ fn none_of<const N: usize>(given: [(&str, bool); N], why: &str) -> Result<(), Pr
 mod tests {
     use super::*;
     use crate::config::PROFILE_BYTES_MAX;
+    use symbolon_core::StoreEpoch;
+
+    const AT: Below = Below { epoch: StoreEpoch(0), counter: 7 };
 
     fn word(text: &str) -> Option<Word> {
-        read(text.as_bytes(), PROFILE_BYTES_MAX).ok()
+        read(text.as_bytes(), AT, PROFILE_BYTES_MAX).ok()
+    }
+
+    fn allowed(roles: Option<&[&str]>, claims: Option<&str>) -> Option<Word> {
+        let roles = roles.map(|roles| roles.iter().map(|role| (*role).into()).collect());
+        Some(Word::Allowed(Allowed { asked_at: AT, roles, claims: claims.map(Into::into) }))
     }
 
     #[test]
     fn what_a_back_end_may_say() {
-        let allowed = Word::Allowed(Allowed {
-            roles: Some(["a".into()].into()),
-            claims: Some(r#"{"plan":"pro"}"#.into()),
-        });
-        assert_eq!(word(r#"{"allow":true,"roles":["a"],"claims":{"plan":"pro"}}"#), Some(allowed));
-        assert_eq!(word(r#"{"allow":true}"#), Some(Word::Allowed(Allowed::default())));
-        let emptied = Allowed { roles: Some([].into()), claims: Some("".into()) };
-        assert_eq!(word(r#"{"allow":true,"roles":[],"claims":{}}"#), Some(Word::Allowed(emptied)));
-        let refused =
-            Refused { reason: Some(Reason::Banned), note: Some("unpaid".into()), ends: true };
+        let claims = Some(r#"{"plan":"pro"}"#);
+        assert_eq!(
+            word(r#"{"allow":true,"roles":["a"],"claims":{"plan":"pro"}}"#),
+            allowed(Some(&["a"]), claims)
+        );
+        assert_eq!(word(r#"{"allow":true}"#), allowed(None, None));
+        let emptied = allowed(Some(&[]), Some(""));
+        assert_eq!(word(r#"{"allow":true,"roles":[],"claims":{}}"#), emptied);
+        let (reason, note) = (Some(Reason::Banned), Some("unpaid".into()));
+        let refused = Refused { reason, note, ends: true, noted: false };
         assert_eq!(
             word(r#"{"allow":false,"reason":"banned","note":"unpaid","end":true}"#),
             Some(Word::Refused(refused))

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use symbolon_core::{Duration, Fault, Loaded, Timestamp, Word};
+use symbolon_core::{Below, Duration, Fault, Loaded, Timestamp, Word};
 use symbolon_wire::{Algorithm, HookCall, session_id_text, sha256};
 
 /// How long a call may be shown after it was signed, for clocks that disagree.
@@ -53,14 +53,13 @@ impl Unheard {
         }
     }
 
-    /// Whether it says that the back end is away, and not that it said something wrong of one person.
-    pub(super) const fn is_outage(self) -> bool {
+    /// Whether the back end is there: it said something, if only something wrong of one person. `None`: it was not asked.
+    pub(super) const fn is_there(self) -> Option<bool> {
         match self {
-            Self::Unreachable | Self::Late => true,
-            Self::Status(status) => 500 <= status,
-            Self::Oversized | Self::Malformed | Self::Paused | Self::Crowded | Self::Unable => {
-                false
-            }
+            Self::Unreachable | Self::Late => Some(false),
+            Self::Status(status) => Some(status < 500),
+            Self::Oversized | Self::Malformed => Some(true),
+            Self::Paused | Self::Crowded | Self::Unable => None,
         }
     }
 }
@@ -90,6 +89,7 @@ struct Device<'a> {
 /// A question that is ready to be sent. Has no `Debug`: it is signed.
 pub(super) struct Signed {
     request: Request<Full<Bytes>>,
+    asked_at: Below,
     profile_bytes_max: usize,
 }
 
@@ -129,7 +129,8 @@ impl Signed {
         headers.insert(AUTHORIZATION, authorization);
         headers.insert(CONTENT_TYPE, json.clone());
         headers.insert(ACCEPT, json);
-        Ok(Self { request, profile_bytes_max: app.config.profile_bytes_max() })
+        let profile_bytes_max = app.config.profile_bytes_max();
+        Ok(Self { request, asked_at: loaded.version(), profile_bytes_max })
     }
 
     /// Sends it, and reads what is answered.
@@ -143,7 +144,8 @@ impl Signed {
             true => Unheard::Oversized,
             false => Unheard::Unreachable,
         })?;
-        answer::read(&body.to_bytes(), self.profile_bytes_max).map_err(|problem| {
+        let said = answer::read(&body.to_bytes(), self.asked_at, self.profile_bytes_max);
+        said.map_err(|problem| {
             let (_, why, _) = problem.into_parts();
             tracing::warn!(why, "what a back end says of a renewal cannot be read");
             Unheard::Malformed

@@ -3,7 +3,9 @@
 use super::call::Unheard;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use symbolon_core::{Duration, Generation, RefreshToken, SessionId, StoreEpoch, Timestamp, Word};
+use symbolon_core::{
+    Below, Duration, Generation, RefreshToken, SessionId, StoreEpoch, Timestamp, Word,
+};
 use tokio::sync::OnceCell;
 
 /// How many questions one back end may have open, or answered lately. Inclusive; one more is not asked.
@@ -16,14 +18,14 @@ pub(super) const KEPT: Duration = Duration::from_secs(5);
 /// What was said, once it is.
 pub(super) type Flight = Arc<OnceCell<Result<Word, Unheard>>>;
 
-/// Which token it is about.
+/// Which token it is about, and which version of its subject.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct About(SessionId, StoreEpoch, Generation);
+pub(super) struct About(SessionId, StoreEpoch, Generation, Below);
 
 impl About {
-    /// A token.
-    pub(super) fn token(token: &RefreshToken) -> Self {
-        Self(token.sid(), token.epoch(), token.generation())
+    /// A token, and its subject as it is.
+    pub(super) fn token(token: &RefreshToken, version: Below) -> Self {
+        Self(token.sid(), token.epoch(), token.generation(), version)
     }
 }
 
@@ -65,7 +67,8 @@ mod tests {
     use super::*;
 
     fn token(n: u32) -> About {
-        About(SessionId::from_bytes([1; 16]), StoreEpoch(0), Generation(n))
+        let version = Below { epoch: StoreEpoch(0), counter: 0 };
+        About(SessionId::from_bytes([1; 16]), StoreEpoch(0), Generation(n), version)
     }
 
     fn s(seconds: u64) -> Timestamp {

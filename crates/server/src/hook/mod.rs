@@ -18,6 +18,7 @@ use flights::{About, Flights};
 use pause::Pause;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use symbolon_core::told::Refused;
 use symbolon_core::{ClientId, Fault, Loaded, RefreshToken, Timestamp, Word};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -84,6 +85,11 @@ impl Hooks {
         Self { outbound: self.outbound.clone(), by_client }
     }
 
+    /// Whether no client has one.
+    pub fn is_empty(&self) -> bool {
+        self.by_client.is_empty()
+    }
+
     /// What the client's back end says.
     ///
     /// # Errors
@@ -113,15 +119,25 @@ impl BackEnd {
 
     /// Asks, or waits for what somebody else is asking about the same token.
     async fn ask(&self, outbound: &Outbound, renewal: &Renewal<'_>) -> Result<Word, Unheard> {
-        let Some(flight) = self.flights.join(About::token(renewal.token), renewal.at) else {
+        let about = About::token(renewal.token, renewal.loaded.version());
+        let Some(flight) = self.flights.join(about, renewal.at) else {
             return self.note(renewal, Err(Unheard::Crowded));
         };
+        let mut asked = false;
         // If the first one who asks goes away, the next one of those who wait asks in their place.
-        let said = flight.get_or_init(|| self.call(outbound, renewal)).await.clone();
+        let call = || {
+            asked = true;
+            self.call(outbound, renewal)
+        };
+        let said = flight.get_or_init(call).await.clone();
         if said.is_err() {
-            self.flights.leave(About::token(renewal.token), &flight);
+            self.flights.leave(about, &flight);
         }
-        said
+        match said {
+            // Whoever asked has it written down.
+            Ok(Word::Refused(told)) => Ok(Word::Refused(Refused { noted: !asked, ..told })),
+            said => said,
+        }
     }
 
     async fn call(&self, outbound: &Outbound, renewal: &Renewal<'_>) -> Result<Word, Unheard> {
@@ -132,12 +148,13 @@ impl BackEnd {
         let said = self.exchange(outbound, renewal).await;
         let took = monotonic().saturating_sub(began);
         renewal.app.metrics.hook_took(&renewal.client.id, took);
-        match said {
-            Err(why) if why.is_outage() => {
+        match said.as_ref().map_or_else(|why| why.is_there(), |_| Some(true)) {
+            Some(true) => self.pause().answered(),
+            Some(false) => {
                 let [chance] = renewal.app.random().unwrap_or_default();
-                self.pause().failed(renewal.at.after(took), chance);
+                self.pause().failed(renewal.at, renewal.at.after(took), chance);
             }
-            _ => self.pause().answered(),
+            None => {}
         }
         self.note(renewal, said)
     }

@@ -15,6 +15,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Pause {
     failures: u32,
+    began: Timestamp,
     until: Timestamp,
 }
 
@@ -36,13 +37,17 @@ impl Pause {
         *self = Self::default();
     }
 
-    /// It did not. `chance` shortens a pause by up to a half, so that not all nodes ask again at once.
-    pub(super) fn failed(&mut self, at: Timestamp, chance: u8) {
+    /// It did not. What was under way when a pause began is what that pause is for, and makes it no longer. `chance`
+    /// shortens a pause by up to a half, so that not all nodes ask again at once.
+    pub(super) fn failed(&mut self, asked_at: Timestamp, at: Timestamp, chance: u8) {
+        if asked_at < self.began {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         let Some(pauses) = self.failures.checked_sub(FAILURES_MAX) else { return };
         let whole = PAUSE_MIN.saturating_mul(1 << pauses.min(5)).min(PAUSE_MAX);
         let most = whole / 2;
-        self.until = at.after(whole - most * u32::from(chance) / 255);
+        (self.began, self.until) = (at, at.after(whole - most * u32::from(chance) / 255));
     }
 }
 
@@ -56,7 +61,7 @@ mod tests {
 
     fn failing(times: u32) -> Pause {
         let mut pause = Pause::default();
-        (0..times).for_each(|_| pause.failed(ms(0), 0));
+        (0..times).for_each(|_| pause.failed(ms(0), ms(0), 0));
         pause
     }
 
@@ -65,7 +70,7 @@ mod tests {
         assert!(!failing(FAILURES_MAX - 1).holds(ms(0)));
         let mut healed = failing(FAILURES_MAX - 1);
         healed.answered();
-        healed.failed(ms(0), 0);
+        healed.failed(ms(0), ms(0), 0);
         assert!(!healed.holds(ms(0)));
     }
 
@@ -80,12 +85,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_under_way_when_a_pause_began_makes_it_no_longer() {
+        let mut pause = Pause::default();
+        (0..32).for_each(|_| pause.failed(ms(0), ms(500), 0));
+        assert!(pause.holds(ms(1499)) && !pause.holds(ms(1500)));
+        pause.failed(ms(1500), ms(2000), 0);
+        assert!(pause.holds(ms(3999)) && !pause.holds(ms(4000)), "the one who asked again does");
+    }
+
+    #[test]
     fn pauses_grow_up_to_a_bound_and_chance_shortens_them() {
         assert!(failing(FAILURES_MAX + 1).holds(ms(1999)));
         assert!(failing(1000).holds(ms(29_999)));
         assert!(!failing(1000).holds(ms(30_000)));
         let mut early = failing(FAILURES_MAX - 1);
-        early.failed(ms(0), 255);
+        early.failed(ms(0), ms(0), 255);
         assert!(early.holds(ms(499)) && !early.holds(ms(500)));
     }
 }

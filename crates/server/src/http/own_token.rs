@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use symbolon_core::binding::Proof;
 use symbolon_core::lasting::{Lasting, Worth};
 use symbolon_core::{
-    Act, ClientId, Decision, Denial, Fault, Grant, Handle, Loaded, SessionId, Shown, Timestamp,
-    Ver, Verdict,
+    Act, ClientId, Decision, Denial, Digest, Fault, Grant, Handle, Loaded, SessionId, Shown,
+    Timestamp, Ver, Verdict,
 };
 use symbolon_wire::{HandleKind, Jti, ParsedClaims};
 
@@ -25,6 +25,8 @@ pub struct Signed {
     holder: Holder,
     audience: Vec<String>,
     expires_at: Timestamp,
+    /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
+    jkt: Option<Digest>,
     claims: Map<String, Value>,
     jti: [u8; 16],
     ver: Ver,
@@ -74,6 +76,7 @@ impl OwnToken {
             holder: holder(&claims)?,
             audience: claims.aud.iter().map(str::to_owned).collect(),
             expires_at: claims.exp,
+            jkt: claims.jkt,
             claims: serde_json::from_slice(payload.bytes()).ok()?,
             jti: Jti::parse(&claims.jti).ok()?.0,
             ver: claims.ver,
@@ -84,6 +87,14 @@ impl OwnToken {
     pub fn claims(&self) -> Option<&Map<String, Value>> {
         match self {
             Self::Signed(signed) => Some(&signed.claims),
+            Self::Handle(_) => None,
+        }
+    }
+
+    /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
+    pub fn jkt(&self) -> Option<Digest> {
+        match self {
+            Self::Signed(signed) => signed.jkt,
             Self::Handle(_) => None,
         }
     }

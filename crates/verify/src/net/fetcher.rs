@@ -6,6 +6,7 @@ use super::url::Issuer;
 use crate::verifier::Expected;
 use http::Uri;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
@@ -16,10 +17,35 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between tries while there are no keys. Inclusive.
 const FIRST_PAUSE_MAX: Duration = Duration::from_secs(2);
 
+/// The least between two fetches when the feed asks for one: it needs a key to be heard at all. Inclusive.
+///
+/// Only the authority's own host writes the feed, so this bounds a fault, not a stranger.
+const TOLD_MIN: Duration = Duration::from_secs(1);
+
+/// Asks for a fetch before it is due.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    notify: Notify,
+    by_feed: AtomicBool,
+}
+
+impl Wanted {
+    /// A token names a key that is not known.
+    pub(crate) fn by_token(&self) {
+        self.notify.notify_one();
+    }
+
+    /// The feed says that keys changed, or is signed by one that is not known.
+    pub(crate) fn by_feed(&self) {
+        self.by_feed.store(true, Ordering::Relaxed);
+        self.notify.notify_one();
+    }
+}
+
 /// How often keys are fetched.
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
-    /// At least this between two fetches, whatever tokens name.
+    /// At least this between two fetches, whatever tokens name: a stranger can write any `kid`.
     pub(crate) interval: Duration,
     /// A withdrawn key is forgotten, and a new one known, after this at the latest.
     pub(crate) max_age: Duration,
@@ -42,7 +68,7 @@ pub(crate) struct Fetcher {
     pub(crate) issuer: Issuer,
     pub(crate) expected: Arc<Expected>,
     pub(crate) pace: Pace,
-    pub(crate) wanted: Arc<Notify>,
+    pub(crate) wanted: Arc<Wanted>,
     pub(crate) fetched: watch::Sender<Fetched>,
 }
 
@@ -81,10 +107,16 @@ impl Fetcher {
 
     /// Waits until the next fetch is due, or is wanted and allowed.
     async fn pause(&self, ended: Instant, failures: u32) {
-        let due = ended + self.until_due(failures);
-        while timeout_at(due, self.wanted.notified()).await.is_ok() {
-            // What was wanted during a fetch has been fetched by it; what comes too early waits.
-            if self.fetched.borrow().ready && self.pace.interval <= ended.elapsed() {
+        let mut due = ended + self.until_due(failures);
+        while timeout_at(due, self.wanted.notify.notified()).await.is_ok() {
+            if !self.fetched.borrow().ready {
+                continue;
+            }
+            if self.wanted.by_feed.swap(false, Ordering::Relaxed) {
+                due = due.min(ended + TOLD_MIN);
+            }
+            // What a token wanted during a fetch has been fetched by it; what comes too early waits.
+            if self.pace.interval <= ended.elapsed() {
                 return;
             }
         }

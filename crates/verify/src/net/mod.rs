@@ -16,12 +16,13 @@ pub use self::tickets::Redeemed;
 
 use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
-use self::fetcher::{Fetched, Fetcher, Pace};
+use self::fetcher::{Fetched, Fetcher, Pace, Wanted};
 use self::http::Http;
 use self::questions::{About, Answer, Questions};
 use self::tickets::Tickets;
 use self::url::Issuer;
 use crate::activity::Activity;
+use crate::proof::Name;
 use crate::status::Status;
 use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
@@ -29,7 +30,7 @@ use ::http::{HeaderValue, Uri};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -82,7 +83,8 @@ impl Builder {
     /// a second counts as that.
     ///
     /// Security: a stranger can write any `kid`; this is what keeps them from flooding the authority. A key
-    /// that is used without having been announced may be refused this long.
+    /// that is used without having been announced may be refused this long, unless the feed tells of it: that is
+    /// looked into within a second.
     #[must_use]
     pub fn key_refetch_interval(mut self, interval: Duration) -> Self {
         self.net.pace.interval = interval.max(INTERVAL_MIN);
@@ -175,7 +177,7 @@ impl Builder {
         let questions =
             authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
         let (sender, fetched) = watch::channel(Fetched::default());
-        let wanted = Arc::new(Notify::new());
+        let wanted = Arc::new(Wanted::default());
         let fetcher = Fetcher {
             http: Arc::clone(&http),
             issuer: issuer.clone(),
@@ -192,9 +194,8 @@ impl Builder {
         });
         let mut verifier = Verifier { expected, net: None };
         let clock = Arc::clone(&options.clock);
-        let (interval, hinted) = (pace.interval, false.into());
-        let keys =
-            KeysOf { wanted: Arc::clone(&wanted), fetched: fetched.clone(), interval, hinted };
+        let interval = pace.interval;
+        let keys = KeysOf { wanted: Arc::clone(&wanted), fetched: fetched.clone() };
         let feed = follows_with.map(|authorization| {
             Feed::start(Start { http, issuer, authorization, options, keys }, &verifier, &runtime)
         });
@@ -256,13 +257,16 @@ impl Verifier {
             }
             checked => checked.map_err(settled),
         };
-        let verified = match looked {
-            Ok((verified, Ok(()))) => verified,
-            Ok((signed, Err(Rejected::Ask))) => self.ask(presented, policy, Some(signed)).await?,
-            Err(Rejected::Ask) => self.ask(presented, policy, None).await?,
-            Ok((_, Err(rejected))) | Err(rejected) => return Err(rejected),
+        let (verified, proof) = match looked {
+            Ok((verified, Ok(()), proof)) => (verified, proof),
+            Ok((signed, Err(Rejected::Ask), proof)) => {
+                (self.ask(presented, policy, Some(signed)).await?, proof)
+            }
+            Err(Rejected::Ask) => (self.ask(presented, policy, None).await?, None),
+            Ok((_, Err(rejected), _)) | Err(rejected) => return Err(rejected),
         };
         policy.permits(&verified.claims(), self.now().wall)?;
+        self.expected.spend(proof, self.now())?;
         self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
     }
@@ -294,9 +298,9 @@ impl Verifier {
         &self,
         presented: &Presented<'_>,
         policy: &Policy,
-    ) -> Result<(Verified, Standing), Rejected> {
+    ) -> Result<(Verified, Standing, Option<Name>), Rejected> {
         self.expected.check(presented, policy, self.now(), |claims, standing| {
-            Ok((claims.to_verified().of(&self.expected), standing))
+            Ok((claims.to_verified().of(&self.expected), standing, claims.proof))
         })
     }
 
@@ -318,7 +322,7 @@ impl Verifier {
 
 /// The network half of a verifier; its tasks end with it.
 pub(crate) struct Net {
-    wanted: Arc<Notify>,
+    wanted: Arc<Wanted>,
     fetched: watch::Receiver<Fetched>,
     questions: Option<Questions>,
     tickets: Option<Tickets>,
@@ -337,7 +341,7 @@ impl Net {
 
     /// Asks for a fetch, which happens if the last one is long enough ago.
     pub(crate) fn want_keys(&self) {
-        self.wanted.notify_one();
+        self.wanted.by_token();
     }
 
     /// Waits for the first keys, or for those of a fetch that is allowed now.

@@ -211,8 +211,7 @@ async fn polls_alone_are_enough() {
 #[tokio::test]
 async fn an_announced_key_is_fetched_early_and_a_new_one_breaks_nothing() {
     let sender = Sender::start().await;
-    let verifier =
-        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect().await.unwrap();
+    let verifier = sender.connect().await;
     let (next, asked) = (key(Algorithm::EdDsa), sender.asked(JWKS));
     sender.does(|script| {
         let (old, next) = (&script.key, &next);
@@ -231,8 +230,7 @@ async fn an_announced_key_is_fetched_early_and_a_new_one_breaks_nothing() {
 #[tokio::test]
 async fn a_key_that_was_not_announced_is_fetched_when_a_checkpoint_names_it() {
     let sender = Sender::start().await;
-    let verifier =
-        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect().await.unwrap();
+    let verifier = sender.connect().await;
     let next = key(Algorithm::EdDsa);
     sender.does(|script| {
         sender.publish(&[&script.key, &next]);
@@ -242,6 +240,28 @@ async fn a_key_that_was_not_announced_is_fetched_when_a_checkpoint_names_it() {
     until("it is known", || sender.judged(&verifier, 1, &strict()) == kicked()).await;
     assert_eq!(sender.judged(&verifier, 2, &strict()), Ok(()));
     assert_eq!(status(&sender, &verifier).resyncs, 0);
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_that_was_withdrawn_is_to_be_renewed_also_when_the_key_is_gone() {
+    let sender = Sender::start().await;
+    let verifier = sender.connect().await;
+    let old = sender.script.lock().unwrap().token(1);
+    let judged = || verifier.check(&Presented::bearer(&old), &strict(), sender.reading(), |_| ());
+    assert_eq!(judged(), Ok(()));
+    let (next, asked) = (key(Algorithm::EdDsa), sender.asked(JWKS));
+    sender.does(|script| {
+        sender.publish(&[&next]);
+        script.withdraw_for(next);
+    });
+    until("it is to be renewed", || judged() == Err(Rejected::Stale)).await;
+    until("the key is gone", || asked < sender.asked(JWKS)).await;
+    until("what the new key signed passes", || sender.judged(&verifier, 1, &strict()) == Ok(()))
+        .await;
+    assert_eq!(judged(), Err(Rejected::Stale));
+    sender.script.lock().unwrap().key = key(Algorithm::EdDsa);
+    let nobodys = Err(Rejected::Unverifiable(Unknown::Key));
+    assert_eq!(sender.judged(&verifier, 1, &strict()), nobodys);
 }
 
 #[tokio::test]
@@ -262,8 +282,7 @@ async fn a_forged_feed_makes_nobody_ready() {
     let (real, forger) = (key(Algorithm::EdDsa), key(Algorithm::EdDsa));
     sender.publish(&[&real]);
     sender.does(|script| script.key = forger);
-    let verifier =
-        sender.builder().key_refetch_interval(Duration::from_secs(1)).connect_lazily().unwrap();
+    let verifier = sender.builder().connect_lazily().unwrap();
     until("it was refused", || 2 <= sender.asked(SNAPSHOT)).await;
     assert!(!verifier.is_ready());
     assert_eq!(status(&sender, &verifier).age, None);

@@ -6,6 +6,7 @@
 mod activity;
 #[cfg(feature = "net")]
 mod authority;
+mod encrypted;
 mod faults;
 mod feed;
 #[cfg(feature = "net")]
@@ -19,6 +20,7 @@ mod model;
 mod offline;
 #[cfg(feature = "net")]
 mod opaque;
+mod proofs;
 #[cfg(feature = "net")]
 mod relay;
 mod script;

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use std::future::pending;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -55,7 +56,7 @@ struct Shared {
 /// A back end on this machine.
 pub(crate) struct BackEnd {
     pub(crate) url: String,
-    address: String,
+    address: SocketAddr,
     shared: Arc<Shared>,
     serving: JoinHandle<()>,
 }
@@ -68,12 +69,12 @@ impl BackEnd {
             heard: Mutex::default(),
             let_go: Semaphore::new(0),
         };
-        Self::on("127.0.0.1:0", Arc::new(shared)).await
+        Self::on(bound("127.0.0.1:0".parse().unwrap()), Arc::new(shared))
     }
 
-    async fn on(address: &str, shared: Arc<Shared>) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+    fn on(socket: TcpSocket, shared: Arc<Shared>) -> Self {
+        let listener = socket.listen(1024).unwrap();
+        let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url: format!("http://{address}/renewals"), address, shared, serving }
@@ -104,25 +105,34 @@ impl BackEnd {
         self.heard().len()
     }
 
-    /// Goes away: nothing listens there any more.
+    /// Goes away: nothing listens there any more, and nobody else is given the port.
     pub(crate) async fn goes_away(self) -> GoneAway {
+        let held = bound(self.address);
         self.serving.abort();
         let _ = self.serving.await;
-        GoneAway { address: self.address, shared: self.shared }
+        GoneAway { held, shared: self.shared }
     }
 }
 
 /// A back end that went away.
 pub(crate) struct GoneAway {
-    address: String,
+    held: TcpSocket,
     shared: Arc<Shared>,
 }
 
 impl GoneAway {
     /// Comes back to where it was.
-    pub(crate) async fn comes_back(self) -> BackEnd {
-        BackEnd::on(&self.address, self.shared).await
+    pub(crate) fn comes_back(self) -> BackEnd {
+        BackEnd::on(self.held, self.shared)
     }
+}
+
+/// Has an address, beside whoever of this test has it, and does not listen.
+fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {

@@ -9,6 +9,9 @@ mod envoy;
 mod forged;
 mod paths;
 mod proxied;
+mod renewal;
+mod renewal_hook;
+mod renewal_proxied;
 mod site;
 mod upstream;
 

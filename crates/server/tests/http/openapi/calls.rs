@@ -241,11 +241,13 @@ fn oauth() -> Vec<Call> {
         .with(200, "Cache-Control")
         .refuses(&[
             (400, "access_denied"),
+            (400, "invalid_dpop_proof"),
             (400, "invalid_grant"),
             (400, "invalid_scope"),
             (400, "invalid_target"),
             (400, "unauthorized_client"),
             (400, "unsupported_grant_type"),
+            (400, "use_dpop_nonce"),
             (403, "unauthorized_client"),
             (500, "server_error"),
         ]),

@@ -7,7 +7,6 @@ use super::random::{draw, jitter};
 use crate::Reason;
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -30,12 +29,11 @@ const SIDS_MAX: usize = 1000;
 /// Between tries to ask about sessions.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-/// Knows what time it is at the authority, and passes the feed's hints on to who fetches the keys.
+/// Knows what time it is at the authority.
 pub(super) async fn keep_time(shared: Arc<Shared>) {
     loop {
         // Whichever came first, the tick or the call.
         let _ = timeout(TICK, shared.time.notified()).await;
-        shared.pass_on_hints();
         let Some(entropy) = draw() else { continue };
         let now = (shared.options.clock)();
         let question = shared.free_follower().and_then(|mut free| free.ask_time(entropy, now));
@@ -84,14 +82,6 @@ pub(super) async fn ask_for_the_ended(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn pass_on_hints(&self) {
-        let last = self.keys.fetched.borrow().last.as_ref().map(|(ended, _)| ended.elapsed());
-        let may = last.is_none_or(|ago| self.keys.interval <= ago);
-        if may && self.keys.hinted.swap(false, Ordering::Relaxed) {
-            self.keys.wanted.notify_one();
-        }
-    }
-
     async fn ask_for_the_time(&self, path: &str) {
         let at = self.at(path);
         let answer =

@@ -1,6 +1,6 @@
 //! The task that follows the feed: keys, snapshot, then the stream, or polls where streams are held back.
 
-use super::backoff::{Backoff, WAIT_MAX};
+use super::backoff::Backoff;
 use super::random::jitter;
 use super::{FetchError, Progress, Relay, Shared};
 use crate::feed::Want;
@@ -96,18 +96,13 @@ impl Way {
 }
 
 impl Shared {
-    /// Waits for a fetch that the interval allows.
+    /// Waits for a fetch.
     async fn newer_keys(&self) -> Left {
         let mut fetched = self.keys.fetched.clone();
         let before = fetched.borrow_and_update().last.as_ref().map(|(ended, _)| *ended);
-        loop {
-            // Asked for again and again: what comes before the interval has passed is not remembered.
-            self.keys.wanted.notify_one();
-            let look = fetched.wait_for(|now| before < now.last.as_ref().map(|(ended, _)| *ended));
-            if timeout(WAIT_MAX, look).await.is_ok() {
-                break;
-            }
-        }
+        self.keys.wanted.by_feed();
+        // An error would say that the task is gone: then nothing will ever change.
+        let _ = fetched.wait_for(|now| before < now.last.as_ref().map(|(ended, _)| *ended)).await;
         self.follower().on_keys();
         let outcome = self.keys.fetched.borrow().last.clone();
         match outcome {

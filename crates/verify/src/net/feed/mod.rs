@@ -11,7 +11,7 @@ pub use options::Relay;
 pub(crate) use options::{Clock, Options};
 pub(super) use random::jitter;
 
-use super::fetcher::Fetched;
+use super::fetcher::{Fetched, Wanted};
 use super::http::{FetchError, Http};
 use super::url::Issuer;
 use crate::feed::{Follower, Gap, Heard};
@@ -59,11 +59,8 @@ struct Shared {
 
 /// How to come by newer keys.
 pub(super) struct KeysOf {
-    pub(super) wanted: Arc<Notify>,
+    pub(super) wanted: Arc<Wanted>,
     pub(super) fetched: watch::Receiver<Fetched>,
-    pub(super) interval: Duration,
-    /// The feed said that they changed.
-    pub(super) hinted: AtomicBool,
 }
 
 /// What happened lately: to be read at any time, also while a snapshot is taken.
@@ -222,7 +219,7 @@ impl Shared {
             self.report.notify_one();
         }
         if heard.keys {
-            self.keys.hinted.store(true, Ordering::Relaxed);
+            self.keys.wanted.by_feed();
         }
         self.look_ready();
         Ok(heard)
