@@ -231,7 +231,9 @@ impl Verified {
 
     /// The same with what the token left out.
     pub(crate) fn with_rights(&self, rights: Arc<Kept>) -> Self {
-        Self { kept: Arc::new(self.kept.with_rights(rights)), ..self.clone() }
+        let mut whole = self.clone();
+        whole.kept = Arc::new(self.kept.with_rights(rights));
+        whole
     }
 
     /// What the token says.

@@ -5,8 +5,9 @@ use crate::common::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use symbolon_wire::{Algorithm, KeySet, sha256, verify};
+use tokio::time::Instant;
 
 fn configuration(back_end: &BackEnd, more: &str) -> Configuration {
     let url = &back_end.url;
@@ -333,6 +334,26 @@ async fn roles_that_an_operator_changes_hold_until_the_back_end_says_more() {
     let _back_end = gone.comes_back();
     let last = server.renew(&next.refresh).await;
     assert_eq!(roles(&server, &last).await, json!(["owner"]));
+}
+
+#[tokio::test]
+async fn what_was_asked_of_somebody_who_is_changed_meanwhile_is_asked_again() {
+    let back_end = BackEnd::saying(&json!({})).await;
+    let server = server(&back_end, "").await;
+    let first = server.sign_in("alice").await;
+    back_end.is(Mood::Waits(json!({"allow": true, "roles": ["owner"]}).to_string()));
+    let change = async {
+        until("the back end is asked", || async { (0 < back_end.asked()).then_some(()) }).await;
+        let body = json!({"roles": ["guest"]});
+        server.ask_as_back_end(Ask::put("/v1/subjects/alice", &body)).await.expect(200);
+        back_end.says(&json!({"allow": true}));
+        back_end.let_go();
+    };
+    let (refused, ()) = tokio::join!(server.refresh(&first.refresh), change);
+    refused.expect_oauth(503, "temporarily_unavailable", None);
+    let next = server.renew(&first.refresh).await;
+    assert_eq!(roles(&server, &next).await, json!(["guest"]), "not what was said before");
+    assert_eq!(back_end.heard()[1].json()["roles"], json!(["guest"]));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::common::{Ask, BackEnd, Configuration, ISSUER, Server, Sidecar, Tokens, until};
 use serde_json::{Value, json};
-use symbolon_verify::{Policy, Presented, Rejected, Verifier};
+use symbolon_verify::{DecryptionKey, Policy, Presented, Rejected, Verifier};
 
 const THIN: &str = "access_token = { claims = \"thin\" }";
 
@@ -132,4 +132,32 @@ async fn what_a_back_end_tells_of_one_session_is_asked_for_under_a_name_of_its_o
     assert_eq!(rights(&verifier, &first).await, Err(Rejected::Stale));
     let other = server.sign_in_on("alice", &json!({"class": "app"})).await;
     assert_eq!(rights(&verifier, &other).await, Ok((2, pro)));
+}
+
+#[tokio::test]
+async fn an_encrypted_token_leaves_out_what_another_does() {
+    let vectors = include_str!("../../../../api/vectors/jwe.json");
+    let private = serde_json::from_str::<Value>(vectors).unwrap()["tokens"][0]["jwk"].clone();
+    let mut public = private.clone();
+    public.as_object_mut().unwrap().remove("d");
+    let client = format!("audience = [\"sealed\"]\nscope = \"orders:read\"\n{THIN}");
+    let configuration = Configuration::empty()
+        .audience("sealed", &format!("encrypt = {{ jwk = '{public}' }}"))
+        .bare_client("web", &client);
+    let server = Server::configured(&configuration).await;
+    put(&server, &permissions(3)).await.expect(200);
+    let opens = DecryptionKey::from_jwk(&private.to_string());
+    let verifier = Verifier::builder(ISSUER)
+        .through(&format!("http://{}", server.authority))
+        .audience("sealed")
+        .decrypt_with(opens.unwrap_or_else(|wrong| panic!("{wrong}")))
+        .require_encrypted()
+        .feed(server.api_key());
+    let verifier = verifier.connect().await.unwrap();
+    let first = server.sign_in("alice").await;
+    let renewed = server.renew(&first.refresh).await;
+    for tokens in [&first, &first, &renewed] {
+        assert_eq!(rights(&verifier, tokens).await, Ok((3, "\"pro\"".to_owned())));
+    }
+    assert_eq!(asked(&server).await, 1);
 }

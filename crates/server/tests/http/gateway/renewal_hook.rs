@@ -1,8 +1,9 @@
 //! Renewing at a gateway for a client whose back end is asked first.
 
 use super::renewal::{Holder, RULES, change, generation, nothing_back};
-use crate::common::{Answer, Ask, BackEnd, Configuration, Server, until};
+use crate::common::{Answer, Ask, BackEnd, Configuration, Server, at_once, until};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// An application whose requests show both tokens.
 async fn authority(back_end: &BackEnd, more: &str) -> Server {
@@ -41,6 +42,20 @@ async fn a_check_that_renews_asks_the_back_end_and_hands_on_what_it_says() {
         assert_eq!(again.header(name), renewed.header(name), "a repeat is answered as before");
     }
     assert_eq!(back_end.asked(), 1);
+}
+
+#[tokio::test]
+async fn requests_that_a_check_renews_at_once_are_one_question() {
+    let back_end = BackEnd::saying(&allows("editor")).await;
+    let server = authority(&back_end, "").await;
+    let own = stale(&server).await;
+    let asks = (0..50).map(|_| own.about("GET", "/me")).collect();
+    let answers = at_once(&server.authority, asks).await;
+    let handed: BTreeSet<_> = answers
+        .into_iter()
+        .map(|answer| answer.expect(200).header("x-access-token").to_owned())
+        .collect();
+    assert_eq!((handed.len(), back_end.asked()), (1, 1));
 }
 
 #[tokio::test]
