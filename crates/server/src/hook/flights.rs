@@ -15,6 +15,9 @@ pub(super) const FLIGHTS_MAX: usize = 10_000;
 /// have it asked, and written into the history, at every try.
 pub(super) const KEPT: Duration = Duration::from_secs(5);
 
+/// How often what is old is forgotten: an answer may be as long as somebody's rights.
+const SWEPT: Duration = Duration::from_secs(1);
+
 /// What was said, once it is.
 pub(super) type Flight = Arc<OnceCell<Result<Word, Unheard>>>;
 
@@ -31,33 +34,40 @@ impl About {
 
 /// Questions by the token that they are about.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<About, (Flight, Timestamp)>>);
+pub(super) struct Flights(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    by_token: HashMap<About, (Flight, Timestamp)>,
+    swept_at: Timestamp,
+}
 
 impl Flights {
     /// The question about a token, asked or not; `None`: there are too many.
     pub(super) fn join(&self, about: About, at: Timestamp) -> Option<Flight> {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((flight, until)) = flights.get(&about)
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((flight, until)) = known.by_token.get(&about)
             && at < *until
         {
             return Some(Arc::clone(flight));
         }
-        if FLIGHTS_MAX <= flights.len() {
-            flights.retain(|_, (_, until)| at < *until);
+        if known.swept_at.after(SWEPT) <= at {
+            known.by_token.retain(|_, (_, until)| at < *until);
+            known.swept_at = at;
         }
-        if FLIGHTS_MAX <= flights.len() {
+        if FLIGHTS_MAX <= known.by_token.len() {
             return None;
         }
         let flight = Flight::default();
-        flights.insert(about, (Arc::clone(&flight), at.after(KEPT)));
+        known.by_token.insert(about, (Arc::clone(&flight), at.after(KEPT)));
         Some(flight)
     }
 
     /// Forgets a question that nobody answered: whoever comes later has it asked again.
     pub(super) fn leave(&self, about: About, flight: &Flight) {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.get(&about).is_some_and(|(own, _)| Arc::ptr_eq(own, flight)) {
-            flights.remove(&about);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.by_token.get(&about).is_some_and(|(own, _)| Arc::ptr_eq(own, flight)) {
+            known.by_token.remove(&about);
         }
     }
 }
@@ -93,6 +103,18 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &second));
         flights.leave(token(1), &first);
         assert!(Arc::ptr_eq(&second, &flights.join(token(1), s(0)).unwrap()));
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_whoever_asks_next() {
+        let flights = Flights::default();
+        flights.join(token(1), s(0)).unwrap();
+        flights.join(token(2), s(4)).unwrap();
+        flights.join(token(3), s(5)).unwrap();
+        let known = flights.0.lock().unwrap();
+        let mut left: Vec<_> = known.by_token.keys().map(|about| about.2.0).collect();
+        left.sort_unstable();
+        assert_eq!(left, [2, 3]);
     }
 
     #[test]
