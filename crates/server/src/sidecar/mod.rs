@@ -363,12 +363,12 @@ impl Judges for Unknowing {
         Box::pin(async move { self.0.judge(shown, audience).await.map_err(unknowing) })
     }
 
-    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
-        self.1.at_once(cookie, audience)
+    fn behind_at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<ByCookie> {
+        self.1.at_once(shown, audience)
     }
 
-    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
-        Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
+    fn behind<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Seeking<'a> {
+        Box::pin(async move { self.1.behind(&shown, audience).await.map_err(unknowing) })
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {

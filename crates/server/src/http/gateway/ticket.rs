@@ -90,7 +90,7 @@ mod tests {
             acr: Vec::new(),
             tickets,
         };
-        shown(&needs, &Described { method: "GET", target, site: None }, headers)
+        shown(&needs, &Described { method: "GET", target, site: None, ip: None }, headers)
     }
 
     #[test]
