@@ -44,7 +44,7 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Now, Policy, Presented, Rejected, Status, Verifier};
+use symbolon_verify::{Now, Policy, Presented, Rejected, Status, Unknown, Verifier};
 use symbolon_wire::KeySet;
 use tokio::net::TcpListener;
 use upstream::Upstream;
@@ -390,6 +390,10 @@ fn unknowing(refused: Refused) -> Refused {
 /// What could not be found out is no refusal.
 fn away(refused: Refused, why: &str) -> Refused {
     match refused {
+        // What the proxy did not say, the authority does not know either.
+        untold @ Refused::Rejected(Rejected::Unverifiable(
+            Unknown::Url | Unknown::Features | Unknown::Address,
+        )) => untold,
         Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
             Refused::Fault(Fault::Store(why.into()))
         }
