@@ -304,14 +304,15 @@ async fn only_pages_of_listed_origins_may_call() {
     let asked = stage.ask(Method::OPTIONS, "/me", &[("origin", ORIGIN), preflight]).await;
     assert_eq!(asked.status, StatusCode::NO_CONTENT);
     assert_eq!(asked.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(asked.header("access-control-allow-headers"), "authorization, dpop");
+    assert_eq!(
+        asked.header("access-control-allow-headers"),
+        "authorization, dpop, x-symbolon-features"
+    );
     let refused = stage.ask(Method::GET, "/me", &[("origin", ORIGIN)]).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(
-        refused.header("access-control-expose-headers"),
-        "www-authenticate, x-request-id, dpop-nonce"
-    );
+    let exposed = "www-authenticate, x-request-id, dpop-nonce";
+    assert_eq!(refused.header("access-control-expose-headers"), exposed);
     assert_eq!(refused.header("vary"), "Origin");
 }
 
