@@ -63,7 +63,7 @@ impl Expected {
         (presented, policy, now): (&Presented<'_>, &Policy, Now),
         f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
-        let claims = warm.claims();
+        let mut claims = warm.claims();
         let judged = warm.judge(&self.mirror, sequence);
         let judged = judged.unwrap_or_else(|OtherKeys| self.mirror.judge(&claims, None));
         match judged.map(|known| known.effect) {
@@ -75,7 +75,7 @@ impl Expected {
             None => in_time(warm.begins(), claims.exp, policy, now)?,
         }
         self.hits.add();
-        let claims = claims.with(self.proved(presented, &claims, policy, now)?);
+        claims.proof = self.proved(presented, &claims, policy, now)?;
         let standing = self.standing(judged, &claims, policy, now);
         // What would have ended the session may be forgotten by now; the authority knows.
         let is_over = standing == Err(Rejected::Expired);

@@ -190,12 +190,12 @@ impl Expected {
         if warm.is_opaque() {
             return self.check_told(&warm, sequence, (presented, policy, now), f);
         }
-        let claims = warm.claims();
+        let mut claims = warm.claims();
         in_time(warm.begins(), claims.exp, policy, now)?;
         match warm.judge(&self.mirror, sequence) {
             Ok(judged) => {
                 self.hits.add();
-                let claims = claims.with(self.proved(presented, &claims, policy, now)?);
+                claims.proof = self.proved(presented, &claims, policy, now)?;
                 f(&claims, self.standing(judged, &claims, policy, now))
             }
             // It must be verified anew to be told.

@@ -210,7 +210,15 @@ fn check_header(header: &Object<'_>) -> Result<(), Malformed> {
         ("enc", "belongs to an encrypted token"),
         ("zip", "belongs to an encrypted token"),
     ];
-    if let Some((name, why)) = REFUSED.into_iter().find(|(name, _)| header.has(name)) {
+    refuse_members(header, REFUSED)
+}
+
+/// Refuses the members of a header that are named here, and one that is there twice.
+pub(crate) fn refuse_members(
+    header: &Object<'_>,
+    refused: impl IntoIterator<Item = (&'static str, &'static str)>,
+) -> Result<(), Malformed> {
+    if let Some((name, why)) = refused.into_iter().find(|(name, _)| header.has(name)) {
         return Err(Malformed::new(name, why));
     }
     match header.members().all(|(_, value)| crate::json::is_strict(value, 1)) {

@@ -3,9 +3,9 @@
 use super::agreement::{Curve, Point};
 use super::content::{IV_BYTES, TAG_BYTES, WRAPPED_BYTES};
 use super::{ENC, KeyManagement};
-use crate::json::{Object, is_strict};
+use crate::json::Object;
 use crate::jwk::KID_BYTES_MAX;
-use crate::jws::{HEADER_BYTES_MAX, TOKEN_BYTES_MAX};
+use crate::jws::{HEADER_BYTES_MAX, TOKEN_BYTES_MAX, refuse_members};
 use crate::{Malformed, base64url};
 
 /// A text in five segments, decoded as far as their lengths are fixed.
@@ -117,13 +117,7 @@ fn check(header: &Object<'_>) -> Result<(), Malformed> {
         ("x5c", "would bring a key with the token"),
         ("p2c", "is not understood: no key here is a password"),
     ];
-    if let Some((name, why)) = REFUSED.into_iter().find(|(name, _)| header.has(name)) {
-        return Err(Malformed::new(name, why));
-    }
-    match header.members().all(|(_, value)| is_strict(value, 1)) {
-        true => Ok(()),
-        false => Err(Malformed::new("header", "names a member twice or nests too deep")),
-    }
+    refuse_members(header, REFUSED)
 }
 
 fn ephemeral(header: &Object<'_>) -> Result<Ephemeral, Malformed> {
