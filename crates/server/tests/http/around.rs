@@ -157,8 +157,11 @@ async fn a_persons_own_devices_are_not_shown_to_other_features_or_another_networ
         server.ask(ask.with("x-symbolon-features", features))
     };
     ask(OWN, HOME).await.expect(200);
-    ask("curl", HOME).await.expect_problem(401, "invalid-token");
-    ask(OWN, "198.51.100.7").await.expect_problem(401, "invalid-token");
+    for (features, from) in [("curl", HOME), (OWN, "198.51.100.7")] {
+        let refused = ask(features, from).await.expect_problem(401, "invalid-token");
+        let challenge = refused.header("www-authenticate");
+        assert!(challenge.ends_with("error=\"invalid_token\", reason=\"binding\""), "{challenge}");
+    }
 }
 
 #[tokio::test]

@@ -95,8 +95,8 @@ impl Person {
         let stale = stale(held.says.err())?;
         let own = held.session.ok_or_else(wrong)?;
         let shown = Around::new(headers, Some(context.address)).beside(Presented::bearer(text));
-        suits(app, &own.session, &held.imprints, &shown)
-            .map_err(|elsewhere| Problem::invalid_token(&elsewhere.to_string()))?;
+        // Both were looked for, so that nothing else can be wrong.
+        suits(app, &own.session, &held.imprints, &shown).map_err(|_| Problem::elsewhere())?;
         let client = app.config.clients.get(&own.session.client).ok_or_else(wrong)?;
         cors::check(client, headers).map_err(|_| foreign_origin())?;
         Ok((Self { own, at }, stale))
