@@ -6,7 +6,8 @@ use std::net::IpAddr;
 /// What a request showed to be let in.
 ///
 /// A bearer token needs nothing beside it. One that is bound to a key (DPoP, RFC 9449) needs the request that it
-/// came with and the proof that came with it; one that is bound to features or a network needs those; further members may come, which is why it cannot be written as a literal.
+/// came with and the proof that came with it; one that is bound to features or a network needs those; further members may
+/// come, which is why it cannot be written as a literal.
 ///
 /// It has no `Debug`: it would print a token.
 #[derive(Clone, Copy)]

@@ -87,7 +87,7 @@ fn the_payload_reads_as_rfc_9068_has_it() {
         amr: &[],
         roles: &[],
         jkt: None,
-        imprints: symbolon_core::imprint::Imprints::default(),
+        imprints: Imprints::default(),
         ..claims(&ExtraClaims::NONE)
     };
     let issued = issue(&least, &key).ok().unwrap();
@@ -126,7 +126,7 @@ fn a_token_without_a_session_is_named_by_what_was_drawn_for_it() {
     let (key, jti_key) = (SigningKey::generate(Algorithm::EdDsa).unwrap(), master().jti_key());
     let extra = ExtraClaims::NONE;
     let issue = |drawn: u8| {
-        let own = Claims { sid: None, ..claims(&extra) };
+        let own = Claims { sid: None, imprints: Imprints::default(), ..claims(&extra) };
         own.issue_once(&key, Type::AccessTokenJwt, &jti_key, &[drawn; 16]).ok().unwrap()
     };
     let (one, other) = (issue(1), issue(2));
