@@ -310,7 +310,8 @@ async fn a_bound_token_is_compared_with_the_header_and_the_address_that_connects
         let lines = [&[("authorization", token)], lines].concat();
         let answer = stage.ask(Method::GET, "/me", &lines).await;
         let elsewhere = answer.headers.get("www-authenticate");
-        let elsewhere = elsewhere.is_some_and(|said| said.to_str().unwrap().contains("\"binding\""));
+        let elsewhere =
+            elsewhere.is_some_and(|said| said.to_str().unwrap().contains("\"binding\""));
         (answer.status, elsewhere)
     };
     let (here, away) = (token_at("127.0.0.1"), token_at("203.0.113.7"));
