@@ -27,6 +27,7 @@ pub mod handle;
 pub mod hook_call;
 pub mod import_line;
 pub mod imported_token;
+mod imprint;
 pub mod introspection;
 mod json;
 pub mod jwe;
@@ -62,6 +63,7 @@ pub use handle::{HandleKeys, HandleKind};
 pub use hook_call::HookCall;
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
+pub use imprint::{features_imprint, imprints, network_imprint};
 pub use introspection::Introspected;
 pub use json::Names;
 pub use jwe::{

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::device::Overflow;
 use symbolon_core::epoch::ReplayFor;
-use symbolon_core::{Cutoffs, Timestamp};
+use symbolon_core::{BindingPolicy, Cutoffs, Timestamp};
 
 /// A client, as INTERFACE.md names its members. Durations are written as in the configuration.
 #[derive(Serialize)]
@@ -28,6 +28,9 @@ pub struct ClientView {
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
+    /// Where there are sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<BindingView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hook: Option<HookView>,
     disabled: bool,
@@ -67,6 +70,14 @@ struct DevicesView {
     overflow: &'static str,
 }
 
+/// What a token's holder must also show: each `off`, `report` or `enforce`.
+#[derive(Serialize)]
+struct BindingView {
+    key: &'static str,
+    features: &'static str,
+    network: &'static str,
+}
+
 /// What is done about replays for a while.
 #[derive(Serialize)]
 struct ReplayView {
@@ -96,6 +107,7 @@ impl ClientView {
             },
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
+            binding: of_people.then(|| BindingView::new(client.policy.binding)),
             hook: client.hook.as_ref().map(|hook| HookView {
                 timeout: duration_text(hook.timeout),
                 on_failure: hook.on_failure.as_str(),
@@ -132,6 +144,13 @@ impl DevicesView {
                 Overflow::Refuse => "refuse",
             },
         }
+    }
+}
+
+impl BindingView {
+    const fn new(policy: BindingPolicy) -> Self {
+        let BindingPolicy { key, features, network } = policy;
+        Self { key: key.as_str(), features: features.as_str(), network: network.as_str() }
     }
 }
 

@@ -147,7 +147,7 @@ impl Metrics {
         }
         self.grants.get_or_create(&label(client, what)).inc();
         if let Some(reason) = alert {
-            self.alerts.get_or_create(&label(client, reason.as_str())).inc();
+            self.alert(client, reason);
         }
     }
 
@@ -159,6 +159,11 @@ impl Metrics {
     /// A client's back end took so long to say something of a renewal, or to say nothing.
     pub fn hook_took(&self, client: &ClientId, took: Duration) {
         self.hooks.took(client, took);
+    }
+
+    /// A setting let pass what would have ended or refused something for this.
+    pub fn alert(&self, client: &ClientId, reason: Reason) {
+        self.alerts.get_or_create(&label(client, reason.as_str())).inc();
     }
 
     /// A client was given a token of its own.

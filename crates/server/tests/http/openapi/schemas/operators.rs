@@ -126,6 +126,11 @@ pub(super) fn clients() -> Value {
             "on_failure": {"type": "string", "enum": ["last-known", "refuse"],
                 "description": "Without an answer: what was known stands, or the renewal has to wait."},
         })),
+        "ClientBinding": answer(&["key", "features", "network"], json!({
+            "key": mode("A proof of the device's key (DPoP)."),
+            "features": mode("The features of the sign-in."),
+            "network": mode("The network of the sign-in."),
+        })),
         "Replay": {
             "type": "string", "enum": ["enforce", "report", "off"],
             "description": "What a replayed refresh token does: end the session, pass with an alert, \
@@ -173,12 +178,17 @@ fn client() -> Value {
             "access_token": schema("ClientAccessToken"),
             "refresh": described("ClientRefresh", "Not of a service."),
             "devices": described("ClientDevices", "Not of a service."),
+            "binding": described("ClientBinding", "Not of a service."),
             "hook": described("ClientHook", "Only where a back end is asked before a session is renewed."),
             "disabled": truth("Whether an operator switched it off."),
             "version": schema("Version"),
             "replay": or_null("ReplayFor"),
         }),
     )
+}
+
+fn mode(description: &str) -> Value {
+    json!({"type": "string", "enum": ["off", "report", "enforce"], "description": description})
 }
 
 fn per_class() -> Value {
