@@ -44,6 +44,7 @@ pub mod one_time;
 pub mod person;
 pub mod refresh;
 pub mod revocation;
+pub mod schedule;
 pub mod scope;
 pub mod session;
 pub mod sign_in;

@@ -174,6 +174,8 @@ fn claims<'a>(extra: &'a ExtraClaims<'a>) -> Claims<'a> {
         amr: &["pwd"],
         roles: &["member"],
         jkt: None,
+        staleness: None,
+        one_use: false,
         extra,
     }
 }

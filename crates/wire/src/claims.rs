@@ -9,7 +9,7 @@ use crate::plain::{Plain, each_plain_member};
 use crate::{Malformed, base64url};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use symbolon_core::{Digest, SessionId, StoreEpoch, Timestamp, Ver};
+use symbolon_core::{Digest, Duration, SessionId, StoreEpoch, Timestamp, Ver};
 
 /// The latest instant that a claim may name, in seconds: the end of the year 9999. Inclusive.
 pub const SECONDS_MAX: u64 = 253_402_300_799;
@@ -50,6 +50,10 @@ pub struct ParsedClaims<'a> {
     pub roles: Names<'a>,
     /// The thumbprint of the key that the holder must show.
     pub jkt: Option<Digest>,
+    /// How old the knowledge of revocations may be by which it is let in, if it says so.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once, and must be redeemed at the authority.
+    pub one_use: bool,
     extra: Extra<'a>,
 }
 
@@ -150,6 +154,8 @@ struct Read<'a> {
     amr: Names<'a>,
     roles: Names<'a>,
     jkt: Option<Digest>,
+    staleness: Option<Duration>,
+    one_use: Option<bool>,
     extra: Extra<'a>,
 }
 
@@ -186,6 +192,9 @@ impl<'a> Read<'a> {
             ("exp", Plain::Number(seconds)) => once_instant(&mut self.exp, seconds),
             ("nbf", Plain::Number(seconds)) => once_instant(&mut self.nbf, seconds),
             ("auth_time", Plain::Number(seconds)) => once_instant(&mut self.auth_time, seconds),
+            ("staleness", Plain::Number(seconds @ 1..=SECONDS_MAX)) => {
+                once(&mut self.staleness, Duration::from_secs(seconds))
+            }
             ("jti", Plain::Text(text)) => once(&mut self.jti, text.into()),
             ("scope", Plain::Text(text)) => once(&mut self.scope, text.into()),
             ("sid", Plain::Text(text)) => {
@@ -238,6 +247,8 @@ impl<'a> Read<'a> {
             "amr" => self.amr = json::names(value, "amr")?,
             "roles" => self.roles = json::names(value, "roles")?,
             "cnf" => self.jkt = Some(confirmation(value)?),
+            "staleness" => self.staleness = Some(seconds(value, "staleness")?),
+            "one_use" => self.one_use = Some(switch(value, "one_use")?),
             _ if !json::is_strict(value, 1) => {
                 return Err(Malformed::new("claims", "name a member twice or nest too deep"));
             }
@@ -272,13 +283,15 @@ impl<'a> Read<'a> {
             amr: self.amr,
             roles: self.roles,
             jkt: self.jkt,
+            staleness: self.staleness,
+            one_use: self.one_use.unwrap_or_default(),
             extra: self.extra,
         })
     }
 }
 
 /// The claims that we give a meaning to.
-const OURS: [&str; 16] = [
+const OURS: [&str; 18] = [
     "iss",
     "sub",
     "aud",
@@ -295,6 +308,8 @@ const OURS: [&str; 16] = [
     "amr",
     "roles",
     "cnf",
+    "staleness",
+    "one_use",
 ];
 
 /// So many others and all of ours are no more than an object may have.
@@ -334,6 +349,18 @@ fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp, Malformed>
         Ok(seconds @ 0..=SECONDS_MAX) => Ok(Timestamp::from_seconds(seconds)),
         _ => Err(Malformed::new(name, "must be a whole number of seconds before the year 10000")),
     }
+}
+
+/// Zero would say that no knowledge is good enough.
+fn seconds(value: &RawValue, name: &'static str) -> Result<Duration, Malformed> {
+    match value.get().parse() {
+        Ok(seconds @ 1..=SECONDS_MAX) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Malformed::new(name, "must be a whole number of seconds")),
+    }
+}
+
+fn switch(value: &RawValue, name: &'static str) -> Result<bool, Malformed> {
+    serde_json::from_str(value.get()).map_err(|_| Malformed::new(name, "is neither true nor false"))
 }
 
 fn audience(value: &RawValue) -> Result<Audience<'_>, Malformed> {

@@ -36,6 +36,8 @@ mod person;
 #[cfg(test)]
 mod refresh_table;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod signing;
