@@ -3,6 +3,7 @@
 use crate::kept::{Kept, Part};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use symbolon_core::{SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
@@ -34,6 +35,10 @@ pub struct Claims<'a> {
     pub auth_time: Option<Timestamp>,
     /// How strongly.
     pub acr: Option<&'a str>,
+    /// How old the knowledge of revocations may be by which it is let in, if it asks for that.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once: then it was redeemed for this request.
+    pub one_use: bool,
     more: More<'a>,
 }
 
@@ -127,6 +132,8 @@ impl<'a> Claims<'a> {
             ver: parsed.ver,
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
+            staleness: parsed.staleness,
+            one_use: parsed.one_use,
             more: More::Parsed(parsed),
         }
     }
@@ -197,6 +204,8 @@ impl Verified {
             ver: kept.ver,
             auth_time: kept.auth_time,
             acr: kept.acr.map(|span| kept.text(span)),
+            staleness: kept.staleness,
+            one_use: kept.one_use,
             more: More::Kept(kept),
         }
     }

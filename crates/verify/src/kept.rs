@@ -1,6 +1,7 @@
 //! Claims that outlive their token: one text, and where in it each claim stands.
 
 use crate::Claims;
+use std::time::Duration;
 use symbolon_core::{SessionId, Timestamp, Ver};
 
 /// A place in the text. A token is at most 16 KiB.
@@ -30,6 +31,8 @@ pub(crate) struct Kept {
     pub(crate) iat: Timestamp,
     pub(crate) exp: Timestamp,
     pub(crate) auth_time: Option<Timestamp>,
+    pub(crate) staleness: Option<Duration>,
+    pub(crate) one_use: bool,
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
     lists: Vec<Span>,
@@ -55,7 +58,7 @@ impl Kept {
         copy.part(Part::ExtraName, claims.extras().map(|(name, _)| name));
         copy.part(Part::ExtraValue, claims.extras().map(|(_, value)| value));
         let Copying { text, lists, ends } = copy;
-        let Claims { iat, exp, auth_time, sid, ver, .. } = *claims;
+        let Claims { iat, exp, auth_time, staleness, one_use, sid, ver, .. } = *claims;
         Self {
             text,
             iss,
@@ -67,6 +70,8 @@ impl Kept {
             iat,
             exp,
             auth_time,
+            staleness,
+            one_use,
             sid,
             ver,
             lists,

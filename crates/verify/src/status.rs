@@ -58,11 +58,12 @@ impl Mode {
 }
 
 /// What rejections are counted by.
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 11] = [
     "missing",
     "malformed",
     "untrusted",
     "expired",
+    "used",
     "stale",
     "revoked",
     "unverifiable",
@@ -115,6 +116,7 @@ impl Rejections {
             Rejected::Malformed(_)
             | Rejected::Untrusted(_)
             | Rejected::Expired
+            | Rejected::Used
             | Rejected::Stale
             | Rejected::Revoked { .. }
             | Rejected::Unverifiable(_)

@@ -13,10 +13,14 @@ mod follow;
 #[cfg(feature = "net")]
 mod layer;
 #[cfg(feature = "net")]
+mod listed;
+#[cfg(feature = "net")]
 mod live;
 mod mirror;
 mod model;
 mod offline;
+#[cfg(feature = "net")]
+mod once;
 #[cfg(feature = "net")]
 mod opaque;
 #[cfg(feature = "net")]
@@ -26,6 +30,7 @@ mod script;
 mod sender;
 #[cfg(feature = "net")]
 mod sessions;
+mod staleness;
 #[cfg(feature = "net")]
 mod tickets;
 mod tokens;
