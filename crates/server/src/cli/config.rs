@@ -158,8 +158,10 @@ fn say_ok(config: &Config) {
     out::line(format!("  metrics on  {metrics}"));
     out::line(format!("  store       sqlite:{}", path.display()));
     for audience in &config.audiences {
-        let (alg, typ) = (audience.alg.name(), audience.typ.name());
-        out::line(format!("  audience    {}: {alg}, {typ}", audience.name));
+        let algorithms: Vec<_> = audience.algorithms().map(|alg| alg.name()).collect();
+        let (alg, typ) = (algorithms.join(" or "), audience.typ.name());
+        let once = if audience.one_use { ", each token once" } else { "" };
+        out::line(format!("  audience    {}: {alg}, {typ}{once}", audience.name));
     }
     for client in config.clients.values() {
         let kind = if client.is_confidential() { "confidential" } else { "public" };

@@ -16,9 +16,11 @@ mod master_key;
 mod network;
 mod overlay;
 mod place;
+mod schedules;
 mod schema;
 mod settings;
 mod shared;
+mod tokens;
 mod tree;
 mod url;
 
@@ -27,7 +29,7 @@ pub use gateway::Gateway;
 pub use network::Network;
 pub use place::{Place, Problem};
 pub use schema::schema;
-pub use settings::setting_paths;
+pub use settings::{DEVICES_MAX, setting_paths};
 pub use shared::Shared;
 pub use url::{StoreUrl, is_loopback};
 
@@ -38,6 +40,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use symbolon_core::schedule::Schedule;
 use symbolon_core::time::Duration;
 use symbolon_core::{ClientId, ClientPolicy, KeyPlan, Policies};
 use symbolon_wire::{Algorithm, SecretHash, SecretText, Type};
@@ -73,6 +76,8 @@ pub struct Config {
     pub clients: BTreeMap<ClientId, Client>,
     /// What proxies are told about requests.
     pub gateway: Arc<Gateway>,
+    /// Sessions that end because it is time, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// How log lines look.
     pub log: LogFormat,
     /// The least important lines that are still written.
@@ -103,13 +108,22 @@ pub struct Audience {
     pub typ: Type,
     /// The file of the secret that it shares with us: if, and only if, `alg` is HS256.
     pub secret: Option<PathBuf>,
+    /// What else they may be signed with, where a client says so.
+    pub accepts: Vec<Algorithm>,
+    /// Whether each lets in once.
+    pub one_use: bool,
 }
 
 impl Audience {
     /// One of which nothing but the name is said.
     pub fn by_default(name: &str) -> Self {
         let (alg, typ) = (Algorithm::EdDsa, Type::AccessTokenJwt);
-        Self { name: name.into(), alg, typ, secret: None }
+        Self { name: name.into(), alg, typ, secret: None, accepts: Vec::new(), one_use: false }
+    }
+
+    /// Everything that tokens for it may be signed with.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        std::iter::once(self.alg).chain(self.accepts.iter().copied())
     }
 }
 
@@ -137,6 +151,10 @@ pub struct Client {
     pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
+    /// Those of them that are meant where nobody asks for one; empty: all.
+    pub usual_audience: Vec<Arc<str>>,
+    /// How its tokens are signed; `None`: as its audiences say.
+    pub alg: Option<Algorithm>,
     /// The rules that its sessions live under.
     pub policy: ClientPolicy,
 }

@@ -5,7 +5,6 @@ use crate::config::{Client, duration_text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use symbolon_core::device::Overflow;
 use symbolon_core::epoch::ReplayFor;
 use symbolon_core::{Cutoffs, Timestamp};
 
@@ -25,6 +24,8 @@ pub struct ClientView {
     scope: Arc<str>,
     access_token: AccessTokenView,
     #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
@@ -37,6 +38,12 @@ pub struct ClientView {
 struct AccessTokenView {
     ttl: String,
     format: &'static str,
+    /// Left out where its audiences say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<&'static str>,
+    /// Left out where it is all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    audience: Vec<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +76,6 @@ impl ClientView {
     pub fn new(client: &Client, cutoffs: &Cutoffs, at: Timestamp) -> Self {
         let switches = cutoffs.client(&client.id).switches(at);
         let of_people = client.preset.has_sessions();
-        let ttl = duration_text(client.policy.access_ttl);
         Self {
             client_id: client.id.as_str().to_owned(),
             preset: client.preset.as_str(),
@@ -79,12 +85,24 @@ impl ClientView {
             delivery: client.preset.has_refresh_tokens().then(|| client.delivery.as_str()),
             audience: client.audience.clone(),
             scope: Arc::clone(&client.policy.scope),
-            access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },
+            access_token: AccessTokenView::new(client),
+            staleness: client.policy.staleness.map(duration_text),
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),
+        }
+    }
+}
+
+impl AccessTokenView {
+    fn new(client: &Client) -> Self {
+        Self {
+            ttl: duration_text(client.policy.access_ttl),
+            format: client.preset.format().as_str(),
+            alg: client.alg.map(|alg| alg.name()),
+            audience: client.usual_audience.clone(),
         }
     }
 }
@@ -108,11 +126,7 @@ impl DevicesView {
         Self {
             per_subject: devices.per_subject,
             per_class: devices.per_class.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
-            overflow: match devices.overflow {
-                Overflow::EvictIdle => "evict_idle",
-                Overflow::EvictOldest => "evict_oldest",
-                Overflow::Refuse => "refuse",
-            },
+            overflow: devices.overflow.as_str(),
         }
     }
 }

@@ -44,7 +44,7 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Now, Policy, Rejected, Status, Verifier};
+use symbolon_verify::{Builder, Now, Policy, Rejected, Status, Verifier};
 use symbolon_wire::KeySet;
 use tokio::net::TcpListener;
 use upstream::Upstream;
@@ -70,6 +70,8 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// Whether the authority is told which sessions are used.
     pub report_activity: bool,
+    /// Whether a token is let in only once the authority said that it is its own.
+    pub allowlist: bool,
     /// Who may introspect; without any, whoever asks from this machine.
     pub secrets: Option<Secrets>,
 }
@@ -261,6 +263,7 @@ impl Sidecar {
             .route("/v1/activity", post(feed::pass_up))
             .route("/v1/operations/redeem", post(feed::pass_up))
             .route("/v1/tickets/redeem", post(feed::pass_up))
+            .route("/v1/tokens/redeem", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -326,11 +329,12 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
         return Err(SetupError::SharedSecret(Arc::clone(&shared.name)));
     }
     let builder = |audience: &Audience| {
-        Verifier::builder(&settings.issuer)
-            .audience(&audience.name)
-            .algorithm(audience.alg)
+        let builder = Verifier::builder(&settings.issuer).audience(&audience.name);
+        let builder = audience.algorithms().fold(builder, Builder::algorithm);
+        builder
             .typ(audience.typ)
             .max_staleness(settings.max_staleness)
+            .allowlist(settings.allowlist)
     };
     let leader = audiences.first().ok_or(SetupError::NoAudience)?;
     let relay = Arc::clone(relay);

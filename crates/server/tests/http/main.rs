@@ -17,6 +17,8 @@ mod bad_bodies;
 #[cfg(test)]
 mod bad_queries;
 #[cfg(test)]
+mod client_settings;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod clocks;
@@ -61,6 +63,8 @@ mod keys;
 #[cfg(test)]
 mod lasting;
 #[cfg(test)]
+mod listed;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod matrix;
@@ -71,6 +75,8 @@ mod metrics;
 #[cfg(test)]
 mod one_time;
 #[cfg(test)]
+mod one_use;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod recipes;
@@ -80,6 +86,8 @@ mod refresh;
 mod reload;
 #[cfg(test)]
 mod revocations;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod services;
 #[cfg(test)]
