@@ -18,9 +18,15 @@ local function values(headers, name)
   return list
 end
 
+-- What a check hands back where a rule has `renews = true`.
+local BACK = {
+  ["x-access-token"] = "txn.symbolon_access", ["x-refresh-token"] = "txn.symbolon_refresh",
+  ["set-cookie"] = "txn.symbolon_cookie",
+}
+
 local function answer(txn, response)
   local reply = txn:reply({ status = response.status })
-  for _, name in ipairs({ "www-authenticate", "location", "content-type", "x-request-id", "retry-after" }) do
+  for _, name in ipairs({ "www-authenticate", "dpop-nonce", "location", "content-type", "x-request-id", "retry-after" }) do
     for _, value in ipairs(values(response.headers, name)) do
       reply:add_header(name, value)
     end
@@ -36,11 +42,15 @@ core.register_action("symbolon", { "http-req" }, function(txn, url)
     ["x-forwarded-method"] = { txn.sf:method() },
     ["x-forwarded-uri"] = { txn.sf:pathq() },
     ["x-forwarded-for"] = { txn.sf:src() },
+    ["x-forwarded-proto"] = { txn.sf:ssl_fc() == "1" and "https" or "http" },
   }
+  -- The proof of a bound token (DPoP) names the whole URL.
+  local host = values(sent, "host")
+  if #host > 0 then asking["x-forwarded-host"] = host end
   -- A session's cookie, and what tells whether the page meant the request: a WebSocket is opened by a GET.
   for _, name in ipairs({
-    "authorization", "cookie", "accept", "sec-fetch-mode", "sec-fetch-site", "origin",
-    "sec-websocket-key", "sec-websocket-version",
+    "authorization", "dpop", "cookie", "accept", "sec-fetch-mode", "sec-fetch-site", "origin",
+    "sec-websocket-key", "sec-websocket-version", "x-refresh-token",
   }) do
     local own = values(sent, name)
     if #own > 0 then asking[name] = own end
@@ -53,6 +63,10 @@ core.register_action("symbolon", { "http-req" }, function(txn, url)
   for _, name in ipairs(IDENTITY) do
     local said = values(response.headers, name)
     if #said == 1 then txn.http:req_set_header(name, said[1]) end
+  end
+  for name, variable in pairs(BACK) do
+    local said = values(response.headers, name)
+    if #said == 1 then txn:set_var(variable, said[1]) end
   end
   txn:set_var("txn.symbolon", "passed")
 end, 1)

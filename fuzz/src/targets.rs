@@ -4,16 +4,17 @@ use std::sync::OnceLock;
 use symbolon_wire::ext_authz::{ASKED_HEADERS_MAX, CheckRequest};
 use symbolon_wire::feed::{Frame, FrameReader, Snapshot};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, ApiKeyId, CookieKind, Cookies, ExtraClaims, ImportLine, KeySet,
-    MasterKey, ParsedClaims, RefreshTokenKeys, SecretHash, SharedSecret, SigningKey, Type,
-    parse_key_id, parse_session_id, session_id_text, verify,
+    Algorithm, ApiKeyDigests, ApiKeyId, CookieKind, Cookies, DecryptionKey, DecryptionKeys,
+    EncryptionKey, ExtraClaims, ImportLine, KeySet, MasterKey, ParsedClaims, RefreshTokenKeys,
+    SecretHash, SharedSecret, SigningKey, Type, UnverifiedJwe, open_dpop_proof, parse_key_id,
+    parse_session_id, session_id_text, verify,
 };
 
 /// A parser under test: its name, which is also that of its seeds' directory, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 15] = [
     ("jws", jws),
     ("key_set", key_set),
     ("claims", claims),
@@ -27,6 +28,8 @@ pub const TARGETS: [Target; 13] = [
     ("snapshot", snapshot),
     ("ext_authz", ext_authz),
     ("cookie", cookie),
+    ("jwe", jwe),
+    ("dpop", dpop),
 ];
 
 /// Tokens against keys of every algorithm: no more than one of them accepts.
@@ -90,6 +93,19 @@ pub fn refresh_token(data: &[u8]) {
     if let Ok(token) = keys.open(text) {
         let again = keys.mint(token.epoch(), token.sid(), token.generation(), token.salt());
         assert_eq!(again.expose(), text);
+    }
+}
+
+/// Proofs of a key: what is accepted is by the key that it brings, and for a method and a URL of one spelling.
+pub fn dpop(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match open_dpop_proof(text) {
+        Ok(proof) => {
+            assert!(!proof.method.is_empty() && proof.url.as_str().starts_with("http"));
+            let again = symbolon_wire::dpop::Url::parse(proof.url.as_str());
+            assert_eq!(again.as_ref(), Ok(&proof.url));
+        }
+        Err(why) => assert!(why.to_string().len() < 300, "an error does not repeat the text"),
     }
 }
 
@@ -215,6 +231,30 @@ pub fn cookie(data: &[u8]) {
         }
     }
 }
+
+/// Encrypted tokens and the keys of both sides: what opens was sealed for one of the keys, and a key that is read
+/// without an error names itself.
+pub fn jwe(data: &[u8]) {
+    static KEYS: OnceLock<DecryptionKeys> = OnceLock::new();
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let key = |jwk| DecryptionKey::from_jwk(jwk).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let keys = || DecryptionKeys::new(DECRYPTION_KEYS.map(key).into()).expect("they have names");
+    if let Ok(opened) = KEYS.get_or_init(keys).open(text) {
+        assert!(opened.expose().len() < text.len());
+        assert!(UnverifiedJwe::read(text).is_ok_and(|read| read.enc == "A256GCM"));
+    }
+    if let Ok(own) = DecryptionKey::from_jwk(text) {
+        assert!(!own.kid().is_empty());
+        assert!(EncryptionKey::from_public_jwk(text).is_err(), "a private key is never taken");
+    }
+    let _ = EncryptionKey::from_public_jwk(text);
+}
+
+/// Two of the keys of `api/vectors/jwe.json`.
+pub const DECRYPTION_KEYS: [&str; 2] = [
+    r#"{"kty":"OKP","crv":"X25519","x":"iErk2eV7SEswQcaozeO4CuQFvzSV5DqlDccsDk92QV4","use":"enc","alg":"ECDH-ES+A256KW","kid":"x25519","d":"m3cutuGML66SfWls4-ESxagvLNO08fs6DKbXi3UEIKU"}"#,
+    r#"{"kty":"oct","use":"enc","alg":"A256KW","kid":"a256kw","k":"nYqGB_g-kCOCMlZ9Gn82-y5pOo5APuNM3RqU7yXZABc"}"#,
+];
 
 fn refresh_token_keys() -> &'static RefreshTokenKeys {
     static KEYS: OnceLock<RefreshTokenKeys> = OnceLock::new();

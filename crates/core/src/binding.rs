@@ -1,15 +1,36 @@
-//! What a token's holder must also show: a device key (RFC 9449) or the client's features.
+//! What a token's holder must also show: a device key (RFC 9449), the client's features, or an address of its network.
 
-use crate::client::BindingMode;
+use crate::client::{BindingMode, BindingPolicy};
 use crate::id::Digest;
+use crate::session::Session;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What a session was bound to at sign-in.
+/// What a session was bound to at sign-in, beside the network of its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Binding {
     /// The thumbprint of the device's key (`jkt`).
     pub key: Option<Digest>,
     /// The digest of the client's features.
     pub features: Option<Digest>,
+}
+
+/// The network of an address, as far as it tells one place from another: /24 of IPv4, /56 of IPv6, which is what a
+/// provider gives one customer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network of an address; one of IPv4 written as IPv6 is one of IPv4.
+    pub const fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                Self(IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() >> 8 << 8)))
+            }
+            IpAddr::V6(address) => {
+                Self(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 72 << 72)))
+            }
+        }
+    }
 }
 
 /// What a request showed of a device key.
@@ -31,25 +52,36 @@ pub struct Proof {
     pub key: KeyProof,
     /// Of the client's features.
     pub features: Option<Digest>,
+    /// Of where it is.
+    pub network: Option<Network>,
 }
 
 /// What a session's binding says of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Match {
-    /// Bound to no key, and not at odds with the features if bound to them.
+    /// Bound to no key, and not at odds with anything else that it is bound to.
     Unbound,
     /// A valid proof by the session's own key.
     ByKey,
-    /// A valid proof by another key, other features, or none: theft.
+    /// A valid proof by another key, other features, another network, or none: theft.
     Mismatch,
     /// To be asked for again; changes nothing.
     AskAgain,
 }
 
-impl Binding {
-    /// Compares what was shown with what the session is bound to.
-    pub fn compare(&self, proof: &Proof) -> Match {
-        if self.features.is_some() && self.features != proof.features {
+/// What a request is held to: as much of what its session was bound to as a setting demands.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    key: Option<Digest>,
+    features: Option<Digest>,
+    network: Option<Network>,
+}
+
+impl Held {
+    fn compare(&self, proof: &Proof) -> Match {
+        let features_differ = self.features.is_some() && self.features != proof.features;
+        let network_differs = self.network.is_some() && self.network != proof.network;
+        if features_differ || network_differs {
             return Match::Mismatch;
         }
         match (self.key, proof.key) {
@@ -60,12 +92,30 @@ impl Binding {
             (Some(_), KeyProof::Valid(_)) => Match::Mismatch,
         }
     }
+}
 
-    /// What follows under a client's setting.
-    pub fn judge(&self, proof: &Proof, mode: BindingMode) -> Match {
-        match mode {
-            BindingMode::Off | BindingMode::Report => Match::Unbound,
-            BindingMode::Enforce => self.compare(proof),
+impl Session {
+    /// What follows from what a request showed.
+    pub(crate) fn judge_proof(&self, proof: &Proof, policy: &BindingPolicy) -> Match {
+        self.held(policy, BindingMode::Enforce).compare(proof)
+    }
+
+    /// Whether it would be refused if what is only reported were enforced.
+    pub(crate) fn reports(&self, proof: &Proof, policy: &BindingPolicy) -> bool {
+        self.held(policy, BindingMode::Report).compare(proof) == Match::Mismatch
+    }
+
+    /// The key that whoever shows its tokens must prove.
+    pub(crate) fn proves_key(&self, policy: &BindingPolicy) -> Option<Digest> {
+        self.held(policy, BindingMode::Enforce).key
+    }
+
+    fn held(&self, policy: &BindingPolicy, mode: BindingMode) -> Held {
+        let network = || Some(Network::of(self.ip.as_deref()?.parse().ok()?));
+        Held {
+            key: self.binding.key.filter(|_| policy.key == mode),
+            features: self.binding.features.filter(|_| policy.features == mode),
+            network: if policy.network == mode { network() } else { None },
         }
     }
 }
@@ -77,36 +127,52 @@ mod tests {
     const OWN: Digest = Digest([1; 32]);
     const OTHER: Digest = Digest([2; 32]);
 
+    fn network(text: &str) -> Network {
+        Network::of(text.parse().unwrap())
+    }
+
     #[test]
     fn a_bound_session_knows_its_own_key() {
-        let bound = Binding { key: Some(OWN), features: None };
+        let held = Held { key: Some(OWN), ..Held::default() };
         for (key, expected) in [
             (KeyProof::Valid(OWN), Match::ByKey),
             (KeyProof::Valid(OTHER), Match::Mismatch),
             (KeyProof::None, Match::Mismatch),
             (KeyProof::Unusable, Match::AskAgain),
         ] {
-            assert_eq!(bound.compare(&Proof { key, features: None }), expected);
+            assert_eq!(held.compare(&Proof { key, ..Proof::default() }), expected);
         }
     }
 
     #[test]
     fn other_features_or_none_are_a_mismatch() {
-        let bound = Binding { key: None, features: Some(OWN) };
+        let held = Held { features: Some(OWN), ..Held::default() };
         for (features, expected) in
             [(Some(OWN), Match::Unbound), (Some(OTHER), Match::Mismatch), (None, Match::Mismatch)]
         {
-            assert_eq!(bound.compare(&Proof { key: KeyProof::None, features }), expected);
+            assert_eq!(held.compare(&Proof { features, ..Proof::default() }), expected);
         }
     }
 
     #[test]
-    fn an_unbound_session_ignores_proofs_and_only_enforce_looks() {
-        let proof = Proof { key: KeyProof::Valid(OTHER), features: Some(OTHER) };
-        assert_eq!(Binding::default().compare(&proof), Match::Unbound);
-        let bound = Binding { key: Some(OWN), features: None };
-        assert_eq!(bound.judge(&proof, BindingMode::Report), Match::Unbound);
-        assert_eq!(bound.judge(&proof, BindingMode::Off), Match::Unbound);
-        assert_eq!(bound.judge(&proof, BindingMode::Enforce), Match::Mismatch);
+    fn another_network_or_none_is_a_mismatch() {
+        let held = Held { network: Some(network("203.0.113.7")), ..Held::default() };
+        for (network, expected) in [
+            (Some(network("203.0.113.250")), Match::Unbound),
+            (Some(network("::ffff:203.0.113.9")), Match::Unbound),
+            (Some(network("203.0.114.7")), Match::Mismatch),
+            (Some(network("2001:db8::7")), Match::Mismatch),
+            (None, Match::Mismatch),
+        ] {
+            assert_eq!(held.compare(&Proof { network, ..Proof::default() }), expected);
+        }
+        assert_eq!(network("2001:db8:0:ab00::1"), network("2001:db8:0:abff:1::2"));
+        assert_ne!(network("2001:db8:0:ab00::1"), network("2001:db8:0:ac00::1"));
+    }
+
+    #[test]
+    fn one_that_is_held_to_nothing_ignores_what_is_shown() {
+        let proof = Proof { key: KeyProof::Valid(OTHER), features: Some(OTHER), network: None };
+        assert_eq!(Held::default().compare(&proof), Match::Unbound);
     }
 }

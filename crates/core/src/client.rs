@@ -52,6 +52,36 @@ pub enum BindingMode {
     Enforce,
 }
 
+impl BindingMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Report, Self::Enforce];
+
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Report => "report",
+            Self::Enforce => "enforce",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
+    }
+}
+
+/// What the holder of a session's tokens must also show, each by a mode of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct BindingPolicy {
+    /// A proof of the device's key (RFC 9449).
+    pub key: BindingMode,
+    /// The features that the client had at sign-in.
+    pub features: BindingMode,
+    /// An address of the network of the sign-in.
+    pub network: BindingMode,
+}
+
 /// The rules that a client's sessions live under.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientPolicy {
@@ -72,8 +102,8 @@ pub struct ClientPolicy {
     /// How old a verifier's knowledge of revocations may be when it lets a token of this client in; whole seconds.
     /// Default: each route says.
     pub staleness: Option<Duration>,
-    /// Whether the session's key or features are demanded. Default: `Off`.
-    pub binding: BindingMode,
+    /// Whether the session's key, features or network are demanded. Default: none is.
+    pub binding: BindingPolicy,
     /// How many sessions a subject may have, and who leaves when there are more.
     pub devices: DevicePolicy,
 }
@@ -89,7 +119,7 @@ impl Default for ClientPolicy {
             grace: Duration::from_secs(10),
             replay: Replay::Enforce,
             staleness: None,
-            binding: BindingMode::Off,
+            binding: BindingPolicy::default(),
             devices: DevicePolicy {
                 per_subject: 10,
                 per_class: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use crate::denial::{Denial, Fault};
 use crate::epoch::{Cutoffs, Ver};
 use crate::grant::{Terms, seconds_left};
-use crate::id::{ClientId, KeyId};
+use crate::id::{ClientId, Digest, KeyId};
 use crate::loaded::Verdict;
 use crate::revocation::{Effect, Reason};
 use crate::time::{Duration, Timestamp};
@@ -23,9 +23,17 @@ pub struct ClientGrant {
     pub staleness: Option<Duration>,
     /// The key that signs it.
     pub key: KeyId,
+    /// The thumbprint of the key that whoever shows it must prove (`cnf.jkt`, RFC 9449 §6.1).
+    pub jkt: Option<Digest>,
 }
 
 impl ClientGrant {
+    /// The same for whoever proves a key, if one was proved when it was asked for (RFC 9449 §5).
+    #[must_use]
+    pub fn bound_to(self, jkt: Option<Digest>) -> Self {
+        Self { jkt, ..self }
+    }
+
     /// `expires_in`: seconds of life left, counted from `at`, rounded up; at least 1.
     pub fn expires_in(&self, at: Timestamp) -> u64 {
         seconds_left(self.expires_at, at)
@@ -59,6 +67,7 @@ impl Cutoffs {
             expires_at: issued_at.after(terms.policy.access_ttl),
             staleness: terms.policy.staleness,
             key: terms.key,
+            jkt: None,
         }))
     }
 

@@ -90,6 +90,8 @@ pub struct Needs {
     pub acr: Vec<Arc<str>>,
     /// A ticket in the query will do where there is no header.
     pub tickets: bool,
+    /// What is over is renewed at once by what renews it, where that came along.
+    pub renews: bool,
 }
 
 /// How a request meets a rule.

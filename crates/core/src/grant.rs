@@ -2,7 +2,7 @@
 
 use crate::client::ClientPolicy;
 use crate::epoch::{Cutoffs, Ver};
-use crate::id::{KeyId, StoreEpoch};
+use crate::id::{Digest, KeyId, StoreEpoch};
 use crate::loaded::{Loaded, Verdict};
 use crate::revocation::{Effect, Reason};
 use crate::scope;
@@ -69,6 +69,8 @@ pub struct Grant {
     pub key: KeyId,
     /// When the refresh token dies if it is not used: the earlier of idle and absolute end.
     pub refresh_expires_at: Timestamp,
+    /// The thumbprint of the key that whoever shows its access token must prove (`cnf.jkt`, RFC 9449 §6.1).
+    pub jkt: Option<Digest>,
     /// How it came about.
     pub outcome: Outcome,
     /// What an operator should be alerted to, though the setting let it pass.
@@ -151,6 +153,7 @@ impl Loaded {
             staleness: terms.policy.staleness,
             key,
             refresh_expires_at: session.refresh_expires_at(terms.policy),
+            jkt: session.proves_key(&terms.policy.binding),
             outcome,
             alert: None,
             cutoffs: Arc::clone(&self.cutoffs),

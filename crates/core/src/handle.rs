@@ -69,7 +69,7 @@ impl Loaded {
                 return self.write_end(end, at).map(|reason| Err(Denial::Ended(reason)));
             }
         }
-        match self.session.binding.judge(&ask.proof, policy.binding) {
+        match self.session.judge_proof(&ask.proof, &policy.binding) {
             Match::Mismatch => {
                 let event = self.session.end(Reason::BindingMismatch, at, ask.act.clone());
                 let reply = Err(Denial::Ended(Reason::BindingMismatch));

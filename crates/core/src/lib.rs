@@ -20,7 +20,7 @@
 //! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`lasting`] tokens that nobody can renew, [`one_time`] those that are used once, [`step_up`] what a person proves later, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
-//! and reasons, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused, [`csrf`] whether the page that a cookie is for meant it.
+//! and reasons, [`binding`] what a holder must also show, [`dpop`] proofs of a key, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused, [`csrf`] whether the page that a cookie is for meant it.
 
 pub mod activity;
 pub mod audience;
@@ -32,6 +32,7 @@ pub mod credentials;
 pub mod csrf;
 pub mod denial;
 pub mod device;
+pub mod dpop;
 pub mod epoch;
 pub mod gateway;
 pub mod grant;
@@ -42,7 +43,9 @@ pub mod lasting;
 pub mod loaded;
 pub mod one_time;
 pub mod person;
+pub mod place;
 pub mod refresh;
+pub mod renewal;
 pub mod revocation;
 pub mod schedule;
 pub mod scope;
@@ -57,7 +60,7 @@ pub mod time;
 
 pub use activity::Used;
 pub use change::Change;
-pub use client::{BindingMode, ClientPolicy, Policies, Replay};
+pub use client::{BindingMode, BindingPolicy, ClientPolicy, Policies, Replay};
 pub use denial::{Denial, Fault};
 pub use epoch::{Cutoffs, Ver};
 pub use grant::{Grant, Outcome, Terms};

@@ -1,7 +1,7 @@
 //! Refreshing: what a refresh token earns. The table of DESIGN.md §4.1, row by row.
 
 use crate::binding::{Match, Proof};
-use crate::client::{BindingMode, Replay};
+use crate::client::Replay;
 use crate::denial::{Denial, Fault};
 use crate::grant::{Grant, Outcome, Terms};
 use crate::id::{ClientId, Generation, Salt, SessionId, StoreEpoch};
@@ -88,7 +88,7 @@ impl Loaded {
                 return Ok(self.write_end(end, at).map(|_| Err(Denial::Ended(reason))));
             }
         }
-        match self.session.binding.judge(&ask.proof, ask.terms.policy.binding) {
+        match self.session.judge_proof(&ask.proof, &ask.terms.policy.binding) {
             Match::Mismatch => Ok(self.theft(Reason::BindingMismatch, ask, at)),
             Match::AskAgain => Ok(Decision::unchanged(Err(Denial::ProofNeeded))),
             Match::ByKey => self.renew(ask, true, at),
@@ -197,9 +197,8 @@ impl Loaded {
     }
 
     fn binding_alert(&self, ask: &Refresh<'_>) -> Option<Reason> {
-        let mismatch = self.session.binding.compare(&ask.proof) == Match::Mismatch;
-        (ask.terms.policy.binding == BindingMode::Report && mismatch)
-            .then_some(Reason::BindingMismatch)
+        let differs = self.session.reports(&ask.proof, &ask.terms.policy.binding);
+        differs.then_some(Reason::BindingMismatch)
     }
 
     fn impossible(&self, token: &RefreshToken) -> Fault {

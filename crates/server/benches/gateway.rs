@@ -1,5 +1,5 @@
 //! A check at the gateway against the least that the same server can answer, and behind nginx against nginx
-//! alone; the load on the same machine.
+//! alone; the load on the same machine. And how long it takes to renew within a check, beside a renewal by itself.
 //!
 //! `cargo bench -p symbolon --bench gateway -- [seconds]`, for each of six figures. Every request is the same but for
 //! its path: a token of some 500 bytes is read by an empty handler too.
@@ -48,6 +48,7 @@ fn main() {
     let by_cookie = rate(&site_address, "/gateway/check/me", &cookie, span);
     show("a cookie, judged by the authority", by_cookie, own_floor);
     println!("a cookie, in terms of a token: {:.2}", by_cookie / check);
+    renewed_within(place.path());
     let [alone, site] = [free_address(), free_address()];
     let _nginx = nginx(place.path(), &address, &alone, &site);
     let floor = rate(&alone, "/me", &bearer, span);
@@ -61,9 +62,13 @@ fn show(name: &str, rate: f64, floor: f64) {
 }
 
 fn authority(preset: &str) -> (Process, Value) {
+    started(&["--access-token-ttl", "1h", "--preset", preset])
+}
+
+fn started(arguments: &[&str]) -> (Process, Value) {
     let mut child = Command::new(PROGRAM)
         .args(["dev", "--json", "--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"])
-        .args(["--access-token-ttl", "1h", "--preset", preset])
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -99,7 +104,7 @@ fn sign_in(told: &Value) -> Value {
         body.len()
     );
     let mut stream = TcpStream::connect(address).unwrap();
-    let (_, body) = exchange(&mut stream, request.as_bytes());
+    let (_, _, body) = exchange(&mut stream, request.as_bytes());
     serde_json::from_slice(&body).unwrap()
 }
 
@@ -114,7 +119,7 @@ fn rate(address: &str, path: &str, line: &str, span: Duration) -> f64 {
                 stream.set_nodelay(true).unwrap();
                 let (begun, mut count) = (Instant::now(), 0_u32);
                 while begun.elapsed() < span {
-                    let (status, _) = exchange(&mut stream, request.as_bytes());
+                    let (status, _, _) = exchange(&mut stream, request.as_bytes());
                     assert!(status == 200 || status == 204, "{status}");
                     count += 1;
                 }
@@ -125,8 +130,8 @@ fn rate(address: &str, path: &str, line: &str, span: Duration) -> f64 {
     callers.into_iter().map(|caller| caller.join().unwrap()).sum()
 }
 
-/// Sends a request and reads its answer: status and body.
-fn exchange(stream: &mut TcpStream, request: &[u8]) -> (u16, Vec<u8>) {
+/// Sends a request and reads its answer: status, head and body.
+fn exchange(stream: &mut TcpStream, request: &[u8]) -> (u16, String, Vec<u8>) {
     stream.write_all(request).unwrap();
     let (mut heard, mut chunk) = (Vec::new(), [0; 16 * 1024]);
     loop {
@@ -134,14 +139,113 @@ fn exchange(stream: &mut TcpStream, request: &[u8]) -> (u16, Vec<u8>) {
         assert_ne!(read, 0, "the connection was closed");
         heard.extend_from_slice(&chunk[..read]);
         let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = std::str::from_utf8(&heard[..end]).unwrap().to_lowercase();
-        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
-        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        let head = std::str::from_utf8(&heard[..end]).unwrap();
+        let length: usize = header(head, "content-length").map_or(0, |text| text.parse().unwrap());
         if end + 4 + length <= heard.len() {
             let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            return (status, heard.split_off(end + 4));
+            return (status, head.to_owned(), heard.split_off(end + 4));
         }
     }
+}
+
+/// The value of a header.
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// How often each session is renewed in either way: of eight open windows, none may close the way.
+const RENEWALS: usize = 3;
+
+/// Sessions of each subject, as many as one may have.
+const DEVICES: usize = 10;
+
+/// Subjects whose sessions are renewed by one connection.
+const SUBJECTS: usize = 6;
+
+/// A renewal at the token endpoint and one within a check, turn by turn on the same sessions. The access token that is
+/// shown stays the one of the sign-in, which a changed role has made stale.
+fn renewed_within(place: &Path) {
+    let file = place.join("symbolon.toml");
+    let text = format!(
+        "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{0}/data/symbolon.db\"\n\
+         master_key_file = \"{0}/data/master.key\"\n[[audiences]]\nname = \"demo-api\"\n\
+         [[clients]]\nclient_id = \"web\"\naudience = [\"demo-api\"]\ndelivery = \"headers\"\n\
+         [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n",
+        place.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let (_authority, told) = started(&["--config", file.to_str().unwrap()]);
+    let callers: Vec<_> = (0..CONNECTIONS)
+        .map(|caller| {
+            let told = told.clone();
+            std::thread::spawn(move || renewals(&told, caller))
+        })
+        .collect();
+    let (mut alone, mut within) = (Vec::new(), Vec::new());
+    for caller in callers {
+        let (own_alone, own_within) = caller.join().unwrap();
+        alone.extend(own_alone);
+        within.extend(own_within);
+    }
+    let p99 = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() * 99 / 100].as_secs_f64() * 1000.0
+    };
+    let (alone, within) = (p99(&mut alone), p99(&mut within));
+    println!("floor: a renewal at /oauth2/token, p99   {alone:>6.2} ms");
+    println!(
+        "renewed within a check, p99              {within:>6.2} ms   {:+.2} ms",
+        within - alone
+    );
+}
+
+/// How long the renewals of one connection took: at the token endpoint, and within a check.
+fn renewals(told: &Value, caller: usize) -> (Vec<Duration>, Vec<Duration>) {
+    let (address, key) = (address_of(told), told["api_key"].as_str().unwrap());
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut ask = |head: &str, body: &str| {
+        let length = body.len();
+        let request =
+            format!("{head}\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let begun = Instant::now();
+        let (status, head, body) = exchange(&mut stream, request.as_bytes());
+        assert!(status == 200 || status == 201, "{head}");
+        (begun.elapsed(), head, body)
+    };
+    let json = format!("Authorization: Bearer {key}\r\nContent-Type: application/json");
+    let mut sessions = Vec::new();
+    for number in 0..SUBJECTS {
+        let subject = format!("of-{caller}-{number}");
+        for _ in 0..DEVICES {
+            let body = json!({"subject": subject, "client_id": "web", "device": {"class": "web"}});
+            let head = format!("POST /v1/sessions HTTP/1.1\r\n{json}");
+            let (_, _, body) = ask(&head, &body.to_string());
+            let started: Value = serde_json::from_slice(&body).unwrap();
+            let text = |name: &str| started[name].as_str().unwrap().to_owned();
+            sessions.push((text("access_token"), text("refresh_token")));
+        }
+        let head = format!("PUT /v1/subjects/{subject} HTTP/1.1\r\n{json}");
+        ask(&head, &json!({"roles": ["clerk"]}).to_string());
+    }
+    let form = "POST /oauth2/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+    let check = "GET /gateway/check/me HTTP/1.1";
+    let (mut alone, mut within) = (Vec::new(), Vec::new());
+    for _ in 0..RENEWALS {
+        for (access, refresh) in &mut sessions {
+            let head = format!("{form}\r\nX-Refresh-Token: {refresh}");
+            let (took, head, _) = ask(&head, "grant_type=refresh_token&client_id=web");
+            alone.push(took);
+            let newest = header(&head, "x-refresh-token").unwrap();
+            let bearer = format!("Authorization: Bearer {access}");
+            let head = format!("{check}\r\n{bearer}\r\nX-Refresh-Token: {newest}");
+            let (took, head, _) = ask(&head, "");
+            within.push(took);
+            *refresh = header(&head, "x-refresh-token").unwrap().to_owned();
+        }
+    }
+    (alone, within)
 }
 
 fn free_address() -> String {

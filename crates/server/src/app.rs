@@ -20,6 +20,7 @@ use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
+use symbolon_verify::Proofs;
 use symbolon_wire::{Algorithm, Cookies, Type};
 use tokio::sync::Mutex;
 
@@ -58,6 +59,8 @@ pub struct App {
     pub has_gateway_sessions: bool,
     /// What stands behind such cookies, under this configuration.
     pub kept: Arc<Kept>,
+    /// The proofs of bound tokens that were shown to the authority itself.
+    pub proofs: Arc<Proofs>,
     random: Arc<SystemRandom>,
 }
 
@@ -136,6 +139,8 @@ impl App {
             cookies: Cookies { secure: config.issuer.starts_with("https://") },
             has_gateway_sessions: config.has_gateway_sessions(),
             kept: Arc::default(),
+            // Those of the token endpoint: a client keeps one nonce for each server.
+            proofs: Arc::new(Proofs::new(Some(keys.dpop_nonces.in_epoch(store.cutoffs().epoch)))),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),

@@ -6,7 +6,7 @@ use crate::http::Stop;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbolon_core::{ClientId, Event, Session, SessionId, Subject, Target};
+use symbolon_core::{ClientId, Duration, Event, Session, SessionId, Subject, Target};
 use symbolon_store::EVENTS_MAX;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
@@ -20,11 +20,32 @@ pub const WATCHING_EACH_MAX: usize = 8;
 /// How many events wait for one who reads slowly. Inclusive; one more ends the stream, and who comes back goes on.
 const WAITING_MAX: usize = 64;
 
+/// How often one who watches is told at the most that a gate asks for more. Inclusive: a page that asks in a loop is told
+/// once.
+const STEP_UP_EVERY: Duration = Duration::from_secs(5);
+
 /// How long to wait before the store is asked again that could not be read.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// An event and its position in the history.
 pub type Told = Arc<(u64, Event)>;
+
+/// What one who watches hears.
+pub enum Heard {
+    /// What happened to their sessions.
+    Told(Told),
+    /// A gate lets their session in no further before they have proved more.
+    StepUp(Arc<StepUpAsked>),
+}
+
+/// What a gate asks for (RFC 9470).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StepUpAsked {
+    /// How long ago the authentication may be.
+    pub max_age: Option<Duration>,
+    /// The levels of which one suffices, separated by one space; may be empty.
+    pub acr: Box<str>,
+}
 
 /// Who watches, by whose sessions they are.
 #[derive(Default)]
@@ -38,13 +59,15 @@ struct Seat {
     number: u64,
     sid: SessionId,
     client: ClientId,
-    sender: Sender<Told>,
+    sender: Sender<Heard>,
+    /// When a step-up was told last, on the monotonic clock.
+    stepped_up: Option<Duration>,
 }
 
 /// One who watches; the place is free again when this goes.
 pub struct Watcher {
     /// What concerns them, oldest first. It ends for one who reads too slowly.
-    pub events: Receiver<Told>,
+    pub events: Receiver<Heard>,
     people: Arc<People>,
     subject: Subject,
     number: u64,
@@ -70,7 +93,8 @@ impl People {
         if WATCHING_EACH_MAX <= own.iter().filter(|seat| seat.sid == session.sid).count() {
             return Err(Crowded);
         }
-        own.push(Seat { number, sid: session.sid, client: session.client.clone(), sender });
+        let (sid, client) = (session.sid, session.client.clone());
+        own.push(Seat { number, sid, client, sender, stepped_up: None });
         let (people, subject) = (Arc::clone(self), session.subject.clone());
         Ok(Watcher { events, people, subject, number })
     }
@@ -89,7 +113,7 @@ impl People {
     fn tell(&self, told: &Told) {
         let event = &told.1;
         let mut seats = self.seats();
-        let hear = |seat: &Seat| seat.sender.try_send(Arc::clone(told)).is_ok();
+        let hear = |seat: &Seat| seat.sender.try_send(Heard::Told(Arc::clone(told))).is_ok();
         match &event.target {
             Target::Client(client, _) => seats.values_mut().for_each(|own| {
                 own.retain(|seat| seat.client != *client || hear(seat));
@@ -106,6 +130,25 @@ impl People {
             }
         }
         seats.retain(|_, own| !own.is_empty());
+    }
+
+    /// Tells those who watch from a session that a gate asks them for more. Nothing of it is written down, and who has
+    /// no room for it hears of it at the next refusal.
+    pub fn ask_for_more(
+        &self,
+        (subject, sid): (&Subject, SessionId),
+        asked: &Arc<StepUpAsked>,
+        now: Duration,
+    ) {
+        let mut seats = self.seats();
+        let own = seats.get_mut(subject).into_iter().flatten().filter(|seat| seat.sid == sid);
+        for seat in own {
+            let due = |last: Duration| STEP_UP_EVERY <= now.saturating_sub(last);
+            if seat.stepped_up.is_none_or(due) {
+                let told = seat.sender.try_send(Heard::StepUp(Arc::clone(asked)));
+                seat.stepped_up = told.is_ok().then_some(now).or(seat.stepped_up);
+            }
+        }
     }
 
     fn seats(&self) -> MutexGuard<'_, HashMap<Subject, Vec<Seat>>> {

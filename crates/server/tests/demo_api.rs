@@ -304,11 +304,14 @@ async fn only_pages_of_listed_origins_may_call() {
     let asked = stage.ask(Method::OPTIONS, "/me", &[("origin", ORIGIN), preflight]).await;
     assert_eq!(asked.status, StatusCode::NO_CONTENT);
     assert_eq!(asked.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(asked.header("access-control-allow-headers"), "authorization");
+    assert_eq!(asked.header("access-control-allow-headers"), "authorization, dpop");
     let refused = stage.ask(Method::GET, "/me", &[("origin", ORIGIN)]).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(refused.header("access-control-expose-headers"), "www-authenticate, x-request-id");
+    assert_eq!(
+        refused.header("access-control-expose-headers"),
+        "www-authenticate, x-request-id, dpop-nonce"
+    );
     assert_eq!(refused.header("vary"), "Origin");
 }
 

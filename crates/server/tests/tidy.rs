@@ -79,6 +79,8 @@ fn proofs_are_made_only_where_they_are_checked() {
                 "crates/core/src/one_time.rs",
                 "crates/core/src/refresh.rs",
                 "crates/core/src/import.rs",
+                "crates/core/src/dpop.rs",
+                "crates/wire/src/dpop.rs",
                 "crates/wire/src/handle.rs",
                 "crates/wire/src/one_time.rs",
                 "crates/wire/src/refresh_token.rs",
@@ -111,6 +113,7 @@ fn only_the_rim_asks_for_the_time_or_for_randomness() {
         "crates/server/src/demo_api",
         "crates/verify/src/now.rs",
         "crates/verify/src/net/",
+        "crates/wire/src/jwe/key.rs",
         "crates/wire/src/signing_key.rs",
         "crates/wire/src/sealer.rs",
     ];

@@ -10,9 +10,9 @@ use symbolon_core::refresh::Answer;
 use symbolon_core::subject::Ban;
 use symbolon_core::time::CLOCK_DRIFT_MAX;
 use symbolon_core::{
-    Act, BindingMode, ClientId, ClientPolicy, Denial, Digest, Duration, Effect, Fault, Generation,
-    KeyId, Outcome, Reason, Refresh, RefreshToken, Replay, Salt, SessionId, Start, StoreEpoch,
-    Subject, Terms, Timestamp,
+    Act, BindingMode, BindingPolicy, ClientId, ClientPolicy, Denial, Digest, Duration, Effect,
+    Fault, Generation, KeyId, Outcome, Reason, Refresh, RefreshToken, Replay, Salt, SessionId,
+    Start, StoreEpoch, Subject, Terms, Timestamp,
 };
 
 /// How many sessions one story has at most.
@@ -230,7 +230,7 @@ impl World {
         let salt = Salt([sid.as_bytes()[0]; 8]);
         let token =
             RefreshToken::assume_genuine(StoreEpoch(token.0), sid, Generation(token.1), salt);
-        let proof = Proof { key: proof(shown), features: None };
+        let proof = Proof { key: proof(shown), ..Proof::default() };
         let terms = Terms { policy: &policy, key: KEY, keys_usable: &[KEY] };
         let client = client(bound);
         let ask = Refresh { token: &token, client: &client, proof, terms, act: &act };
@@ -375,7 +375,8 @@ impl World {
     }
 
     fn policy_of(&self, bound: bool) -> ClientPolicy {
-        let binding = if bound { BindingMode::Enforce } else { BindingMode::Off };
+        let key = if bound { BindingMode::Enforce } else { BindingMode::Off };
+        let binding = BindingPolicy { key, ..BindingPolicy::default() };
         ClientPolicy { binding, ..self.policy.clone() }
     }
 

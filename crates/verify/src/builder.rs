@@ -2,12 +2,13 @@
 
 use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::mirror::Mirror;
+use crate::proof::Proofs;
 use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_wire::{Algorithm, KeySet, Type};
+use symbolon_wire::{Algorithm, DecryptionKey, DecryptionKeys, DpopNonces, KeySet, Type};
 
 /// How old the knowledge of revocations may be at most, unless the builder is told otherwise. Inclusive.
 const MAX_STALENESS: Duration = Duration::from_secs(5);
@@ -28,6 +29,10 @@ pub struct Builder {
     pub(crate) max_staleness: Duration,
     cache: usize,
     pub(crate) allowlist: bool,
+    decrypt: Vec<DecryptionKey>,
+    require_encrypted: bool,
+    public_url: Option<Box<str>>,
+    nonce_secret: Option<[u8; 32]>,
     #[cfg(feature = "net")]
     pub(crate) net: crate::net::Settings,
 }
@@ -42,6 +47,10 @@ impl Builder {
             max_staleness: MAX_STALENESS,
             cache: ENTRIES_DEFAULT,
             allowlist: false,
+            decrypt: Vec::new(),
+            require_encrypted: false,
+            public_url: None,
+            nonce_secret: None,
             #[cfg(feature = "net")]
             net: crate::net::Settings::default(),
         }
@@ -121,6 +130,54 @@ impl Builder {
         self
     }
 
+    /// A key that opens tokens which were encrypted for this audience (RFC 7516); what is inside is verified as every
+    /// token is. Name several while the authority changes over to another one: a token says which it is for. Default:
+    /// none, and an encrypted token is refused.
+    ///
+    /// Security: the key is a secret of this resource server. Encryption keeps what a token says from its client and
+    /// from everybody on the way, and lets nobody in: with [`KeyManagement`](crate::KeyManagement)`::EcdhEsA256Kw` anyone
+    /// can seal anything, and only the signature inside counts.
+    #[must_use]
+    pub fn decrypt_with(mut self, key: DecryptionKey) -> Self {
+        self.decrypt.push(key);
+        self
+    }
+
+    /// Refuses tokens that are signed alone. Default: they are taken as well as encrypted ones, so that an audience can
+    /// begin to encrypt while those that were issued before are in use.
+    ///
+    /// Security: turn it on once the authority encrypts (RFC 9068 §4). A token that came in clear is as genuine as
+    /// another, but whoever carried it has read it, and refusing it is how that is noticed. Opaque tokens say nothing to
+    /// anyone, and are taken in any case.
+    #[must_use]
+    pub const fn require_encrypted(mut self) -> Self {
+        self.require_encrypted = true;
+        self
+    }
+
+    /// Where callers reach this service, such as `https://api.example.com`, with the path before its own if a proxy takes
+    /// one away: what the paths of [`Presented::request`](crate::Presented::request) stand below.
+    ///
+    /// Security: the proof of a bound token names the URL that it is for (RFC 9449 §4.3). Without this, a bound token is
+    /// let in only where the whole URL is presented; a URL that is made of the caller's own `Host` would let a proof
+    /// in that was made for another service.
+    #[must_use]
+    pub fn public_url(mut self, url: &str) -> Self {
+        self.public_url = Some(url.trim_end_matches('/').into());
+        self
+    }
+
+    /// A secret, drawn at random, that the nonces of proofs are made with; verifiers that stand behind one balancer and
+    /// follow no feed share it. With [`Builder::feed`] none is needed: the feed brings one.
+    ///
+    /// Security: whoever knows it can make proofs ahead of time, as far as they can make any. Without a secret and
+    /// a feed a late proof is refused, and no nonce is offered in its place.
+    #[must_use]
+    pub const fn nonce_secret(mut self, secret: [u8; 32]) -> Self {
+        self.nonce_secret = Some(secret);
+        self
+    }
+
     /// A verifier that has its keys and asks nobody: for jobs that verify without a server.
     ///
     /// Security: it learns of no new or withdrawn key until [`Verifier::replace_keys`], and of no revocation unless a
@@ -156,6 +213,7 @@ impl Builder {
         }
         expected.keys = Arc::clone(&other.expected.keys);
         expected.mirror = Arc::clone(&other.expected.mirror);
+        expected.proofs = Arc::clone(&other.expected.proofs);
         expected.max_staleness = expected.max_staleness.min(other.expected.max_staleness);
         Ok(other.sharing(expected))
     }
@@ -170,7 +228,10 @@ impl Builder {
             [] => vec![Algorithm::EdDsa],
             chosen => chosen.to_vec(),
         };
+        let decrypt = self.decryption_keys()?;
         Ok(Expected {
+            decrypt,
+            require_encrypted: self.require_encrypted,
             issuer: self.issuer.clone(),
             audience,
             algorithms,
@@ -180,6 +241,8 @@ impl Builder {
             asks: false,
             allowlist: self.allowlist,
             mirror: Arc::new(Mirror::new()),
+            public_url: self.public_url.clone(),
+            proofs: Arc::new(Proofs::new(self.nonce_secret.as_ref().map(DpopNonces::of_secret))),
             max_staleness: self.max_staleness,
             rejections: Rejections::default(),
             hits: Hits::default(),
@@ -188,6 +251,18 @@ impl Builder {
             #[cfg(feature = "net")]
             activity: None,
         })
+    }
+
+    fn decryption_keys(&self) -> Result<Option<DecryptionKeys>, SetupError> {
+        match &*self.decrypt {
+            [] if self.require_encrypted => {
+                Err(SetupError::DecryptionKeys("are required, and none was given"))
+            }
+            [] => Ok(None),
+            keys => DecryptionKeys::new(keys.to_vec())
+                .map(Some)
+                .map_err(|wrong| SetupError::DecryptionKeys(wrong.why())),
+        }
     }
 }
 
@@ -209,6 +284,8 @@ pub enum SetupError {
     NoApiKey,
     /// There is no tokio runtime here.
     Runtime,
+    /// The keys that open tokens cannot stand together; a whole sentence's predicate.
+    DecryptionKeys(&'static str),
     /// The TLS library refused its own defaults.
     Tls,
 }
@@ -225,6 +302,7 @@ impl fmt::Display for SetupError {
             ),
             Self::Instance => f.write_str("the instance must be 1 to 64 visible ASCII characters"),
             Self::Runtime => f.write_str("a connected verifier needs a tokio runtime"),
+            Self::DecryptionKeys(why) => write!(f, "the decryption keys cannot be used: {why}"),
             Self::Tls => f.write_str("the TLS library could not be set up"),
         }
     }

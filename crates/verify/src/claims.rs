@@ -1,10 +1,11 @@
 //! What a verified token says.
 
 use crate::kept::{Kept, Part};
+use crate::proof::Name;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_core::{SessionId, Timestamp, Ver};
+use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
 /// What a verified token says, borrowed for as long as a check's closure runs.
@@ -39,6 +40,10 @@ pub struct Claims<'a> {
     pub staleness: Option<Duration>,
     /// Whether it lets in once: then it was redeemed for this request.
     pub one_use: bool,
+    /// The key that whoever shows it must prove.
+    pub(crate) jkt: Option<Digest>,
+    /// The proof of it that came with the token.
+    pub(crate) proof: Option<Name>,
     more: More<'a>,
 }
 
@@ -134,8 +139,16 @@ impl<'a> Claims<'a> {
             acr: parsed.acr.as_deref(),
             staleness: parsed.staleness,
             one_use: parsed.one_use,
+            jkt: parsed.jkt,
+            proof: None,
             more: More::Parsed(parsed),
         }
+    }
+
+    /// The same beside a proof that came with the token.
+    pub(crate) const fn with(mut self, proof: Option<Name>) -> Self {
+        self.proof = proof;
+        self
     }
 
     /// Claims that can outlive the token: copied, unless they are kept already.
@@ -206,6 +219,8 @@ impl Verified {
             acr: kept.acr.map(|span| kept.text(span)),
             staleness: kept.staleness,
             one_use: kept.one_use,
+            jkt: kept.jkt,
+            proof: None,
             more: More::Kept(kept),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::Claims;
 use std::time::Duration;
-use symbolon_core::{SessionId, Timestamp, Ver};
+use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 
 /// A place in the text. A token is at most 16 KiB.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,7 @@ pub(crate) struct Kept {
     pub(crate) one_use: bool,
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
+    pub(crate) jkt: Option<Digest>,
     lists: Vec<Span>,
     /// Where in `lists` each part ends.
     ends: [u32; 5],
@@ -58,7 +59,7 @@ impl Kept {
         copy.part(Part::ExtraName, claims.extras().map(|(name, _)| name));
         copy.part(Part::ExtraValue, claims.extras().map(|(_, value)| value));
         let Copying { text, lists, ends } = copy;
-        let Claims { iat, exp, auth_time, staleness, one_use, sid, ver, .. } = *claims;
+        let Claims { iat, exp, auth_time, staleness, one_use, sid, ver, jkt, .. } = *claims;
         Self {
             text,
             iss,
@@ -74,6 +75,7 @@ impl Kept {
             one_use,
             sid,
             ver,
+            jkt,
             lists,
             ends,
         }

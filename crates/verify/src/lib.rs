@@ -47,7 +47,8 @@
 //! | `expired`, `stale`, `used` | renews in silence and tries again |
 //! | `revoked` | lets the person sign in again; `ended` says why, where it is known. Without `ended` (introspection tells no reason) it renews once before |
 //! | `unverifiable` | tries again later: nothing is wrong with the token so far as is known |
-//! | `binding` | proves the key that the token is bound to |
+//! | `binding` | shows the token under `DPoP`, with a proof of the key that it is bound to |
+//! | `proof` | makes a new proof and tries again; with the nonce of the header `DPoP-Nonce`, if there is one |
 //! | `malformed`, `untrusted` | throws the token away: it is not one for this place |
 //!
 //! [`Rejected::InsufficientAuthentication`] has the challenge of RFC 9470 instead: the client has the person authenticate
@@ -96,6 +97,14 @@
 //! key did not come as a bearer token (RFC 9449 §7.2); every claim that RFC 9068 requires. A header that names
 //! another algorithm, brings a key, or has a `crit` is refused, and so is a refresh token, which is no JWT.
 //! Strangers' bytes are parsed by `symbolon-wire` alone, strictly, and bounded before anything is verified.
+//!
+//! # Tokens that are encrypted
+//!
+//! An authority may encrypt the tokens for an audience (RFC 7516), so that their client cannot read them. Give their
+//! resource server its key with [`Builder::decrypt_with`]; everything else stays as it is. A token is opened once, with
+//! one key agreement (`ECDH-ES+A256KW`) or none (`A256KW`, `dir`), and then verified; when it comes again it is found
+//! as any other, by its whole text. Where the authority must be asked about one, it is asked about the signed token
+//! inside, since it cannot open what it sealed for somebody else's key.
 //!
 //! # What is known of revocations, and how fresh it is
 //!
@@ -150,6 +159,15 @@
 //! request by `Verifier::admit`, and is [`Rejected::Used`] afterwards; [`Verifier::check`] says [`Rejected::Ask`] of it.
 //! With [`Builder::allowlist`] a token is let in only once the authority has said that it is its own.
 //!
+//! # Tokens that are bound to a key
+//!
+//! A token with `cnf.jkt` (DPoP, RFC 9449) is good for nothing without a proof of that key, made for this very request:
+//! its method, its URL, this token, not a minute ago, and never used before. All of that is checked at every request,
+//! also of a token that was verified before. [`Builder::public_url`] says under which URL this service is reached, since
+//! what the caller wrote into `Host` cannot; [`Presented::request`] and [`Presented::proof`] bring the rest, and
+//! the layers do so themselves. A proof that is late, or not made yet by its maker's clock, is asked for again with a nonce
+//! ([`Rejected::Proof`]), and then that clock does not matter. A good proof by another key is [`Rejected::Binding`].
+//!
 //! # Sessions that live by use
 //!
 //! A client whose token cannot change never renews, and nobody asks the authority about its requests: its session would
@@ -171,7 +189,9 @@
 //! the feed 16 KiB, answers to polls 1 MiB, snapshots 16,777,216 entries; 131,072 may wait for the end of a session.
 //! Uses of 65,536 sessions may wait to be reported; beyond that the oldest are forgotten. Whatever else is beyond a bound is
 //! refused. A mirror holds 16,777,216 marks, at most 48 bytes each; one that could not
-//! hold more is as good as none until that has ended. The cache keeps about 16,384 tokens.
+//! hold more is as good as none until that has ended. The cache keeps about 16,384 tokens. Proofs are 8 KiB, their keys at
+//! most 4096 bits of RSA; 1,048,576 that were used are remembered for two to three minutes, and while there are more, no
+//! bound token is let in.
 
 #[cfg(feature = "net")]
 mod activity;
@@ -191,6 +211,7 @@ mod net;
 mod now;
 mod policy;
 mod presented;
+mod proof;
 mod rejected;
 #[cfg(feature = "net")]
 mod sessions;
@@ -205,10 +226,13 @@ pub use net::{ConnectError, FetchError, Redeemed, Relay};
 pub use now::Now;
 pub use policy::{LEEWAY_MAX, Policy, Staleness};
 pub use presented::Presented;
+pub use proof::{BadProof, Proofs};
 pub use rejected::{Distrust, Rejected, Unknown};
 #[cfg(feature = "net")]
 pub use sessions::Ended;
 pub use status::{Mode, Status};
-pub use symbolon_core::{Reason, SessionId, Timestamp, Ver};
-pub use symbolon_wire::{Algorithm, KeySet, Malformed, Type};
+pub use symbolon_core::{Digest, Reason, SessionId, Timestamp, Ver};
+pub use symbolon_wire::{
+    Algorithm, DecryptionKey, DpopNonces, KeyManagement, KeySet, Malformed, Type,
+};
 pub use verifier::Verifier;

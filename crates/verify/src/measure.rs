@@ -5,7 +5,9 @@
 use crate::cache::Cache;
 use crate::mirror::Mirror;
 use crate::told::Told;
-use crate::{Builder, Claims, Now, Policy, Rejected, SetupError, Timestamp, Verified, Verifier};
+use crate::{
+    Builder, Claims, Now, Policy, Presented, Rejected, SetupError, Timestamp, Verified, Verifier,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_core::KeyId;
@@ -133,7 +135,8 @@ pub fn tell(
     now: Now,
 ) -> Result<Option<Verified>, Rejected> {
     let sent = verifier.expected.before_asking(token, None);
-    let told = verifier.expected.take((token, &sent), body, policy, now)?;
+    let presented = Presented::bearer(token);
+    let told = verifier.expected.take((&presented, &sent), body, policy, now)?;
     Ok(match told {
         Told::Good(verified) => Some(verified),
         Told::Outdated => None,

@@ -59,6 +59,7 @@ pub struct Policy {
     recent: Option<Duration>,
     acrs: Vec<Box<str>>,
     leeway: Duration,
+    reports_bindings: bool,
 }
 
 impl Policy {
@@ -98,6 +99,7 @@ impl Policy {
             recent: None,
             acrs: Vec::new(),
             leeway: Duration::ZERO,
+            reports_bindings: false,
         }
     }
 
@@ -150,6 +152,21 @@ impl Policy {
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway.min(LEEWAY_MAX);
         self
+    }
+
+    /// Lets bound tokens in that come without a good proof of their key, and counts them
+    /// ([`Status::bindings_reported`](crate::Status::bindings_reported)): to see whom a binding would shut out
+    /// before it is in force.
+    ///
+    /// Security: meanwhile a bound token is worth what a bearer token is worth.
+    #[must_use]
+    pub const fn report_bindings(mut self) -> Self {
+        self.reports_bindings = true;
+        self
+    }
+
+    pub(crate) const fn only_reports_bindings(&self) -> bool {
+        self.reports_bindings
     }
 
     /// How old the knowledge of revocations may be.

@@ -4,8 +4,8 @@ use crate::Rejected;
 
 /// What a request showed to be let in.
 ///
-/// In this version that is a bearer token; what binds a token to its holder (method, URL, address,
-/// features, proof) will be further members, which is why it cannot be written as a literal.
+/// A bearer token needs nothing beside it. One that is bound to a key (DPoP, RFC 9449) needs the request that it
+/// came with and the proof that came with it; further members may come, which is why it cannot be written as a literal.
 ///
 /// It has no `Debug`: it would print a token.
 #[derive(Clone, Copy)]
@@ -13,6 +13,19 @@ use crate::Rejected;
 pub struct Presented<'a> {
     /// The access token.
     pub token: &'a str,
+    pub(crate) scheme: Scheme,
+    /// Method and URL.
+    pub(crate) request: Option<(&'a str, &'a str)>,
+    pub(crate) proof: Option<&'a str>,
+}
+
+/// As what a token was shown (RFC 9449 §7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scheme {
+    /// `Bearer`.
+    Bearer,
+    /// `DPoP`.
+    Dpop,
 }
 
 impl<'a> Presented<'a> {
@@ -21,7 +34,15 @@ impl<'a> Presented<'a> {
     /// Whoever holds a bearer token may use it; a token that is bound to a key is therefore refused
     /// here (RFC 9449 §7.2).
     pub const fn bearer(token: &'a str) -> Self {
-        Self { token }
+        Self { token, scheme: Scheme::Bearer, request: None, proof: None }
+    }
+
+    /// A token that came as `Authorization: DPoP …` (RFC 9449 §7.1): with [`Presented::request`] and
+    /// [`Presented::proof`] it is worth what the proof is worth.
+    ///
+    /// Security: a token that is bound to no key is refused here, since its holder believes that it is.
+    pub const fn dpop(token: &'a str) -> Self {
+        Self { scheme: Scheme::Dpop, ..Self::bearer(token) }
     }
 
     /// Reads the value of the one `Authorization` header of a request.
@@ -30,19 +51,39 @@ impl<'a> Presented<'a> {
     /// refuse a request with several such headers yourself.
     ///
     /// # Errors
-    /// [`Rejected::Missing`] for no header or another scheme, [`Rejected::Binding`] for `DPoP`, whose
-    /// proofs this version cannot check.
+    /// [`Rejected::Missing`] for no header or another scheme.
     pub fn from_authorization(value: Option<&'a str>) -> Result<Self, Rejected> {
         let (scheme, rest) =
             value.and_then(|value| value.split_once(' ')).ok_or(Rejected::Missing)?;
-        let token = rest.trim_matches(' ');
-        if scheme.eq_ignore_ascii_case("DPoP") {
-            return Err(Rejected::Binding);
+        match rest.trim_matches(' ') {
+            "" => Err(Rejected::Missing),
+            token if scheme.eq_ignore_ascii_case("Bearer") => Ok(Self::bearer(token)),
+            token if scheme.eq_ignore_ascii_case("DPoP") => Ok(Self::dpop(token)),
+            _ => Err(Rejected::Missing),
         }
-        match scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty() {
-            true => Ok(Self::bearer(token)),
-            false => Err(Rejected::Missing),
-        }
+    }
+
+    /// Whether it came by `DPoP`.
+    pub fn is_dpop(&self) -> bool {
+        self.scheme == Scheme::Dpop
+    }
+
+    /// The request that it came with: its method, and its URL or, below
+    /// [`Builder::public_url`](crate::Builder::public_url), its path.
+    ///
+    /// Security: a whole URL is compared as it is given here, so it must not be made of what the caller wrote into
+    /// `Host` or `X-Forwarded-*`, unless a proxy that you run has written that.
+    #[must_use]
+    pub const fn request(mut self, method: &'a str, url: &'a str) -> Self {
+        self.request = Some((method, url));
+        self
+    }
+
+    /// The value of the one `DPoP` header of the request; of several, none.
+    #[must_use]
+    pub const fn proof(mut self, proof: Option<&'a str>) -> Self {
+        self.proof = proof;
+        self
     }
 }
 
@@ -51,24 +92,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
-        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c "] {
-            assert_eq!(Presented::from_authorization(Some(value)).ok().unwrap().token, "a.b.c");
+    fn a_token_is_found_whatever_the_case_of_its_scheme() {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c ", "DPoP a.b.c", "dpop a.b.c"]
+        {
+            let presented = Presented::from_authorization(Some(value)).ok().unwrap();
+            let dpop = value.to_lowercase().starts_with("dpop");
+            assert_eq!((presented.token, presented.scheme == Scheme::Dpop), ("a.b.c", dpop));
         }
     }
 
     #[test]
     fn other_schemes_and_no_header_present_nothing() {
-        for value in
-            [None, Some(""), Some("a.b.c"), Some("Bearer"), Some("Bearer "), Some("Basic YTpi")]
-        {
+        for value in [
+            None,
+            Some(""),
+            Some("a.b.c"),
+            Some("Bearer"),
+            Some("Bearer "),
+            Some("DPoP "),
+            Some("Basic YTpi"),
+        ] {
             assert_eq!(Presented::from_authorization(value).err(), Some(Rejected::Missing));
         }
-    }
-
-    #[test]
-    fn a_dpop_token_is_not_taken_for_a_bearer_token() {
-        let presented = Presented::from_authorization(Some("DPoP a.b.c"));
-        assert_eq!(presented.err(), Some(Rejected::Binding));
     }
 }

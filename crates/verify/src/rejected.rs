@@ -1,5 +1,6 @@
 //! Why a request is not let in, and how to tell it (RFC 6750 §3).
 
+use crate::BadProof;
 use std::fmt;
 use std::time::Duration;
 use symbolon_core::Reason;
@@ -31,8 +32,11 @@ pub enum Rejected {
     },
     /// It may be good, but it cannot be known now.
     Unverifiable(Unknown),
-    /// It is bound to a key, and came without the proof of that key.
+    /// It is bound to a key, and came as a bearer token or with a good proof of another key; or it came as bound, and is
+    /// not.
     Binding,
+    /// It is bound to a key, and the proof beside it must be made anew.
+    Proof(BadProof),
     /// It is good, and does not suffice here: 403, not 401.
     InsufficientScope {
         /// The scopes that the route asks for, separated by one space.
@@ -71,6 +75,10 @@ pub enum Distrust {
     Audience,
     /// Dated ahead of this clock.
     NotYet,
+    /// It is encrypted, and no key that is here opens it.
+    Encryption,
+    /// It is signed alone, and this verifier takes only what is encrypted.
+    NotEncrypted,
 }
 
 /// What is not known.
@@ -86,6 +94,10 @@ pub enum Unknown {
     /// What an opaque token stands for: this verifier has nobody to ask. It needs the network half
     /// (`Builder::connect`) and an API key (`Builder::feed` or `Builder::introspection`).
     Opaque,
+    /// Which request a proof must be for: the verifier was told no method or no URL.
+    Url,
+    /// Whether a proof is new: more were used lately than are remembered.
+    Proofs,
 }
 
 impl Rejected {
@@ -103,6 +115,7 @@ impl Rejected {
             | Self::Unverifiable(_)
             | Self::Binding
             | Self::InsufficientAuthentication { .. }
+            | Self::Proof(_)
             | Self::Ask => 401,
         }
     }
@@ -119,9 +132,29 @@ impl Rejected {
             Self::Revoked { .. } => Some("revoked"),
             Self::Unverifiable(_) | Self::Ask => Some("unverifiable"),
             Self::Binding => Some("binding"),
+            Self::Proof(_) => Some("proof"),
             Self::Missing
             | Self::InsufficientScope { .. }
             | Self::InsufficientAuthentication { .. } => None,
+        }
+    }
+
+    /// The value of `DPoP-Nonce`, where the next proof must repeat one (RFC 9449 §9).
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        match self {
+            Self::Proof(bad) => bad.nonce(),
+            Self::Missing
+            | Self::Malformed(_)
+            | Self::Untrusted(_)
+            | Self::Expired
+            | Self::Used
+            | Self::Stale
+            | Self::Revoked { .. }
+            | Self::Unverifiable(_)
+            | Self::Binding
+            | Self::InsufficientScope { .. }
+            | Self::InsufficientAuthentication { .. }
+            | Self::Ask => None,
         }
     }
 
@@ -133,12 +166,21 @@ impl Rejected {
             (Self::Revoked { ended: Some(ended) }, Some(reason)) => {
                 format!("{INVALID_TOKEN}, reason=\"{reason}\", ended=\"{}\"", ended.as_str())
             }
+            (Self::Binding, Some(reason)) => {
+                format!("DPoP error=\"invalid_token\", reason=\"{reason}\", {ALGS}")
+            }
+            (Self::Proof(bad), Some(reason)) => {
+                format!("DPoP error=\"{}\", reason=\"{reason}\", {ALGS}", bad.error())
+            }
             (_, Some(reason)) => format!("{INVALID_TOKEN}, reason=\"{reason}\""),
             // RFC 6750 §3.1: whoever sent no token is told no error.
             (_, None) => "Bearer".to_owned(),
         }
     }
 }
+
+/// What proofs may be signed with (RFC 9449 §7.1).
+const ALGS: &str = "algs=\"EdDSA ES256 RS256\"";
 
 const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\"";
 
@@ -182,7 +224,8 @@ impl fmt::Display for Rejected {
                 write!(f, "the session is over: {}", why.as_str())
             }
             Self::Unverifiable(what) => what.fmt(f),
-            Self::Binding => f.write_str("the token is bound to a key that was not proved"),
+            Self::Binding => f.write_str("the token is not bound to a key that was proved"),
+            Self::Proof(bad) => bad.fmt(f),
             Self::InsufficientScope { .. } => f.write_str("the token does not suffice here"),
             Self::InsufficientAuthentication { .. } => {
                 f.write_str("the person must be authenticated anew, or more strongly")
@@ -204,6 +247,8 @@ impl fmt::Display for Distrust {
             Self::Issuer => "the token is another issuer's",
             Self::Audience => "the token is for another audience",
             Self::NotYet => "the token is dated ahead of this clock",
+            Self::Encryption => "the token is encrypted, and no key that is here opens it",
+            Self::NotEncrypted => "the token is not encrypted, and only encrypted ones are taken",
         })
     }
 }
@@ -215,6 +260,11 @@ impl fmt::Display for Unknown {
             Self::Key => "the token's key is not known, and may be new",
             Self::Session => "the authority could not be asked whether the session lives",
             Self::Opaque => "the token is opaque, and this verifier has nobody to ask about it",
+            Self::Url => {
+                "the verifier does not know for which method and URL a proof must be; \
+                 `Builder::public_url` says where the service is reached"
+            }
+            Self::Proofs => "more proofs were used lately than are remembered",
         })
     }
 }
@@ -252,7 +302,11 @@ mod tests {
                 401,
                 r#"Bearer error="invalid_token", reason="unverifiable""#,
             ),
-            (Rejected::Binding, 401, r#"Bearer error="invalid_token", reason="binding""#),
+            (
+                Rejected::Binding,
+                401,
+                r#"DPoP error="invalid_token", reason="binding", algs="EdDSA ES256 RS256""#,
+            ),
             (Rejected::Ask, 401, r#"Bearer error="invalid_token", reason="unverifiable""#),
             (
                 Rejected::InsufficientScope { needed: "a b:c".into() },

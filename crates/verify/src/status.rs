@@ -28,6 +28,9 @@ pub struct Status {
     pub uses_waiting: usize,
     /// How many were forgotten untold: too many waited, or the authority took none.
     pub uses_dropped: u64,
+    /// How many requests were let in without a good proof of the key that their token is bound to; see
+    /// [`Policy::report_bindings`](crate::Policy::report_bindings).
+    pub bindings_reported: u64,
     /// How many requests were rejected, by the word of [`Rejected::reason`] or `missing` and
     /// `insufficient_scope`, `insufficient_user_authentication`.
     pub rejected: [(&'static str, u64); REASONS.len()],
@@ -58,7 +61,7 @@ impl Mode {
 }
 
 /// What rejections are counted by.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "missing",
     "malformed",
     "untrusted",
@@ -68,6 +71,7 @@ const REASONS: [&str; 11] = [
     "revoked",
     "unverifiable",
     "binding",
+    "proof",
     "insufficient_scope",
     "insufficient_user_authentication",
 ];
@@ -105,7 +109,7 @@ impl Hits {
 /// Rejections, counted where one is made and nowhere else; apart from what every check reads.
 #[derive(Default)]
 #[repr(align(64))]
-pub(crate) struct Rejections([AtomicU64; REASONS.len()]);
+pub(crate) struct Rejections([AtomicU64; REASONS.len()], AtomicU64);
 
 impl Rejections {
     pub(crate) fn count(&self, rejected: &Rejected) {
@@ -121,12 +125,18 @@ impl Rejections {
             | Rejected::Revoked { .. }
             | Rejected::Unverifiable(_)
             | Rejected::Binding
+            | Rejected::Proof(_)
             | Rejected::Ask => "",
         };
         let word = rejected.reason().unwrap_or(other);
         if let Some(at) = REASONS.iter().position(|reason| *reason == word) {
             self.0[at].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts what would have been rejected for its proof.
+    pub(crate) fn report(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
     }
 
     fn read(&self) -> [(&'static str, u64); REASONS.len()] {
@@ -153,6 +163,7 @@ impl Verifier {
             watched: 0,
             uses_waiting: 0,
             uses_dropped: 0,
+            bindings_reported: expected.rejections.1.load(Ordering::Relaxed),
             rejected: expected.rejections.read(),
         };
         self.tell_of_the_feed(&mut status);

@@ -13,7 +13,7 @@
 use crate::cache::{Origin, OtherKeys, Warm};
 use crate::mirror::Judgement;
 use crate::verifier::{Expected, Standing, in_time};
-use crate::{Claims, Now, Policy, Rejected, Unknown, Verified};
+use crate::{Claims, Now, Policy, Presented, Rejected, Unknown, Verified};
 use std::sync::Arc;
 use symbolon_core::Effect;
 use symbolon_wire::{HandleKind, Introspected, ParsedClaims, unverified_handle};
@@ -60,10 +60,10 @@ impl Expected {
         &self,
         warm: &Warm,
         sequence: u64,
-        (policy, now): (&Policy, Now),
+        (presented, policy, now): (&Presented<'_>, &Policy, Now),
         f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
-        let claims = warm.claims();
+        let mut claims = warm.claims();
         let judged = warm.judge(&self.mirror, sequence);
         let judged = judged.unwrap_or_else(|OtherKeys| self.mirror.judge(&claims, None));
         match judged.map(|known| known.effect) {
@@ -75,6 +75,7 @@ impl Expected {
             None => in_time(warm.begins(), claims.exp, policy, now)?,
         }
         self.hits.add();
+        claims.proof = self.proved(presented, claims.jkt, policy, now)?;
         let standing = self.standing(judged, &claims, policy, now);
         // What would have ended the session may be forgotten by now; the authority knows.
         let is_over = standing == Err(Rejected::Expired);
@@ -88,7 +89,7 @@ impl Expected {
     /// The token is not good; or this is not an answer about it, as if none had come.
     pub(crate) fn take(
         self: &Arc<Self>,
-        (token, sent): (&str, &Sent),
+        (presented, sent): (&Presented<'_>, &Sent),
         body: &[u8],
         policy: &Policy,
         now: Now,
@@ -101,15 +102,15 @@ impl Expected {
             (Some(signed), Ok(told)) if told.ver == signed.claims().ver => {
                 match self.is_outdated(signed) {
                     true => Ok(Told::Outdated),
-                    false => Ok(self.list(token, sent, signed)),
+                    false => Ok(self.list(presented.token, sent, signed)),
                 }
             }
             // Whatever another kind of authority says beside yes, the token says itself.
             (Some(signed), Err(_)) if !self.is_outdated(signed) => {
-                Ok(self.list(token, sent, signed))
+                Ok(self.list(presented.token, sent, signed))
             }
-            (None, Ok(told)) if !is_of_handle(token, told, now) => Err(NO_ANSWER),
-            (_, Ok(told)) => self.believe((token, sent), told, policy, now),
+            (None, Ok(told)) if !is_of_handle(presented.token, told, now) => Err(NO_ANSWER),
+            (_, Ok(told)) => self.believe((presented, sent), told, policy, now),
             (_, Err(_)) => Err(NO_ANSWER),
         }
     }
@@ -125,17 +126,19 @@ impl Expected {
     /// Takes what holds of a token, as it would be taken from one that says so itself.
     fn believe(
         self: &Arc<Self>,
-        (token, sent): (&str, &Sent),
+        (presented, sent): (&Presented<'_>, &Sent),
         told: &ParsedClaims<'_>,
         policy: &Policy,
         now: Now,
     ) -> Result<Told, Rejected> {
         self.meant_for_us(told)?;
-        if told.jkt.is_some() {
-            // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-            return Err(Rejected::Binding);
+        if sent.signed.is_none() {
+            // The proof that a signed token needs was checked by what it says itself. An opaque one is bound to no key,
+            // and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
+            told.jkt.map_or(Ok(()), |_| Err(Rejected::Binding))?;
+            self.proved(presented, None, policy, now)?;
         }
-        let warm = Arc::new(self.told(token, &Claims::assume_good(told), sent));
+        let warm = Arc::new(self.told(presented.token, &Claims::assume_good(told), sent));
         match self.judge_new(&warm) {
             Some(Judgement { effect: Effect::Revoked, reason }) => {
                 return Err(Rejected::Revoked { ended: Some(reason) });
@@ -228,6 +231,7 @@ fn is_of_the_same(signed: &Claims<'_>, told: &ParsedClaims<'_>) -> bool {
         && signed.sub == told.sub
         && signed.client_id == told.client_id
         && signed.jti == told.jti
+        && signed.jkt == told.jkt
         && signed.sid == told.sid
         && told.exp <= signed.exp
 }

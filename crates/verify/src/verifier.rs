@@ -4,13 +4,18 @@ use crate::cache::{Cache, Origin, OtherKeys, Warm};
 use crate::keys::Keys;
 use crate::mirror::{Judgement, Mirror};
 use crate::policy::{LEEWAY_MAX, Staleness};
+use crate::presented::Scheme;
+use crate::proof::{Name, Proofs};
 use crate::status::{Hits, Rejections};
 use crate::told::is_opaque;
 use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_core::{Effect, Timestamp};
-use symbolon_wire::{Algorithm, KeySet, ParsedClaims, Payload, Refused, Type, parse_key_id};
+use symbolon_core::{Digest, Effect, Timestamp};
+use symbolon_wire::{
+    Algorithm, DecryptionKeys, KeySet, Malformed, ParsedClaims, Payload, Refused, SecretText, Type,
+    Unopened, UnverifiedAccessToken, is_encrypted, parse_key_id,
+};
 
 /// Verifies access tokens of one issuer for one audience.
 ///
@@ -28,6 +33,10 @@ pub(crate) struct Expected {
     pub(crate) audience: Box<str>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) typ: Type,
+    /// What opens encrypted tokens; without it there are none.
+    pub(crate) decrypt: Option<DecryptionKeys>,
+    /// Whether a token that is signed alone is refused.
+    pub(crate) require_encrypted: bool,
     pub(crate) keys: Arc<Keys>,
     /// What was verified already, and what the authority told; none where nothing is to be kept.
     pub(crate) cache: Option<Cache>,
@@ -37,6 +46,10 @@ pub(crate) struct Expected {
     pub(crate) allowlist: bool,
     /// What is revoked; empty where no feed is followed.
     pub(crate) mirror: Arc<Mirror>,
+    /// Where the service is reached.
+    pub(crate) public_url: Option<Box<str>>,
+    /// What the proofs of bound tokens are checked with.
+    pub(crate) proofs: Arc<Proofs>,
     /// No knowledge that is older is good enough, whatever a policy says.
     pub(crate) max_staleness: Duration,
     pub(crate) rejections: Rejections,
@@ -76,6 +89,7 @@ impl Verifier {
         let checked = self.expected.check(presented, policy, now, |claims, standing| {
             standing?;
             policy.permits(claims, now.wall)?;
+            self.expected.spend(claims.proof, now)?;
             self.expected.note_use(claims, now);
             Ok(f(claims))
         });
@@ -152,6 +166,9 @@ pub(crate) fn settled(rejected: Rejected) -> Rejected {
     }
 }
 
+const NO_DECRYPTION_KEY: Malformed =
+    Malformed::new("token", "is encrypted, and there is no key here that opens it");
+
 impl Expected {
     /// Checks everything that the token itself can tell, and what the mirror knows against it; `f` decides
     /// the rest.
@@ -168,21 +185,22 @@ impl Expected {
         let sequence = self.mirror.sequence();
         let Some(warm) = self.cache.as_ref().and_then(|cache| cache.find(presented.token, keys))
         else {
-            return self.check_cold(presented.token, policy, now, f);
+            return self.check_cold(presented, policy, now, f);
         };
         if warm.is_opaque() {
-            return self.check_told(&warm, sequence, (policy, now), f);
+            return self.check_told(&warm, sequence, (presented, policy, now), f);
         }
-        let claims = warm.claims();
+        let mut claims = warm.claims();
         in_time(warm.begins(), claims.exp, policy, now)?;
         match warm.judge(&self.mirror, sequence) {
             Ok(judged) => {
                 self.hits.add();
+                claims.proof = self.proved(presented, claims.jkt, policy, now)?;
                 let standing = self.standing(judged, &claims, policy, now);
                 f(&claims, standing.and_then(|()| self.listed(&warm)))
             }
             // It must be verified anew to be told.
-            Err(OtherKeys) => self.check_cold(presented.token, policy, now, f),
+            Err(OtherKeys) => self.check_cold(presented, policy, now, f),
         }
     }
 
@@ -190,18 +208,21 @@ impl Expected {
     /// since nobody has vouched for a claim before it (OWASP ASVS 9.1.1); all of them must hold anyway.
     fn check_cold<R>(
         &self,
-        token: &str,
+        presented: &Presented<'_>,
         policy: &Policy,
         now: Now,
         f: impl FnOnce(&Claims<'_>, Standing) -> Result<R, Rejected>,
     ) -> Result<R, Rejected> {
-        if is_opaque(token) {
-            return Err(self.unheard_of(token, policy, now));
+        if is_opaque(presented.token) {
+            return Err(self.unheard_of(presented.token, policy, now));
         }
         let generation = self.keys.generation();
         let keys = self.keys.current();
         let keys = keys.as_deref().ok_or(Rejected::Unverifiable(Unknown::Keys))?;
-        let payload = self.signature(keys, token)?;
+        let opened = self.opened(presented.token)?;
+        let signed = opened.as_ref().map_or(presented.token, SecretText::expose);
+        let payload =
+            self.signature(keys, signed).map_err(|rejected| self.of_no_key(signed, rejected))?;
         if payload.typ() != Some(self.typ) {
             return Err(Rejected::Untrusted(Distrust::Type));
         }
@@ -209,19 +230,16 @@ impl Expected {
         self.meant_for_us(&parsed)?;
         let begins = parsed.nbf.map_or(parsed.iat, |nbf| nbf.max(parsed.iat));
         in_time(begins, parsed.exp, policy, now)?;
-        if parsed.jkt.is_some() {
-            // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-            return Err(Rejected::Binding);
-        }
-        let claims = Claims::assume_good(&parsed);
+        let proof = self.proved(presented, parsed.jkt, policy, now)?;
+        let claims = Claims::assume_good(&parsed).with(proof);
         let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
         match &self.cache {
             Some(cache) if !payload.key().algorithm().is_symmetric() && !claims.one_use => {
                 let keys = generation;
                 let origin = Origin { begins, kid, opaque: false, keys, listed_at: None };
-                let warm = self.keep(cache, token, &claims, &origin);
+                let warm = self.keep(cache, presented.token, &claims, &origin);
                 let judged = self.judge_new(&warm);
-                let claims = warm.claims();
+                let claims = warm.claims().with(proof);
                 let standing = self.standing(judged, &claims, policy, now);
                 f(&claims, standing.and_then(|()| self.listed(&warm)))
             }
@@ -235,6 +253,53 @@ impl Expected {
                 f(&claims, standing.and(may_pass))
             }
         }
+    }
+
+    /// What is in an encrypted token; `None`: it is signed alone. Nobody has vouched for what comes out.
+    pub(crate) fn opened(&self, token: &str) -> Result<Option<SecretText>, Rejected> {
+        match (is_encrypted(token), &self.decrypt) {
+            (false, _) if self.require_encrypted => {
+                Err(Rejected::Untrusted(Distrust::NotEncrypted))
+            }
+            (false, _) => Ok(None),
+            (true, None) => Err(Rejected::Malformed(NO_DECRYPTION_KEY)),
+            (true, Some(keys)) => keys.open(token).map(Some).map_err(|why| match why {
+                Unopened::Malformed(why) => Rejected::Malformed(why),
+                Unopened::Algorithm => Rejected::Untrusted(Distrust::Algorithm),
+                Unopened::UnknownKey | Unopened::Failed => {
+                    Rejected::Untrusted(Distrust::Encryption)
+                }
+            }),
+        }
+    }
+
+    /// Checks the proof of the key that a token is bound to, and answers its name; it is used up by the request that is
+    /// let in alone, so that one which must be asked about first is not taken for its own repetition.
+    #[inline]
+    pub(crate) fn proved(
+        &self,
+        presented: &Presented<'_>,
+        jkt: Option<Digest>,
+        policy: &Policy,
+        now: Now,
+    ) -> Result<Option<Name>, Rejected> {
+        if jkt.is_none() && presented.scheme == Scheme::Bearer {
+            return Ok(None);
+        }
+        let lent = self.mirror.target_keys().dpop_nonces();
+        let checked = self.proofs.check(presented, jkt, self.public_url.as_deref(), (now, lent));
+        match checked {
+            Err(_) if policy.only_reports_bindings() => {
+                self.rejections.report();
+                Ok(None)
+            }
+            checked => checked,
+        }
+    }
+
+    /// Uses up the proof of a request that is let in.
+    pub(crate) fn spend(&self, proof: Option<Name>, now: Now) -> Result<(), Rejected> {
+        proof.map_or(Ok(()), |name| self.proofs.spend(name, now))
     }
 
     /// A request was let in.
@@ -330,6 +395,25 @@ impl Expected {
             Refused::UnknownKey => Rejected::Unverifiable(Unknown::Key),
             Refused::Signature => Rejected::Untrusted(Distrust::Signature),
         })
+    }
+
+    /// What is said of a token whose key is not there: what is known against the key, for as long as it is. So whoever
+    /// holds a token of a key that was withdrawn hears to renew it, before and after the key is gone from here; a stranger
+    /// who writes the name of such a key hears the same, and it lets nobody in.
+    #[cold]
+    fn of_no_key(&self, token: &str, rejected: Rejected) -> Rejected {
+        if rejected != Rejected::Unverifiable(Unknown::Key) {
+            return rejected;
+        }
+        let kid = UnverifiedAccessToken::read(token).ok().and_then(|unverified| unverified.kid);
+        let kid = kid.and_then(|kid| parse_key_id(&kid).ok());
+        match kid.and_then(|kid| self.mirror.judge_key(kid)) {
+            Some(Judgement { effect: Effect::Stale, .. }) => Rejected::Stale,
+            Some(Judgement { effect: Effect::Revoked, reason }) => {
+                Rejected::Revoked { ended: Some(reason) }
+            }
+            None => rejected,
+        }
     }
 
     /// Names are compared whole (advisory CVE-2024-53861: an issuer's substring is not the issuer).

@@ -343,7 +343,7 @@ fn text<'a>(claim: Option<Cow<'a, str>>, name: &'static str) -> Result<Cow<'a, s
 
 /// A NumericDate in whole seconds: RFC 7519 §2 would allow fractions, our authority writes none,
 /// and two readings of one instant are one too many.
-fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp, Malformed> {
+pub(crate) fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp, Malformed> {
     // A JSON number that Rust reads as a `u64` has no sign, fraction or exponent.
     match value.get().parse() {
         Ok(seconds @ 0..=SECONDS_MAX) => Ok(Timestamp::from_seconds(seconds)),

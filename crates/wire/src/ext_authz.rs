@@ -39,6 +39,8 @@ pub enum CheckResponse<'a> {
         headers: &'a [(&'a str, &'a str)],
         /// What is taken out of it.
         remove: &'a [&'a str],
+        /// What is put into the answer to whoever asked, beside what is there.
+        back: &'a [(&'a str, &'a str)],
     },
     /// It may not.
     Denied {
@@ -99,11 +101,12 @@ impl CheckResponse<'_> {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut answer = Writer::default();
         match self {
-            Self::Ok { headers, remove } => {
+            Self::Ok { headers, remove, back } => {
                 answer.message(1, &Writer::default());
                 let mut ok = Writer::default();
                 headers.iter().for_each(|header| ok.message(2, &option(*header)));
                 remove.iter().for_each(|name| ok.bytes(5, name.as_bytes()));
+                back.iter().for_each(|header| ok.message(6, &added(*header)));
                 answer.message(3, &ok);
             }
             Self::Denied { status, headers, body } => {
@@ -131,6 +134,18 @@ fn option((name, value): (&str, &str)) -> Writer {
     let mut option = Writer::default();
     option.message(1, &header);
     option.number(3, OVERWRITE);
+    option
+}
+
+/// `HeaderValueOption`: beside every header of that name, in the old way of saying so and in the new one, which is its
+/// default.
+fn added((name, value): (&str, &str)) -> Writer {
+    let (mut header, mut append, mut option) = <(Writer, Writer, Writer)>::default();
+    header.bytes(1, name.as_bytes());
+    header.bytes(2, value.as_bytes());
+    append.number(1, 1);
+    option.message(1, &header);
+    option.message(2, &append);
     option
 }
 
@@ -233,8 +248,12 @@ mod tests {
 
     #[test]
     fn the_answers_are_what_envoy_reads() {
-        let ok = CheckResponse::Ok { headers: &[("a", "b")], remove: &["c"] }.to_bytes();
+        let ok = CheckResponse::Ok { headers: &[("a", "b")], remove: &["c"], back: &[] };
+        let ok = ok.to_bytes();
         assert_eq!(ok, b"\x0a\x00\x1a\x0f\x12\x0a\x0a\x06\x0a\x01a\x12\x01b\x18\x02\x2a\x01c");
+        let back = CheckResponse::Ok { headers: &[], remove: &[], back: &[("a", "b")] };
+        let appended = b"\x32\x0c\x0a\x06\x0a\x01a\x12\x01b\x12\x02\x08\x01";
+        assert_eq!(back.to_bytes(), [&b"\x0a\x00\x1a\x0e"[..], appended].concat());
         let denied = CheckResponse::Denied { status: 401, headers: &[], body: "no" }.to_bytes();
         assert_eq!(denied, b"\x0a\x02\x08\x07\x12\x09\x0a\x03\x08\x91\x03\x1a\x02no");
     }

@@ -55,10 +55,14 @@ impl PublicJwk {
 
     /// The SHA-256 thumbprint of RFC 7638 §3.
     pub fn thumbprint(&self) -> [u8; 32] {
-        let canonical = format!("{{{}}}", self.required_members());
         let mut thumbprint = [0; 32];
-        thumbprint.copy_from_slice(digest(&SHA256, canonical.as_bytes()).as_ref());
+        thumbprint.copy_from_slice(digest(&SHA256, self.bare_json().as_bytes()).as_ref());
         thumbprint
+    }
+
+    /// The key with its required members alone, in the order of RFC 7638 §3.3.
+    pub(crate) fn bare_json(&self) -> String {
+        format!("{{{}}}", self.required_members())
     }
 
     /// The name that our authority gives the key: the first 12 bytes of its thumbprint.

@@ -118,7 +118,7 @@ pub(crate) fn header_segment(alg: Algorithm, typ: &str, kid: &str) -> String {
 }
 
 /// The longest signature: RSA's is as long as its modulus. Inclusive.
-const SIGNATURE_BYTES_MAX: usize = crate::jwk::RSA_BITS_MAX / 8;
+pub(crate) const SIGNATURE_BYTES_MAX: usize = crate::jwk::RSA_BITS_MAX / 8;
 
 /// The longest header segment that is parsed, in bytes: it is parsed before anything is verified.
 /// Inclusive.
@@ -130,17 +130,17 @@ pub(crate) fn split(token: &str) -> Result<(&str, &str), Malformed> {
 }
 
 /// The three segments of a token.
-struct Compact<'t> {
+pub(crate) struct Compact<'t> {
     /// Header, dot and payload: what the signature is over.
-    signed: &'t str,
-    header: &'t str,
-    payload: &'t str,
-    signature: &'t str,
+    pub(crate) signed: &'t str,
+    pub(crate) header: &'t str,
+    pub(crate) payload: &'t str,
+    pub(crate) signature: &'t str,
 }
 
 impl<'t> Compact<'t> {
     /// Finds exactly two dots, without looking further than the third.
-    fn split(token: &'t str) -> Result<Self, Malformed> {
+    pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
         let refused = |why| Malformed::new("token", why);
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refused("is longer than 16 KiB"));
@@ -210,7 +210,15 @@ fn check_header(header: &Object<'_>) -> Result<(), Malformed> {
         ("enc", "belongs to an encrypted token"),
         ("zip", "belongs to an encrypted token"),
     ];
-    if let Some((name, why)) = REFUSED.into_iter().find(|(name, _)| header.has(name)) {
+    refuse_members(header, REFUSED)
+}
+
+/// Refuses the members of a header that are named here, and one that is there twice.
+pub(crate) fn refuse_members(
+    header: &Object<'_>,
+    refused: impl IntoIterator<Item = (&'static str, &'static str)>,
+) -> Result<(), Malformed> {
+    if let Some((name, why)) = refused.into_iter().find(|(name, _)| header.has(name)) {
         return Err(Malformed::new(name, why));
     }
     match header.members().all(|(_, value)| crate::json::is_strict(value, 1)) {

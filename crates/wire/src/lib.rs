@@ -6,7 +6,8 @@
 //! names the member and never quotes the bytes.
 //!
 //! Reading: [`verify`] checks a signature against a [`KeySet`], [`ParsedClaims`] reads the claims.
-//! Writing: [`Claims`] issues access tokens under a [`SigningKey`]. All other secrets derive from the
+//! Writing: [`Claims`] issues access tokens under a [`SigningKey`], and an [`EncryptionKey`] seals them for one
+//! resource server, which opens them with its [`DecryptionKeys`]. All other secrets derive from the
 //! [`MasterKey`]: [`RefreshTokenKeys`], [`ImportedTokens`], [`ApiKeyDigests`], [`ShardKey`], [`Sealer`].
 
 pub mod access_token;
@@ -17,6 +18,7 @@ pub mod claims;
 pub mod cookie;
 pub mod csrf;
 mod digest;
+pub mod dpop;
 mod drawn;
 pub mod ext_authz;
 pub mod extra_claims;
@@ -26,6 +28,7 @@ pub mod import_line;
 pub mod imported_token;
 pub mod introspection;
 mod json;
+pub mod jwe;
 pub mod jwk;
 pub mod jws;
 pub mod key_set;
@@ -52,12 +55,17 @@ pub use claims::{Audience, ParsedClaims};
 pub use cookie::{CookieKind, Cookies};
 pub use csrf::CsrfKey;
 pub use digest::{parse_thumbprint, sha256};
+pub use dpop::{DpopNonces, NewProof, access_token_hash, open_dpop_proof};
 pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use handle::{HandleKeys, HandleKind};
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
 pub use introspection::Introspected;
 pub use json::Names;
+pub use jwe::{
+    DecryptionKey, DecryptionKeys, EncryptionKey, GeneratedKey, KeyManagement, SealingKey,
+    SecretKeyPair, Unopened, UnverifiedJwe, is_encrypted,
+};
 pub use jwk::{PublicJwk, key_id_text, parse_key_id};
 pub use jws::{Payload, Refused, verify};
 pub use key_set::{KeySet, key_set_json};

@@ -3,9 +3,11 @@
 use crate::access_token::JtiKey;
 use crate::api_key::ApiKeyDigests;
 use crate::csrf::CsrfKey;
+use crate::dpop::DpopNonces;
 use crate::feed::TargetKey;
 use crate::handle::HandleKeys;
 use crate::imported_token::ImportedTokens;
+use crate::jwe::SealingKey;
 use crate::one_time::OneTimeKeys;
 use crate::refresh_token::RefreshTokenKeys;
 use crate::sealer::Sealer;
@@ -88,9 +90,19 @@ impl MasterKey {
         TargetKey::new(self.purpose("feed targets").bytes(&[]))
     }
 
+    /// The nonces that proofs of a key repeat.
+    pub fn dpop_nonces(&self) -> DpopNonces {
+        DpopNonces::new(self.purpose("dpop nonces").mac_key(&[]))
+    }
+
     /// The key under which private keys are kept at rest.
     pub fn sealer(&self) -> Sealer {
         Sealer::new(&self.purpose("sealing").bytes(&[]))
+    }
+
+    /// The key from which everything is drawn for encrypted tokens.
+    pub fn token_sealing_key(&self) -> SealingKey {
+        SealingKey::new(self.purpose("encrypted tokens").mac_key(&[]))
     }
 
     /// The key under which API keys are known.
@@ -127,6 +139,11 @@ impl DigestKey {
 pub(crate) struct Derived(Prk);
 
 impl Derived {
+    /// The root that 32 bytes are which a keyed digest gave.
+    pub(crate) fn of(digest: &[u8]) -> Self {
+        Self(Prk::new_less_safe(HKDF_SHA256, digest))
+    }
+
     pub(crate) fn bytes(&self, info: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut bytes = Zeroizing::new([0; 32]);
         expand(&self.0, &[info], &mut bytes);
@@ -251,6 +268,8 @@ mod tests {
             "sealing",
             "api key digest",
             "feed targets",
+            "encrypted tokens",
+            "dpop nonces",
         ];
         let mut seen: Vec<_> = labels.iter().map(|label| key.purpose(label).bytes(&[])).collect();
         seen.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));

@@ -181,6 +181,15 @@ impl SigningKey {
         Ok(text)
     }
 
+    /// Signs a payload under a header that is written out.
+    pub(crate) fn sign_under(&self, header: &str, payload: &[u8]) -> Result<String, CryptoFailed> {
+        let mut text = base64url::encode(header.as_bytes());
+        text.push('.');
+        base64url::append(payload, &mut text);
+        self.append_signature(&mut text)?;
+        Ok(text)
+    }
+
     /// How long the token around a payload will be, in bytes: known before anything is signed.
     pub(crate) fn token_bytes(&self, typ: Type, payload_bytes: usize) -> usize {
         let signature = base64url::encoded_len(self.pair.signature_bytes());

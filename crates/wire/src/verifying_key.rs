@@ -48,6 +48,14 @@ impl VerifyingKey {
         Ok(Self::new(Some(&kid), jwk.algorithm(), Check::Public(parse(jwk)?)))
     }
 
+    /// A public key that came with what it is to verify, and has no name.
+    ///
+    /// # Errors
+    /// A point that is not on its curve.
+    pub(crate) fn nameless(jwk: &PublicJwk) -> Result<Self, Malformed> {
+        Ok(Self::new(None, jwk.algorithm(), Check::Public(parse(jwk)?)))
+    }
+
     pub(crate) fn from_secret(kid: &str, secret: Box<hmac::Key>) -> Self {
         Self::new(Some(kid), Algorithm::Hs256, Check::Secret(secret))
     }

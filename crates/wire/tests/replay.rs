@@ -39,9 +39,16 @@ fn the_seeds_of_a_parser_reach_what_it_accepts() {
     assert!(symbolon_wire::ParsedClaims::parse_unverified(&read("claims", "whole")).is_ok());
     let line = String::from_utf8(read("import_line", "whole")).expect("seeds are text");
     assert!(symbolon_wire::ImportLine::parse(&line).is_ok());
+    let sealed = String::from_utf8(read("jwe", "a256kw")).expect("seeds are text");
+    let key = symbolon_wire::DecryptionKey::from_jwk(targets::DECRYPTION_KEYS[1]);
+    let key = key.unwrap_or_else(|wrong| panic!("{wrong}"));
+    let keys = symbolon_wire::DecryptionKeys::new(vec![key]).expect("one key is a set");
+    assert!(keys.open(&sealed).is_ok());
     let mut frames = symbolon_wire::feed::FrameReader::default();
     frames.push(&read("feed_frames", "whole"));
     assert_eq!(std::iter::from_fn(|| frames.next_frame()).filter(Result::is_ok).count(), 7);
+    let proof = String::from_utf8(read("dpop", "token")).expect("seeds are text");
+    assert!(symbolon_wire::open_dpop_proof(&proof).is_ok());
     let keys = symbolon_wire::KeySet::parse(targets::FEED_KEYS);
     let keys = keys.unwrap_or_else(|wrong| panic!("{wrong}"));
     assert!(symbolon_wire::feed::Snapshot::read(&keys, &read("snapshot", "whole")).is_ok());

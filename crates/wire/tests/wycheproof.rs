@@ -1,6 +1,10 @@
 //! The published Wycheproof vectors of every primitive in use.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::agreement::{
+    self, ECDH_P256, PrivateKey, UnparsedPublicKey, X25519, agree as shared,
+};
+use aws_lc_rs::key_wrap::{AES_256, KeyEncryptionKey, KeyWrap};
 use aws_lc_rs::{hkdf, hmac};
 use data_encoding::BASE64URL_NOPAD;
 use symbolon_wire::{Algorithm, KeySet, PublicJwk, Refused, VerifyingKey};
@@ -142,6 +146,62 @@ fn aes_256_gcm() {
         }
     }
     assert!(count >= 60, "{count}");
+}
+
+#[test]
+fn aes_256_key_wrap() {
+    let set = wycheproof::keywrap::TestSet::load(wycheproof::keywrap::TestName::AesKeyWrap);
+    let mut count = 0;
+    for group in set.unwrap().test_groups.into_iter().filter(|group| group.key_size == 256) {
+        for test in group.tests {
+            let key = KeyEncryptionKey::new(&AES_256, &test.key).unwrap();
+            let mut out = vec![0; test.ct.len().max(8) - 8];
+            let unwrapped = key.unwrap(&test.ct, &mut out).map(|key| key.to_vec());
+            let accepted = unwrapped.is_ok_and(|key| key == test.pt[..]);
+            agree(&test.result, accepted, &format!("aes-wrap {}", test.tc_id));
+            count += 1;
+        }
+    }
+    assert!(count >= 30, "{count}");
+}
+
+#[test]
+fn ecdh_p256() {
+    let set = wycheproof::ecdh::TestSet::load(wycheproof::ecdh::TestName::EcdhSecp256r1Ecpoint);
+    let mut count = 0;
+    for test in set.unwrap().test_groups.into_iter().flat_map(|group| group.tests) {
+        // As a JWK gives it: 32 bytes, whatever leading zeros a vector has or lacks; and never compressed.
+        let (private, public) = (trimmed(&test.private_key), &test.public_key[..]);
+        if private.len() > 32 || public.first() != Some(&4) {
+            continue;
+        }
+        let private = [vec![0; 32 - private.len()], private].concat();
+        let accepted =
+            agreed(&ECDH_P256, &private, public).as_deref() == Some(&*test.shared_secret);
+        agree(&test.result, accepted, &format!("ecdh {}", test.tc_id));
+        count += 1;
+    }
+    assert!(count >= 200, "{count}");
+}
+
+#[test]
+fn x25519() {
+    let set = wycheproof::xdh::TestSet::load(wycheproof::xdh::TestName::X25519).unwrap();
+    let mut count = 0;
+    for test in set.test_groups.into_iter().flat_map(|group| group.tests) {
+        let accepted = agreed(&X25519, &test.private_key, &test.public_key).as_deref()
+            == Some(&*test.shared_secret);
+        // A shared secret of zeros, which the vectors leave open, is never one here (RFC 7748 §6.1).
+        assert!(!(accepted && test.shared_secret.iter().all(|byte| *byte == 0)), "{}", test.tc_id);
+        agree(&test.result, accepted, &format!("x25519 {}", test.tc_id));
+        count += 1;
+    }
+    assert!(count >= 400, "{count}");
+}
+
+fn agreed(alg: &'static agreement::Algorithm, private: &[u8], public: &[u8]) -> Option<Vec<u8>> {
+    let private = PrivateKey::from_private_key(alg, private).ok()?;
+    shared(&private, UnparsedPublicKey::new(alg, public), (), |secret| Ok(secret.to_vec())).ok()
 }
 
 /// A JWK writes integers without leading zeros.

@@ -152,7 +152,7 @@ impl Family {
     /// A family that was born bound to a device key that is demanded, and whose owner shows it.
     pub(crate) fn bound() -> Self {
         let policy = ClientPolicy {
-            binding: symbolon_core::BindingMode::Enforce,
+            binding: all(symbolon_core::BindingMode::Enforce),
             ..ClientPolicy::default()
         };
         let binding = Binding { key: Some(DEVICE_KEY), features: None };
@@ -284,4 +284,9 @@ impl Family {
 fn earned(answer: Answer) -> (Outcome, u32) {
     let grant: Grant = answer.unwrap();
     (grant.outcome, grant.session.generation.0)
+}
+
+/// Key, features and network by the same mode.
+pub(crate) fn all(mode: symbolon_core::BindingMode) -> symbolon_core::BindingPolicy {
+    symbolon_core::BindingPolicy { key: mode, features: mode, network: mode }
 }

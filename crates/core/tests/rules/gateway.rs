@@ -222,6 +222,7 @@ fn every_scope_and_every_role_that_is_asked_for_must_be_there() {
         max_age: None,
         acr: Vec::new(),
         tickets: false,
+        renews: false,
     };
     let are_met = |scopes: &[&str], roles: &[&str]| {
         needs.are_met(|name| scopes.contains(&name), |name| roles.contains(&name))
@@ -242,6 +243,7 @@ fn an_authentication_must_be_recent_and_of_a_level_that_is_named() {
         max_age: seconds.map(Duration::from_secs),
         acr: levels.iter().map(|&level| level.into()).collect(),
         tickets: false,
+        renews: false,
     };
     let recent = asks(Some(300), &[]);
     assert!(recent.are_proved(Some(then), None, at(1300)));

@@ -1,6 +1,6 @@
 //! Handles: credentials that stay the same as long as their session (DESIGN.md §4.6, §4.8).
 
-use crate::common::{DAY, Family, HOUR, KEY, LATER_KEY, ms, s, secs, start};
+use crate::common::{DAY, Family, HOUR, KEY, LATER_KEY, all, ms, s, secs, start};
 use symbolon_core::binding::{Binding, KeyProof};
 use symbolon_core::refresh::Answer;
 use symbolon_core::{
@@ -126,7 +126,7 @@ fn the_key_that_signs_now_signs_what_a_handle_earns() {
 #[test]
 fn a_bound_handle_wants_its_key_and_another_key_is_theft() {
     const OWN: Digest = Digest([7; 32]);
-    let policy = ClientPolicy { binding: BindingMode::Enforce, ..ClientPolicy::default() };
+    let policy = ClientPolicy { binding: all(BindingMode::Enforce), ..ClientPolicy::default() };
     let binding = Binding { key: Some(OWN), features: None };
     let mut family = Family::with(&Start { binding, ..start(1) }, &policy);
     family.proof.key = KeyProof::Unusable;

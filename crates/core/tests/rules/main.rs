@@ -16,6 +16,8 @@ mod csrf;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod fast_forward;
@@ -35,6 +37,8 @@ mod one_time;
 mod person;
 #[cfg(test)]
 mod refresh_table;
+#[cfg(test)]
+mod renewal;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `symbolon config`: write, check and describe configurations.
 
+use crate::cli::encryption_key::{self, EncryptionKeyArgs};
 use crate::cli::init::{self, InitArgs};
 use crate::cli::{ConfigArgs, Failure, out};
 use crate::config::{
@@ -23,6 +24,8 @@ pub enum Command {
     Schema,
     /// Draw a client secret, and print it, this once, with what the configuration keeps of it
     Secret(SecretArgs),
+    /// Draw a key for a resource server whose tokens are to be encrypted
+    EncryptionKey(EncryptionKeyArgs),
 }
 
 /// Which configuration to check.
@@ -52,6 +55,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Init(args) => init::run(args),
         Command::Check(args) => check(&args),
         Command::Secret(args) => secret(&args),
+        Command::EncryptionKey(args) => encryption_key::run(&args),
         Command::Schema => {
             out::line(format!("{:#}", config::schema()));
             Ok(())
@@ -160,8 +164,10 @@ fn say_ok(config: &Config) {
     for audience in &config.audiences {
         let algorithms: Vec<_> = audience.algorithms().map(|alg| alg.name()).collect();
         let (alg, typ) = (algorithms.join(" or "), audience.typ.name());
+        let sealed = audience.encrypt.as_ref().map(|own| format!(", {}", own.alg().name()));
+        let sealed = sealed.unwrap_or_default();
         let once = if audience.one_use { ", each token once" } else { "" };
-        out::line(format!("  audience    {}: {alg}, {typ}{once}", audience.name));
+        out::line(format!("  audience    {}: {alg}, {typ}{sealed}{once}", audience.name));
     }
     for client in config.clients.values() {
         let kind = if client.is_confidential() { "confidential" } else { "public" };

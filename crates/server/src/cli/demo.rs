@@ -1,5 +1,6 @@
 //! `symbolon demo`: see it work, against a running authority.
 
+mod proof;
 mod theft;
 
 use crate::cli::api::{Api, ApiArgs, host, origin_form};
@@ -25,6 +26,8 @@ pub enum Command {
     Race(RaceArgs),
     /// Steal a refresh token and use it: who is thrown out, when, and what the log says
     Theft(theft::TheftArgs),
+    /// Make a proof of a device's key (DPoP), to try bound sessions by hand
+    Proof(proof::ProofArgs),
 }
 
 /// Who races.
@@ -51,6 +54,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Race(args) => run_race(args).await,
         Command::Theft(args) => theft::run(args).await,
+        Command::Proof(args) => proof::run(&args),
     }
 }
 

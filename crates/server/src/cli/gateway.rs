@@ -133,6 +133,9 @@ fn asks(rule: &Rule) -> String {
     if needs.tickets {
         text.push_str(", or a ticket");
     }
+    if needs.renews {
+        text.push_str("; renews it here");
+    }
     text
 }
 

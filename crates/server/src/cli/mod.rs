@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 pub mod dev;
 pub mod doctor;
+mod encryption_key;
 pub mod expire;
 pub mod explain;
 pub mod failure;

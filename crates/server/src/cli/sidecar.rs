@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use symbolon_wire::{DecryptionKey, SecretText};
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 
@@ -51,6 +52,12 @@ pub struct SidecarArgs {
     /// Who may introspect: lines of name:secret [default: whoever asks from this machine]
     #[arg(long, value_name = "FILE")]
     introspection_secret_file: Option<PathBuf>,
+    /// A key that opens tokens which are encrypted for an audience here; may be repeated
+    #[arg(long = "decrypt-key", value_name = "FILE")]
+    decrypt_keys: Vec<PathBuf>,
+    /// Refuse tokens that are not encrypted
+    #[arg(long, requires = "decrypt_keys")]
+    require_encrypted: bool,
     /// Tell the authority once a minute which sessions are used, so that those whose token cannot change stay alive
     #[arg(long)]
     report_activity: bool,
@@ -134,6 +141,21 @@ fn settings(args: &SidecarArgs, shared: Shared) -> Result<Settings, Failure> {
         max_staleness: args.max_staleness,
         report_activity: args.report_activity,
         secrets,
+        decrypt: args
+            .decrypt_keys
+            .iter()
+            .map(|path| decryption_key(path))
+            .collect::<Result<_, _>>()?,
+        require_encrypted: args.require_encrypted,
+    })
+}
+
+fn decryption_key(path: &Path) -> Result<DecryptionKey, Failure> {
+    let text = SecretText::new(text_of(path)?);
+    DecryptionKey::from_jwk(text.expose()).map_err(|wrong| {
+        Failure::refused(format!("{} holds no key that opens tokens", path.display()))
+            .because(wrong)
+            .next("draw one with `symbolon config encryption-key --out FILE`, or write it as a JWK")
     })
 }
 

@@ -5,7 +5,7 @@ use crate::config::place::{Place, Problems};
 use crate::config::url::{StoreUrl, issuer};
 use crate::config::{
     Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, Shared, client,
-    environment, gateway, schedules,
+    encrypt, environment, gateway, schedules,
 };
 use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
 }
 
 /// Relative paths in a file are taken from the file's directory, others from the working directory.
-fn base_of<'a>(members: &Members, name: &str, base: &'a Path) -> &'a Path {
+pub(crate) fn base_of<'a>(members: &Members, name: &str, base: &'a Path) -> &'a Path {
     match members.place_of(name) {
         Place::File { .. } | Place::Whole(_) => base,
         Place::Variable(_) | Place::Flag(_) => Path::new(""),
@@ -121,7 +121,7 @@ fn usual_credential() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
+pub(crate) fn path(text: &str, base: &Path) -> Result<PathBuf, String> {
     match text {
         "" => Err("is empty; name a file".to_owned()),
         text => Ok(base.join(text)),
@@ -192,9 +192,10 @@ fn audiences(
         let alg = row.text("alg").and_then(Algorithm::from_name).unwrap_or(Algorithm::EdDsa);
         let typ = row.text("typ").and_then(Type::from_name).unwrap_or(Type::AccessTokenJwt);
         let secret = secret_file(row, alg, base, problems);
+        let encrypt = encrypt::encrypt(row.table("encrypt"), base, problems);
         let accepts = accepts(row, alg, problems);
         let one_use = row.is_on("one_use");
-        audiences.push(Audience { name, alg, typ, secret, accepts, one_use });
+        audiences.push(Audience { name, alg, typ, secret, encrypt, accepts, one_use });
     }
     audiences
 }

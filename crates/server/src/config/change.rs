@@ -89,11 +89,12 @@ fn compare<T>(
 }
 
 fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
-    let Audience { name: _, alg, typ, secret, accepts, one_use } = old;
+    let Audience { name: _, alg, typ, secret, encrypt, accepts, one_use } = old;
     named([
         ("alg", *alg != new.alg),
         ("typ", *typ != new.typ),
         ("secret_file", *secret != new.secret),
+        ("encrypt", *encrypt != new.encrypt),
         ("accepts", *accepts != new.accepts),
         ("one_use", *one_use != new.one_use),
     ])

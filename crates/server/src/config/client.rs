@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
 use symbolon_core::time::Duration;
-use symbolon_core::{ClientId, ClientPolicy, Replay};
+use symbolon_core::{BindingMode, BindingPolicy, ClientId, ClientPolicy, Replay};
 use symbolon_wire::{Algorithm, SecretHash};
 
 /// The longest that an access token may live that another can follow. Inclusive.
 const SHORT_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The shortest grace window of a refresh token that travels in a cookie: an answer that comes late puts an older
-/// one back into the browser, and that must still be good. Inclusive.
+/// The shortest grace window of a refresh token that travels in a cookie or in headers: an answer that comes late puts an
+/// older one back, and that must still be good. Inclusive.
 const COOKIE_GRACE_MIN: Duration = Duration::from_secs(60);
 
 /// Builds a client; `None` if it has no name to report further mistakes under.
@@ -153,6 +153,14 @@ fn one_audience<'a>(
             other.name
         ));
     }
+    let sealed = |other: &&Audience| other.encrypt.is_some() || audience.encrypt.is_some();
+    if let Some(other) = before.iter().copied().find(sealed) {
+        return Err(format!(
+            "{name:?} cannot stand beside {:?}: an encrypted token is one that a single audience can open; make two \
+             clients",
+            other.name
+        ));
+    }
     match before.first() {
         Some(other)
             if (chosen.is_none() && other.alg != audience.alg) || other.typ != audience.typ =>
@@ -208,7 +216,7 @@ fn policy(row: &Members) -> ClientPolicy {
         absolute: life("absolute").unwrap_or(absolute),
         grace: life("grace").unwrap_or(match delivery(row) {
             Delivery::Body => default.grace,
-            Delivery::Cookie => COOKIE_GRACE_MIN,
+            Delivery::Cookie | Delivery::Headers => COOKIE_GRACE_MIN,
         }),
         replay: refresh
             .and_then(|refresh| refresh.text("replay"))
@@ -216,11 +224,16 @@ fn policy(row: &Members) -> ClientPolicy {
             .unwrap_or_default(),
         scope: default.scope,
         staleness: row.duration("staleness"),
-        binding: default.binding,
+        binding: row.table("binding").map_or(default.binding, binding),
         devices: row
             .table("devices")
             .map_or(default.devices.clone(), |devices| device_policy(devices, &default.devices)),
     }
+}
+
+fn binding(given: &Members) -> BindingPolicy {
+    let mode = |name| given.text(name).and_then(BindingMode::parse).unwrap_or_default();
+    BindingPolicy { key: mode("key"), features: mode("features"), network: mode("network") }
 }
 
 fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
@@ -243,6 +256,7 @@ fn device_policy(devices: &Members, default: &DevicePolicy) -> DevicePolicy {
 
 fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     check_format(row, client.preset, problems);
+    check_binding(row, client.preset, problems);
     check_delivery(row, client, problems);
     if !client.preset.has_sessions() {
         return check_service(row, problems);
@@ -299,6 +313,30 @@ fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
         return;
     };
     problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
+}
+
+/// What is compared when a session is renewed needs a preset that renews; a key, a token that can name it.
+fn check_binding(row: &Members, preset: Preset, problems: &mut Problems) {
+    let Some(binding) = row.table("binding") else { return };
+    let why = |name: &str| match (preset, name) {
+        (Preset::DualToken, _) | (Preset::SlidingSession, "key") => None,
+        (Preset::SlidingSession, _) => Some("is compared at renewals, and this session has none"),
+        (Preset::OpaqueSession, "key") => Some("stands in a token, and an opaque one says nothing"),
+        (Preset::GatewaySession, "key") => Some("cannot be proved by a browser beside its cookie"),
+        (Preset::OpaqueSession | Preset::GatewaySession, _) => {
+            Some("is compared at renewals, and this session has none")
+        }
+        (Preset::Service, _) => {
+            Some("belongs to a session; a service binds its tokens by sending a proof (`DPoP`)")
+        }
+    };
+    for name in ["key", "features", "network"] {
+        let given = binding.text(name).is_some_and(|word| word != BindingMode::Off.as_str());
+        if let Some(why) = why(name).filter(|_| given) {
+            let what = format!("{why}; leave it out, or use preset \"dual-token\"");
+            problems.add(binding.place_of(name), binding.path_of(name), what);
+        }
+    }
 }
 
 fn check_service(row: &Members, problems: &mut Problems) {
@@ -365,10 +403,18 @@ fn check_lives(client: &Client, why: &Why<'_>, problems: &mut Problems) {
         Preset::SlidingSession => return check_sliding(client, why, problems),
         Preset::GatewaySession | Preset::OpaqueSession | Preset::Service => return,
     }
-    if client.delivery == Delivery::Cookie && grace < COOKIE_GRACE_MIN {
+    let carried = match client.delivery {
+        Delivery::Body => None,
+        Delivery::Cookie => {
+            Some("in a cookie: an answer that comes late puts an older token back into the browser")
+        }
+        Delivery::Headers => {
+            Some("in headers: an answer that comes late brings an older token back")
+        }
+    };
+    if let Some(carried) = carried.filter(|_| grace < COOKIE_GRACE_MIN) {
         let what = format!(
-            "a grace window of {} is too short for a refresh token in a cookie: an answer that comes late puts \
-             an older token back into the browser; make it at least {}",
+            "a grace window of {} is too short for a refresh token {carried}; make it at least {}",
             text(grace),
             text(COOKIE_GRACE_MIN)
         );

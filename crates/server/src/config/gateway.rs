@@ -153,11 +153,12 @@ fn asks(
         return None;
     };
     let (max_age, tickets) = (row.duration("max_age"), row.is_on("tickets"));
-    Some(Asks::Token(Arc::new(Needs { audience, scopes, roles, max_age, acr, tickets })))
+    let renews = row.is_on("renews");
+    Some(Asks::Token(Arc::new(Needs { audience, scopes, roles, max_age, acr, tickets, renews })))
 }
 
 /// What makes no sense beside `public = true`.
-const ASKING: [&str; 6] = ["scopes", "roles", "audience", "max_age", "acr", "tickets"];
+const ASKING: [&str; 7] = ["scopes", "roles", "audience", "max_age", "acr", "tickets", "renews"];
 
 /// A list of texts, each of which is looked at.
 fn listed(

@@ -10,6 +10,7 @@ pub mod change;
 mod check;
 mod client;
 mod duration;
+mod encrypt;
 mod environment;
 mod gateway;
 mod master_key;
@@ -25,6 +26,7 @@ mod tree;
 mod url;
 
 pub use duration::{duration_text, parse_duration};
+pub use encrypt::Encrypt;
 pub use gateway::Gateway;
 pub use network::Network;
 pub use place::{Place, Problem};
@@ -108,6 +110,8 @@ pub struct Audience {
     pub typ: Type,
     /// The file of the secret that it shares with us: if, and only if, `alg` is HS256.
     pub secret: Option<PathBuf>,
+    /// How they are encrypted; `None`: they are signed alone.
+    pub encrypt: Option<Encrypt>,
     /// What else they may be signed with, where a client says so.
     pub accepts: Vec<Algorithm>,
     /// Whether each lets in once.
@@ -118,7 +122,15 @@ impl Audience {
     /// One of which nothing but the name is said.
     pub fn by_default(name: &str) -> Self {
         let (alg, typ) = (Algorithm::EdDsa, Type::AccessTokenJwt);
-        Self { name: name.into(), alg, typ, secret: None, accepts: Vec::new(), one_use: false }
+        Self {
+            name: name.into(),
+            alg,
+            typ,
+            secret: None,
+            encrypt: None,
+            accepts: Vec::new(),
+            one_use: false,
+        }
     }
 
     /// Everything that tokens for it may be signed with.
@@ -279,6 +291,8 @@ pub enum Delivery {
     Body,
     /// In a cookie that no script can read.
     Cookie,
+    /// In `X-Refresh-Token` of requests and answers; the client keeps them.
+    Headers,
 }
 
 impl Delivery {
@@ -287,12 +301,14 @@ impl Delivery {
         match self {
             Self::Body => "body",
             Self::Cookie => "cookie",
+            Self::Headers => "headers",
         }
     }
 
     /// What a word names.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Body, Self::Cookie].into_iter().find(|delivery| delivery.as_str() == word)
+        let all = [Self::Body, Self::Cookie, Self::Headers];
+        all.into_iter().find(|delivery| delivery.as_str() == word)
     }
 }
 
@@ -426,7 +442,8 @@ impl Config {
     /// The files of keys and secrets that somebody brings.
     pub fn brought_files(&self) -> impl Iterator<Item = &Path> {
         let secrets = self.audiences.iter().filter_map(|audience| audience.secret.as_deref());
-        self.signing_keys.iter().map(|key| &*key.path).chain(secrets)
+        let sealing = self.audiences.iter().filter_map(|own| own.encrypt.as_ref()?.file());
+        self.signing_keys.iter().map(|key| &*key.path).chain(secrets).chain(sealing)
     }
 
     /// The audience of that name.

@@ -87,8 +87,6 @@ pub(crate) enum Kind {
     Table(&'static [Setting]),
     /// Tables under `[[name]]`, at most `max`, told apart by their member `key`.
     Rows { key: &'static str, max: usize, settings: &'static [Setting] },
-    /// Promised, and refused for now.
-    Later,
 }
 
 const fn setting(
@@ -264,6 +262,29 @@ const AUDIENCE: &[Setting] = &[
         "false",
         "Whether a token for it lets in once, at one of all that verify for it.",
     ),
+    setting(
+        "encrypt",
+        Kind::Table(ENCRYPT),
+        "",
+        "How tokens for it are encrypted, so that nobody else reads them; without it they are signed alone.",
+    ),
+];
+
+const ENCRYPT: &[Setting] = &[
+    setting(
+        "alg",
+        Kind::Word(&["ECDH-ES+A256KW", "A256KW", "dir"], &[]),
+        "ECDH-ES+A256KW",
+        "How the audience gets at the key of a token.",
+    ),
+    setting("enc", Kind::Word(&["A256GCM"], &[]), "A256GCM", "How the content is encrypted."),
+    setting(
+        "jwk",
+        Kind::Text,
+        "",
+        "The audience's public key, a JWK in quotes, for ECDH-ES+A256KW.",
+    ),
+    setting("key_file", Kind::Text, "", "The secret that it shares with us, for A256KW and dir."),
 ];
 
 const CLIENT: &[Setting] = &[
@@ -292,12 +313,12 @@ const CLIENT: &[Setting] = &[
         "",
         "How many sessions a subject may have through it.",
     ),
-    setting("binding", Kind::Later, "", "What a token's holder must also show."),
+    setting("binding", Kind::Table(BINDING), "", "What a token's holder must also show."),
     setting(
         "delivery",
-        Kind::Word(&["body", "cookie"], &[]),
+        Kind::Word(&["body", "cookie", "headers"], &[]),
         "body",
-        "How its refresh tokens travel: in bodies, or in a cookie that no script can read.",
+        "How its refresh tokens travel: in bodies, in a cookie that no script can read, or in headers.",
     ),
     setting(
         "staleness",
@@ -316,7 +337,7 @@ const ACCESS_TOKEN: &[Setting] = &[
     ),
     setting(
         "format",
-        Kind::Word(&["jwt", "opaque"], &["jwe"]),
+        Kind::Word(&["jwt", "opaque"], &[]),
         "jwt",
         "What an access token is; `opaque` for `opaque-session`.",
     ),
@@ -360,6 +381,14 @@ const REFRESH: &[Setting] = &[
         "What a used refresh token does after its window.",
     ),
 ];
+
+const BINDING: &[Setting] = &[
+    setting("key", MODE, "off", "A proof of the device's key (DPoP, RFC 9449)."),
+    setting("features", MODE, "off", "The features that the client had at sign-in."),
+    setting("network", MODE, "off", "An address of the network of the sign-in."),
+];
+
+const MODE: Kind = Kind::Word(&["off", "report", "enforce"], &[]);
 
 const DEVICES: &[Setting] = &[
     setting("per_subject", Kind::Count(1, DEVICES_MAX), "10", "Sessions of a subject at once."),
@@ -432,6 +461,12 @@ const RULE: &[Setting] = &[
         "Levels of authentication, one of which the token must have.",
     ),
     setting("tickets", Kind::Switch, "false", "Whether a ticket in the query lets in, once."),
+    setting(
+        "renews",
+        Kind::Switch,
+        "false",
+        "Whether a check renews; only where the proxy hands on what the check answers.",
+    ),
 ];
 
 /// Every setting's path, such as `clients.refresh.grace`, in the order of the table.
@@ -461,8 +496,7 @@ pub(crate) fn walk(
             | Kind::Count(..)
             | Kind::Switch
             | Kind::Word(..)
-            | Kind::Texts(_)
-            | Kind::Later => {}
+            | Kind::Texts(_) => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How the demo API says no: `application/problem+json`, and a challenge where a token is at fault.
 
+use crate::http::dpop::DPOP_NONCE;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -18,12 +19,20 @@ pub(super) struct Problem {
     detail: String,
     reason: Option<Reason>,
     challenge: Option<String>,
+    dpop_nonce: Option<String>,
 }
 
 impl Problem {
     /// A refusal for which no token is at fault.
     pub(super) fn new(status: StatusCode, code: &'static str, detail: &str) -> Self {
-        Self { status, code, detail: detail.to_owned(), reason: None, challenge: None }
+        Self {
+            status,
+            code,
+            detail: detail.to_owned(),
+            reason: None,
+            challenge: None,
+            dpop_nonce: None,
+        }
     }
 }
 
@@ -36,7 +45,8 @@ impl From<Rejected> for Problem {
         };
         let reason = if let Rejected::Revoked { ended } = &rejected { *ended } else { None };
         let challenge = Some(rejected.challenge());
-        Self { status, code, detail: rejected.to_string(), reason, challenge }
+        let dpop_nonce = rejected.dpop_nonce().map(str::to_owned);
+        Self { status, code, detail: rejected.to_string(), reason, challenge, dpop_nonce }
     }
 }
 
@@ -57,6 +67,9 @@ impl IntoResponse for Problem {
         let challenge = self.challenge.and_then(|text| HeaderValue::try_from(text).ok());
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = self.dpop_nonce.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(DPOP_NONCE, nonce);
         }
         response
     }

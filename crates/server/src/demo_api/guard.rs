@@ -1,9 +1,11 @@
 //! The guard before a route: a token that suffices, or a challenge.
 
 use super::answer::Problem;
+use crate::http::dpop::DPOP;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Uri};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -16,6 +18,8 @@ pub(super) struct Guard {
     verifier: Verifier,
     policy: Arc<Policy>,
     tickets: bool,
+    /// Where the demo API is reached.
+    base: Arc<str>,
 }
 
 /// Who was let in, for the handler. Holds the token, so it has no `Debug`.
@@ -27,8 +31,8 @@ pub(super) struct Admitted {
 }
 
 impl Guard {
-    pub(super) fn new(verifier: Verifier, policy: Policy) -> Self {
-        Self { verifier, policy: Arc::new(policy), tickets: false }
+    pub(super) fn new(verifier: Verifier, policy: Policy, base: Arc<str>) -> Self {
+        Self { verifier, policy: Arc::new(policy), tickets: false, base }
     }
 
     /// The same for a route that browsers cannot send a header to.
@@ -37,25 +41,29 @@ impl Guard {
     }
 
     /// The one ticket of a request without a header; two credentials are none.
-    fn ticket<'r>(&self, headers: &HeaderMap, uri: &'r Uri) -> Option<&'r str> {
-        let query = uri.query().filter(|_| self.tickets)?;
+    fn ticket<'r>(&self, request: &'r Parts) -> Option<&'r str> {
+        let query = request.uri.query().filter(|_| self.tickets)?;
         let mut tickets = query.split('&').filter_map(|pair| pair.strip_prefix("ticket="));
-        let bare = !headers.contains_key(AUTHORIZATION);
+        let bare = !request.headers.contains_key(AUTHORIZATION);
         tickets.next().filter(|_| bare && tickets.next().is_none())
     }
 
-    /// Whether a token is in force now.
+    /// Whether a token is in force now. Its key was proved when it was shown.
     pub(super) async fn check(&self, token: &str) -> Result<Verified, Rejected> {
-        self.verifier.admit(&Presented::bearer(token), &self.policy).await
+        let policy = (*self.policy).clone().report_bindings();
+        self.verifier.admit(&Presented::bearer(token), &policy).await
     }
 
-    async fn admitted(&self, headers: &HeaderMap, uri: &Uri) -> Result<Admitted, Rejected> {
-        if let Some(ticket) = self.ticket(headers, uri) {
+    async fn admitted(&self, request: &Parts) -> Result<Admitted, Rejected> {
+        if let Some(ticket) = self.ticket(request) {
             let redeemed = self.verifier.redeem(ticket, &self.policy).await?;
             let token = SecretText::new(redeemed.token().to_owned());
             return Ok(Admitted { verified: Arc::new(redeemed.verified), token });
         }
-        let presented = presented(headers)?;
+        let url = format!("{}{}", self.base, request.uri.path());
+        let headers = &request.headers;
+        let presented = presented(headers)?.request(request.method.as_str(), &url);
+        let presented = presented.proof(only(headers, &DPOP));
         let verified = self.verifier.admit(&presented, &self.policy).await?;
         let token = SecretText::new(presented.token.to_owned());
         Ok(Admitted { verified: Arc::new(verified), token })
@@ -63,12 +71,11 @@ impl Guard {
 }
 
 /// Lets a request through with its [`Admitted`], or answers it.
-pub(super) async fn admit(
-    State(guard): State<Guard>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match guard.admitted(request.headers(), request.uri()).await {
+pub(super) async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let admitted = guard.admitted(&parts).await;
+    let mut request = Request::from_parts(parts, body);
+    match admitted {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted);
             next.run(request).await
@@ -82,9 +89,11 @@ pub(super) async fn admit(
 
 /// Two tokens in one request are none: who knows which of them somebody else has checked.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (Some(only), None) => Presented::from_authorization(only.to_str().ok()),
-        (None, _) | (Some(_), Some(_)) => Err(Rejected::Missing),
-    }
+    Presented::from_authorization(Some(only(headers, &AUTHORIZATION).ok_or(Rejected::Missing)?))
+}
+
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    only.to_str().ok()
 }

@@ -97,15 +97,17 @@ impl DemoApi {
 
     /// Serves until told to stop; open WebSockets are closed then.
     pub async fn serve(self, listener: TcpListener, stop: Stop) {
-        let router = self.router(stop.clone());
+        let base = listener.local_addr().map(|address| format!("http://{address}"));
+        let router = self.router(base.unwrap_or_default().into(), stop.clone());
         http::serve(Door::Address(listener, None), router, stop).await;
     }
 
-    fn router(self, stop: Stop) -> Router {
-        let guarded = |policy| middleware::from_fn_with_state(self.guard(policy), guard::admit);
-        let or_ticket = self.guard(Policy::default()).or_ticket();
+    fn router(self, base: Arc<str>, stop: Stop) -> Router {
+        let guard = |policy| Guard::new(self.verifier.clone(), policy, Arc::clone(&base));
+        let guarded = |policy| middleware::from_fn_with_state(guard(policy), guard::admit);
+        let or_ticket = guard(Policy::default()).or_ticket();
         let or_ticket = middleware::from_fn_with_state(or_ticket, guard::admit);
-        let live = live::Live::new(self.guard(Policy::default()), self.sockets.clone(), stop);
+        let live = live::Live::new(guard(Policy::default()), self.sockets.clone(), stop);
         Router::new()
             .route("/me", get(me).layer(guarded(Policy::default())))
             .route("/orders", get(orders).layer(guarded(Policy::default().scope("orders:read"))))
@@ -116,10 +118,6 @@ impl DemoApi {
             .layer(middleware::from_fn_with_state(self.origins, cors::answer))
             .layer(middleware::map_response(answer::never_kept))
             .layer(middleware::from_fn_with_state(self.names, answer::named))
-    }
-
-    fn guard(&self, policy: Policy) -> Guard {
-        Guard::new(self.verifier.clone(), policy)
     }
 }
 

@@ -177,6 +177,12 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme(headers, "bearer")
 }
 
+/// The access token of a request, and whether it came by `DPoP`, beside a proof of the key that it is bound to.
+pub fn token(headers: &HeaderMap) -> Option<(&str, bool)> {
+    let bearer = bearer(headers).map(|text| (text, false));
+    bearer.or_else(|| scheme(headers, "dpop").map(|text| (text, true)))
+}
+
 fn scheme<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (all.next(), all.next()) else { return None };

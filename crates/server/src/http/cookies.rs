@@ -27,7 +27,7 @@ pub fn cleared(app: &App, client: &Client) -> Vec<String> {
     let kinds: &[CookieKind] = match (client.preset, client.delivery) {
         (Preset::GatewaySession, _) => &[CookieKind::Session, CookieKind::Csrf],
         (Preset::DualToken, Delivery::Cookie) => &[CookieKind::RefreshToken],
-        (Preset::DualToken, Delivery::Body)
+        (Preset::DualToken, Delivery::Body | Delivery::Headers)
         | (Preset::SlidingSession | Preset::OpaqueSession | Preset::Service, _) => &[],
     };
     kinds.iter().map(|kind| app.cookies.clear(*kind)).collect()

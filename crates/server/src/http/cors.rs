@@ -30,7 +30,7 @@ pub async fn preflight(
         out.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
         out.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, dpop"),
+            HeaderValue::from_static("authorization, content-type, dpop, x-refresh-token"),
         );
         out.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
@@ -88,7 +88,9 @@ impl Allowed {
         out.insert(VARY, HeaderValue::from_static("Origin"));
         out.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("www-authenticate, x-request-id, retry-after"),
+            HeaderValue::from_static(
+                "www-authenticate, x-request-id, retry-after, dpop-nonce, x-access-token, x-refresh-token",
+            ),
         );
         response
     }

@@ -87,6 +87,7 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
 /// What is said of a token that is in force: all that it says itself.
 pub(crate) fn active(mut claims: Map<String, Value>) -> Value {
     claims.insert("active".into(), Value::Bool(true));
-    claims.insert("token_type".into(), Value::String("Bearer".into()));
+    let kind = if claims.contains_key("cnf") { "DPoP" } else { "Bearer" };
+    claims.insert("token_type".into(), Value::String(kind.into()));
     Value::Object(claims)
 }

@@ -51,7 +51,9 @@ pub async fn delete(
     let (request_id, kid) = (&*context.request_id, key_id_text(key.kid));
     tracing::warn!(request_id, kid, reason = reason.as_str(), "signing key revoked");
     let verifiers = ending::heard(&app, position, wait).await;
-    Ok(list(&live.now(), at, verifiers))
+    // As it is now: the key that signs in its place has begun after the question.
+    let app = live.now();
+    Ok(list(&app, app.now().unwrap_or(at), verifiers))
 }
 
 /// Revokes a key, and answers where in the feed that stands.

@@ -28,6 +28,7 @@ pub async fn get(State(app): State<Arc<App>>) -> Response {
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "access_token_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": super::dpop::algorithms(),
         "scopes_supported": scopes(&app),
     });
     let mut response = Json(metadata).into_response();

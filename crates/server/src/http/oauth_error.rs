@@ -121,6 +121,16 @@ impl OAuthError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_token_type", description)
     }
 
+    /// The proof of a key is none, or none for this request (RFC 9449 §5).
+    pub fn invalid_dpop_proof(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", description)
+    }
+
+    /// The proof of a key must repeat the nonce of this answer (RFC 9449 §8).
+    pub fn use_dpop_nonce(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "use_dpop_nonce", description)
+    }
+
     /// The new access token would be too large to travel.
     pub fn token_too_large() -> Self {
         let description =

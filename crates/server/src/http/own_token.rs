@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use symbolon_core::binding::Proof;
 use symbolon_core::lasting::{Lasting, Worth};
 use symbolon_core::{
-    Act, ClientId, Decision, Denial, Fault, Grant, Handle, Loaded, SessionId, Shown, Timestamp,
-    Ver, Verdict,
+    Act, ClientId, Decision, Denial, Digest, Fault, Grant, Handle, Loaded, SessionId, Shown,
+    Timestamp, Ver, Verdict,
 };
 use symbolon_wire::{HandleKind, Jti, ParsedClaims};
 
@@ -25,6 +25,8 @@ pub struct Signed {
     holder: Holder,
     audience: Vec<String>,
     expires_at: Timestamp,
+    /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
+    jkt: Option<Digest>,
     claims: Map<String, Value>,
     /// Those as they were signed.
     payload: Box<[u8]>,
@@ -76,6 +78,7 @@ impl OwnToken {
             holder: holder(&claims)?,
             audience: claims.aud.iter().map(str::to_owned).collect(),
             expires_at: claims.exp,
+            jkt: claims.jkt,
             claims: serde_json::from_slice(payload.bytes()).ok()?,
             payload: payload.bytes().into(),
             jti: Jti::parse(&claims.jti).ok()?.0,
@@ -91,9 +94,16 @@ impl OwnToken {
         }
     }
 
+    /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
+    pub fn jkt(&self) -> Option<Digest> {
+        match self {
+            Self::Signed(signed) => signed.jkt,
+            Self::Handle(_) => None,
+        }
+    }
+
     /// What holds of it now; `None` if its session, or its client, is not there any more, or somebody else made it who
-    /// has our signing key. Showing a token that
-    /// lasts as long as its session is a use of the session.
+    /// has our signing key. Showing a token that lasts as long as its session is a use of the session.
     ///
     /// # Errors
     /// The store could not be read, or could not write the use.

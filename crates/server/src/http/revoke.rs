@@ -5,6 +5,7 @@ use super::auth;
 use super::body::Form;
 use super::cookies;
 use super::cors;
+use super::delivery;
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
@@ -48,10 +49,10 @@ async fn answer(
     cors::check(client, headers)?;
     let text = match client.delivery {
         Delivery::Body => Some(form.require("token")?),
-        Delivery::Cookie => {
-            cors::require(client, headers)?;
-            form.get("token")
-                .map_or_else(|| cookies::refresh_token(app, headers), |text| Ok(Some(text)))?
+        Delivery::Cookie => delivery::presented(app, client, headers, form.get("token"))?,
+        Delivery::Headers => {
+            let found = delivery::presented(app, client, headers, form.get("token"))?;
+            Some(found.map_or_else(|| form.require("token"), Ok)?)
         }
     };
     let mut response = match text {

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_core::binding::Binding;
 use symbolon_core::device::{Device, DeviceClass};
-use symbolon_core::{Start, Subject, Timestamp, id, scope};
+use symbolon_core::{BindingMode, BindingPolicy, Start, Subject, Timestamp, id, scope};
 use symbolon_wire::{ExtraClaims, parse_thumbprint, sha256};
 
 /// The most roles that a subject may have. Inclusive; what fits into a token may be fewer.
@@ -64,6 +64,8 @@ impl StartRequest {
         let (sid, salt) = app.name_session(&subject)?;
         let features = text(self.features, "features")?;
         let jkt = self.jkt.as_deref().map(parse_thumbprint).transpose()?;
+        let shown = [jkt.is_some(), features.is_some(), self.ip.is_some()];
+        bound(&client.policy.binding, shown)?;
         Ok(Start {
             sid,
             salt,
@@ -96,6 +98,19 @@ impl DeviceRequest {
             name: self.name.map(|text| name(&text, "device.name")).transpose()?,
         })
     }
+}
+
+/// What is enforced must be there to be compared with.
+fn bound(binding: &BindingPolicy, shown: [bool; 3]) -> Result<(), Problem> {
+    let modes = [binding.key, binding.features, binding.network];
+    let members = ["jkt", "features", "ip"];
+    for ((mode, member), shown) in modes.into_iter().zip(members).zip(shown) {
+        if mode == BindingMode::Enforce && !shown {
+            let why = "is missing: this client's `binding` enforces what it is compared with";
+            return Err(Problem::member(member, why));
+        }
+    }
+    Ok(())
 }
 
 fn granted(client: &Client, asked: Option<&str>) -> Result<Arc<str>, Problem> {

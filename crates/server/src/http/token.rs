@@ -3,14 +3,15 @@
 use super::auth;
 use super::body::Form;
 use super::client_credentials;
-use super::cookies;
 use super::cors;
+use super::delivery;
+use super::dpop::{self, ShownKey};
 use super::edge::Context;
 use super::ending;
 use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
-use crate::config::{Client, Delivery};
+use crate::config::Client;
 use crate::keys::{Recipients, Signer};
 use crate::presence::Online;
 use axum::Extension;
@@ -19,14 +20,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use std::sync::Arc;
-use symbolon_core::binding::Proof;
+use symbolon_core::binding::{KeyProof, Network, Proof};
 use symbolon_core::person::Gone;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{
-    Decision, Denial, Fault, Grant, Loaded, Outcome, Reason, Refresh, RefreshToken, Timestamp,
-    scope,
+    BindingMode, Decision, Denial, Digest, Fault, Grant, Loaded, Outcome, Reason, Refresh,
+    RefreshToken, SessionId, Timestamp, scope,
 };
-use symbolon_wire::Algorithm;
+use symbolon_wire::{Algorithm, sha256};
 
 /// Answers a token request, and lets the client's own pages read the answer.
 ///
@@ -39,7 +40,9 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, OAuthError> {
     let origin = cors::check_any(&app, &headers)?;
-    Ok(origin.expose(answer(&app, &context, &headers, body).await))
+    let mut response = origin.expose(answer(&app, &context, &headers, body).await);
+    dpop::hand_out_nonce(&app, &headers, response.headers_mut());
+    Ok(response)
 }
 
 async fn answer(
@@ -53,21 +56,17 @@ async fn answer(
     cors::check(client, headers)?;
     match form.require("grant_type")? {
         "refresh_token" => {}
-        "client_credentials" => return client_credentials::answer(app, client, &form).await,
+        "client_credentials" => {
+            return client_credentials::answer(app, client, headers, &form).await;
+        }
         _ => return Err(OAuthError::unsupported_grant_type()),
     }
     if !client.preset.has_refresh_tokens() {
         let why = format!("The preset `{}` has no refresh tokens.", client.preset.as_str());
         return Err(OAuthError::unauthorized_client(why));
     }
-    let text = match client.delivery {
-        Delivery::Body => form.require("refresh_token")?,
-        Delivery::Cookie => {
-            cors::require(client, headers)?;
-            let in_cookie = cookies::refresh_token(app, headers)?;
-            form.get("refresh_token").or(in_cookie).ok_or_else(OAuthError::no_cookie)?
-        }
-    };
+    let found = delivery::presented(app, client, headers, form.get("refresh_token"))?;
+    let text = delivery::required(client, found, &form)?;
     let token = app.refresh_token(text).await?.ok_or_else(OAuthError::invalid_grant)?;
     let request = Request {
         app,
@@ -75,10 +74,30 @@ async fn answer(
         client,
         token: &token,
         act: context.act(Actor::Client(client.id.clone()), None),
+        shown: Shown::read(&form, context),
         scope: form.get("scope"),
         resource: form.get("resource"),
     };
-    request.run().await
+    request.run(headers).await
+}
+
+/// The path of this call, for which proofs are made.
+pub const TOKEN_PATH: &str = "/oauth2/token";
+
+/// What a request shows beside its token, but for the key.
+#[derive(Clone, Copy)]
+struct Shown {
+    features: Option<Digest>,
+    network: Option<Network>,
+}
+
+impl Shown {
+    fn read(form: &Form, context: &Context) -> Self {
+        Self {
+            features: form.get("features").map(|text| sha256(text.as_bytes())),
+            network: Some(Network::of(context.address)),
+        }
+    }
 }
 
 /// A refresh, parsed.
@@ -88,44 +107,63 @@ struct Request<'a> {
     client: &'a Client,
     token: &'a RefreshToken,
     act: Act,
+    shown: Shown,
     scope: Option<&'a str>,
     resource: Option<&'a str>,
 }
 
 /// What a decision comes to, and what is counted of it once it is committed.
-struct Outcomes {
-    answer: Result<TokenAnswer, OAuthError>,
-    granted: Option<(Outcome, Option<Reason>)>,
-    online: Option<Online>,
-    denied: Option<Denial>,
-    ended: Option<Reason>,
+pub struct Outcomes<A = Result<TokenAnswer, OAuthError>> {
+    /// The answer.
+    pub answer: A,
+    /// What was granted, and what a setting let pass.
+    pub granted: Option<(Outcome, Option<Reason>)>,
+    /// Who was seen by it.
+    pub online: Option<Online>,
+    /// Why not.
+    pub denied: Option<Denial>,
+    /// Why its session is over by it.
+    pub ended: Option<Reason>,
 }
 
 impl Request<'_> {
-    async fn run(&self) -> Result<Response, OAuthError> {
+    async fn run(&self, headers: &HeaderMap) -> Result<Response, OAuthError> {
         let at = self.app.now()?;
-        let decide = |now: Loaded| self.decide(now, at);
+        let key = self.key(headers, at).await?;
+        let decide = |now: Loaded| self.decide(now, &key, at);
         let Some(done) = self.app.store.step(self.token.sid(), decide).await? else {
             self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
             return Err(OAuthError::invalid_grant());
         };
-        self.count(&done.reply, at);
+        done.reply.count(self.app, self.context, (self.client, self.token), at);
         done.reply.answer.map(|tokens| tokens.into_answer(StatusCode::OK))
     }
 
     /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
-    fn decide(&self, now: Loaded, at: Timestamp) -> Result<Decision<Outcomes>, Fault> {
+    fn decide(
+        &self,
+        now: Loaded,
+        key: &ShownKey,
+        at: Timestamp,
+    ) -> Result<Decision<Outcomes>, Fault> {
         let audience = Arc::clone(&now.session.audience);
         let recipients = self.app.recipients(self.client, &audience, self.resource);
         let own = Signer::Own(Algorithm::EdDsa);
         let signer = recipients.as_ref().map_or(&own, |recipients| &recipients.signer);
         let terms = self.app.terms(self.client, signer)?;
         let (token, client, act) = (self.token, &self.client.id, &self.act);
-        let ask = Refresh { token, client, proof: Proof::default(), terms, act };
+        let Shown { features, network } = self.shown;
+        let proof = Proof { key: key.proof, features, network };
+        let ask = Refresh { token, client, proof, terms, act };
         let decision = now.refresh(&ask, at)?;
         let ended = decision.events.first().map(|event| event.reason);
         let grant = match decision.reply {
             Ok(ref grant) => grant,
+            Err(denial @ Denial::ProofNeeded) => {
+                let denied =
+                    Outcomes { denied: Some(denial), ..Outcomes::of(Err(key.ask_again())) };
+                return Ok(decision.map(|_| denied));
+            }
             Err(denial) => return Ok(decision.map(|_| Outcomes::denied(denial, ended))),
         };
         let granted = Some((grant.outcome, grant.alert));
@@ -136,6 +174,20 @@ impl Request<'_> {
             }
             Err(refused) => Ok(Decision::unchanged(Outcomes::of(Err(refused)))),
         }
+    }
+
+    /// What is shown of the session's key, where the client is held to it at all.
+    async fn key(&self, headers: &HeaderMap, at: Timestamp) -> Result<ShownKey, Fault> {
+        if self.client.policy.binding.key == BindingMode::Off {
+            return Ok(ShownKey::UNASKED);
+        }
+        let shown = ShownKey::read(self.app, headers, TOKEN_PATH, at);
+        let own = match shown.proof {
+            KeyProof::Valid(_) => self.app.store.session(self.token.sid()).await?,
+            KeyProof::None | KeyProof::Unusable => None,
+        };
+        // What a session is bound to never changes, so that it may be looked up before the step.
+        shown.spend(self.app, own.and_then(|loaded| loaded.session.binding.key), at).await
     }
 
     fn write(
@@ -150,44 +202,50 @@ impl Request<'_> {
         let writing = Writing { app: self.app, client: self.client, at };
         Ok(TokenAnswer::renewed(&writing, grant, &recipients, &scope)?)
     }
+}
 
-    fn count(&self, outcomes: &Outcomes, at: Timestamp) {
-        let (metrics, client) = (&self.app.metrics, &self.client.id);
-        if let Some(online) = &outcomes.online {
-            self.app.presence.note(self.token.sid(), online.clone());
-        }
-        if let Some((outcome, alert)) = outcomes.granted {
-            metrics.granted(client, outcome, alert, at);
-            self.alert(outcome, alert);
-        }
-        if let Some(denial) = outcomes.denied {
-            metrics.refused(client, denial);
-        }
-        if let Some(reason) = outcomes.ended {
-            let (sid, client) = (self.token.sid(), client.clone());
-            ending::note(self.app, self.context, &Gone { sid, client, reason });
-        }
+impl<A> Outcomes<A> {
+    /// An answer of which nothing is counted.
+    pub const fn of(answer: A) -> Self {
+        Self { answer, granted: None, online: None, denied: None, ended: None }
     }
 
-    fn alert(&self, outcome: Outcome, alert: Option<Reason>) {
-        let sid = symbolon_wire::session_id_text(self.token.sid());
-        if outcome == Outcome::FastForwarded {
-            tracing::warn!(
-                sid,
-                "a token was ahead of the store: it lost writes, the family went on"
-            );
+    /// Counts and tells what was committed.
+    pub fn count(
+        &self,
+        app: &App,
+        context: &Context,
+        (client, token): (&Client, &RefreshToken),
+        at: Timestamp,
+    ) {
+        let sid = token.sid();
+        if let Some(online) = &self.online {
+            app.presence.note(sid, online.clone());
         }
-        if let Some(reason) = alert {
-            tracing::warn!(sid, reason = reason.as_str(), "a setting let this pass");
+        if let Some((outcome, alert)) = self.granted {
+            app.metrics.granted(&client.id, outcome, alert, at);
+            warn(sid, outcome, alert);
+        }
+        if let Some(denial) = self.denied {
+            app.metrics.refused(&client.id, denial);
+        }
+        if let Some(reason) = self.ended {
+            ending::note(app, context, &Gone { sid, client: client.id.clone(), reason });
         }
     }
 }
 
-impl Outcomes {
-    fn of(answer: Result<TokenAnswer, OAuthError>) -> Self {
-        Self { answer, granted: None, online: None, denied: None, ended: None }
+fn warn(sid: SessionId, outcome: Outcome, alert: Option<Reason>) {
+    let sid = symbolon_wire::session_id_text(sid);
+    if outcome == Outcome::FastForwarded {
+        tracing::warn!(sid, "a token was ahead of the store: it lost writes, the family went on");
     }
+    if let Some(reason) = alert {
+        tracing::warn!(sid, reason = reason.as_str(), "a setting let this pass");
+    }
+}
 
+impl Outcomes {
     fn denied(denial: Denial, ended: Option<Reason>) -> Self {
         Self { denied: Some(denial), ended, ..Self::of(Err(denial.into())) }
     }

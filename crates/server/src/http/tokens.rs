@@ -1,12 +1,13 @@
 //! From a grant to the text of an answer: RFC 6749 §5.1.
 
 use super::cookies;
+use super::delivery;
 use super::edge::no_store;
 use crate::app::App;
 use crate::config::{Client, Delivery, Format, Preset};
 use crate::keys::Recipients;
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use symbolon_core::grant::seconds_left;
@@ -24,9 +25,9 @@ pub struct TokenAnswer {
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     displaced: Option<Vec<EndedSession>>,
-    /// What goes into the browser beside the body.
+    /// What stands beside the body.
     #[serde(skip)]
-    set_cookie: Option<String>,
+    beside: HeaderMap,
 }
 
 /// The tokens themselves, as the client's preset wants them (DESIGN.md §4.8).
@@ -48,7 +49,7 @@ enum Handed {
 /// What renews an access token.
 #[derive(Serialize)]
 struct RefreshPart {
-    /// Left out where it travels in a cookie.
+    /// Left out where it stands beside the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
     refresh_expires_in: u64,
@@ -92,6 +93,18 @@ pub enum Unwritten {
     },
     /// We could not.
     Fault(Fault),
+}
+
+impl Unwritten {
+    /// What it is where the caller can do nothing about it.
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::TooLong { bytes } => {
+                Fault::Store(format!("an access token of {bytes} bytes; 4096 is the most"))
+            }
+        }
+    }
 }
 
 impl From<IssueError> for Unwritten {
@@ -147,6 +160,7 @@ impl Writing<'_> {
         grant: &Grant,
         recipients: &Recipients,
         scope: &str,
+        in_body: bool,
     ) -> Result<Handed, Unwritten> {
         let (access, grant) = &self.access_token(grant, recipients, scope)?;
         let access_token = access.token.expose().to_owned();
@@ -159,15 +173,13 @@ impl Writing<'_> {
             );
         }
         let renewing = || RefreshPart {
-            refresh_token: match self.client.delivery {
-                Delivery::Body => Some(self.app.keys.refresh_token(grant).expose().to_owned()),
-                Delivery::Cookie => None,
-            },
+            refresh_token: in_body.then(|| self.app.keys.refresh_token(grant).expose().to_owned()),
             refresh_expires_in: grant.refresh_expires_in(self.at),
         };
         let refresh = self.client.preset.has_refresh_tokens().then(renewing);
         let expires_in = grant.expires_in(self.at);
-        Ok(Handed::Tokens { access_token, token_type: "Bearer", expires_in, refresh })
+        let token_type = if grant.jkt.is_some() { "DPoP" } else { "Bearer" };
+        Ok(Handed::Tokens { access_token, token_type, expires_in, refresh })
     }
 
     /// The token behind the cookie is made as well: one that would be too long is told now, and not at every check.
@@ -217,10 +229,13 @@ impl TokenAnswer {
             (Format::Jwt, Delivery::Body) if *preset == Preset::GatewaySession => {
                 writing.cookies(grant, recipients, scope)?
             }
-            (Format::Jwt, Delivery::Body) => writing.jwt(grant, recipients, scope)?,
+            // A back end reads bodies, and hands on what it got as it likes.
+            (Format::Jwt, Delivery::Body | Delivery::Headers) => {
+                writing.jwt(grant, recipients, scope, true)?
+            }
         };
-        let scope = scope.to_owned();
-        Ok(Self { session_id, handed, scope, displaced: None, set_cookie: None })
+        let (scope, beside) = (scope.to_owned(), HeaderMap::new());
+        Ok(Self { session_id, handed, scope, displaced: None, beside })
     }
 
     /// Signs and writes the tokens of a renewal, which the page itself asked for: so an access token is among them
@@ -234,17 +249,15 @@ impl TokenAnswer {
         recipients: &Recipients,
         scope: &str,
     ) -> Result<Self, Unwritten> {
-        let set_cookie = match writing.client.delivery {
-            Delivery::Body => None,
-            Delivery::Cookie => Some(cookies::of_refresh_token(writing.app, grant, writing.at)),
+        let Writing { app, client, at } = *writing;
+        let handed = writing.jwt(grant, recipients, scope, client.delivery == Delivery::Body)?;
+        let access_token = match &handed {
+            Handed::Tokens { access_token, .. } => access_token,
+            Handed::Cookies { .. } => "",
         };
-        Ok(Self {
-            session_id: session_id_text(grant.session.sid),
-            handed: writing.jwt(grant, recipients, scope)?,
-            scope: scope.to_owned(),
-            displaced: None,
-            set_cookie,
-        })
+        let beside = delivery::beside(app, client, (grant, access_token), at);
+        let (session_id, scope) = (session_id_text(grant.session.sid), scope.to_owned());
+        Ok(Self { session_id, handed, scope, displaced: None, beside })
     }
 
     /// The same, naming the sessions that left for this one.
@@ -254,9 +267,8 @@ impl TokenAnswer {
 
     /// The answer; never to be kept by anything on the way.
     pub fn into_answer(self, status: StatusCode) -> Response {
-        let set_cookie = self.set_cookie.clone();
-        let mut response = (status, Json(self)).into_response();
-        cookies::put(&mut response, set_cookie.as_slice());
+        let beside = self.beside.clone();
+        let mut response = (status, beside, Json(self)).into_response();
         no_store(response.headers_mut());
         response
     }

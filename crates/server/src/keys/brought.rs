@@ -1,11 +1,14 @@
 //! Keys that somebody brings: signing keys from files, and the secrets that HS256 audiences share with us.
 
-use super::KeysUnavailable;
-use crate::config::{Audience, Config, KeyFile};
+use super::encrypted::{Sealing, sealing};
+use super::{Keys, KeysUnavailable};
+use crate::config::{Audience, Config, Encrypt, KeyFile};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use symbolon_core::KeyId;
 use symbolon_wire::{KeySet, SharedSecret, SigningKey};
 use zeroize::Zeroizing;
 
@@ -51,7 +54,37 @@ pub(super) fn from_files(files: &[KeyFile]) -> Result<Vec<FromFile>, KeysUnavail
     Ok(keys)
 }
 
-fn pem_key(path: &Path) -> Result<SigningKey, KeysUnavailable> {
+impl Keys {
+    /// What differs in the files that somebody brings, one a line; what they hold is not told.
+    pub fn brought_otherwise(&self, new: &Self) -> Vec<String> {
+        let kids = |keys: &Self| -> BTreeSet<KeyId> {
+            keys.files.iter().map(|file| file.key.kid()).collect()
+        };
+        let changed = |own: &&Shared| {
+            let before = self.shared.iter().find(|before| before.audience == own.audience);
+            before.is_some_and(|before| before.key.kid() != own.key.kid())
+        };
+        let secrets = new.shared.iter().filter(changed);
+        let mut lines: Vec<_> =
+            secrets.map(|own| format!("audience {}: secret", own.audience)).collect();
+        let other_key = |own: &&Sealing| {
+            let before = self.sealing_for(&own.audience);
+            before.is_some_and(|before| before.key.kid() != own.key.kid())
+        };
+        let sealing = new.sealing.iter().filter(other_key);
+        lines.extend(sealing.map(|own| format!("audience {}: encryption key", own.audience)));
+        if kids(self) != kids(new) {
+            lines.push("signing_keys: other keys".to_owned());
+        }
+        lines
+    }
+}
+
+/// Reads a private key: PKCS #8 in PEM.
+///
+/// # Errors
+/// It cannot be read, or is another kind of thing.
+pub fn pem_key(path: &Path) -> Result<SigningKey, KeysUnavailable> {
     let refused = |why: &str| KeysUnavailable::File(path.to_owned(), why.to_owned());
     let pem = read(path)?;
     let der = PrivatePkcs8KeyDer::from_pem_slice(&pem)
@@ -69,7 +102,11 @@ pub fn brought_wrong(config: &Config) -> Vec<String> {
     let here = |own: &&Audience| own.secret.as_ref().is_some_and(|path| path.exists());
     let audiences = config.audiences.iter().filter(here);
     let shared = audiences.filter_map(|own| secrets(std::slice::from_ref(own)).err());
-    own.into_iter().chain(shared).map(|why| why.to_string()).collect()
+    let here =
+        |own: &&Audience| own.encrypt.as_ref().and_then(Encrypt::file).is_some_and(Path::exists);
+    let sealed = config.audiences.iter().filter(here);
+    let sealed = sealed.filter_map(|own| sealing(std::slice::from_ref(own)).err());
+    own.into_iter().chain(shared).chain(sealed).map(|why| why.to_string()).collect()
 }
 
 /// Reads the secrets of the HS256 audiences.
@@ -89,7 +126,7 @@ fn secret(audience: Arc<str>, path: &Path) -> Result<Shared, KeysUnavailable> {
     Ok(Shared { audience, key, verifying })
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysUnavailable> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysUnavailable> {
     let refused = |why: String| KeysUnavailable::File(path.to_owned(), why);
     let size = std::fs::metadata(path).map(|file| file.len());
     match size.map_err(|why| refused(format!("could not be read: {why}")))? {

@@ -2,18 +2,20 @@
 
 mod brought;
 mod described;
+mod encrypted;
 mod ours;
 mod ring;
 #[cfg(test)]
 mod tests;
 mod unavailable;
 
-pub use brought::brought_wrong;
+pub use brought::{brought_wrong, pem_key};
 pub use ring::{PER_ALGORITHM_MAX, Ring, RingKey, Wanted};
 pub use unavailable::KeysUnavailable;
 
 use crate::config::Config;
 use brought::{FromFile, Shared};
+use encrypted::Sealing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use symbolon_core::credentials::ClientGrant;
@@ -24,10 +26,10 @@ use symbolon_core::{
 use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DRAWN_BYTES, DigestKey, ExtraClaims,
-    HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed,
-    MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SecretText, ShardKey,
-    SigningKey, Type, key_id_text, key_set_json, verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DRAWN_BYTES, DigestKey, DpopNonces,
+    ExtraClaims, HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet,
+    Malformed, MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey,
+    SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -90,6 +92,8 @@ pub struct Keys {
     pub csrf: CsrfKey,
     /// The keys of one-time credentials.
     pub one_time: OneTimeKeys,
+    /// The nonces that proofs of a key repeat.
+    pub dpop_nonces: DpopNonces,
     /// Knows refresh tokens of other systems by a digest.
     pub imported_tokens: ImportedTokens,
     /// Gives subjects their shard.
@@ -108,6 +112,8 @@ pub struct Keys {
     own: Vec<SigningKey>,
     files: Vec<FromFile>,
     shared: Vec<Shared>,
+    sealing: Vec<Sealing>,
+    token_sealing: SealingKey,
     /// Who may sign for whom; the last one signs now.
     usable: Vec<(Signer, Vec<KeyId>)>,
     verifying: KeySet,
@@ -158,6 +164,7 @@ impl Keys {
         let ring = Ring::turn(store, &sealer, &wanted).await?;
         let own = opened(store, &sealer, &ring).await?;
         let shared = brought::secrets(&config.audiences)?;
+        let sealing = encrypted::sealing(&config.audiences)?;
         let verifying = own.iter().chain(files.iter().map(|file| &file.key));
         let verifying: Vec<_> = verifying.map(SigningKey::verifying_key).collect();
         let public = own.iter().chain(files.iter().map(|file| &file.key));
@@ -168,6 +175,7 @@ impl Keys {
             handles: master.handle_keys(),
             csrf: master.csrf_key(),
             one_time: master.one_time_keys(),
+            dpop_nonces: master.dpop_nonces(),
             imported_tokens: master.imported_tokens(),
             shards: master.shard_key(),
             api_keys: master.api_key_digests(),
@@ -178,6 +186,8 @@ impl Keys {
             jwks: key_set_json(&public).into(),
             verifying: KeySet::from_keys(verifying)?,
             next: OnceLock::new(),
+            token_sealing: master.token_sealing_key(),
+            sealing,
             master,
             ring,
             states,
@@ -185,24 +195,6 @@ impl Keys {
             files,
             shared,
         })
-    }
-
-    /// What differs in the files that somebody brings, one a line; what they hold is not told.
-    pub fn brought_otherwise(&self, new: &Self) -> Vec<String> {
-        let kids = |keys: &Self| -> BTreeSet<KeyId> {
-            keys.files.iter().map(|file| file.key.kid()).collect()
-        };
-        let changed = |own: &&Shared| {
-            let before = self.shared.iter().find(|before| before.audience == own.audience);
-            before.is_some_and(|before| before.key.kid() != own.key.kid())
-        };
-        let secrets = new.shared.iter().filter(changed);
-        let mut lines: Vec<_> =
-            secrets.map(|own| format!("audience {}: secret", own.audience)).collect();
-        if kids(self) != kids(new) {
-            lines.push("signing_keys: other keys".to_owned());
-        }
-        lines
     }
 
     /// Says which keys take the place of these.
@@ -269,6 +261,8 @@ impl Keys {
     /// The contents of a text that one of these keys signed, and that is for nobody else than who holds the
     /// key. Whether it is in force is another question.
     pub fn verify(&self, text: &str) -> Option<Payload<'_>> {
+        let opened = self.opened(text);
+        let text = opened.as_ref().map_or(text, SecretText::expose);
         let own = Algorithm::ALL.into_iter().filter(|alg| !alg.is_symmetric());
         let own = own.filter_map(|alg| verify(&self.verifying, alg, text).ok()).next();
         own.or_else(|| self.shared.iter().find_map(|shared| shared.verify(text)))
@@ -347,13 +341,15 @@ impl Keys {
         drawn: Option<&[u8; DRAWN_BYTES]>,
     ) -> Result<Issued, IssueError> {
         let key = self.signing(grant.key)?;
-        self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |mut claims| {
-            claims.one_use = drawn.is_some();
-            match drawn {
-                Some(drawn) => claims.issue_once(key, recipients.typ, &self.jti, drawn),
-                None => claims.issue(key, recipients.typ, &self.jti, grant.session.generation),
-            }
-        })
+        let issued =
+            self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |mut claims| {
+                claims.one_use = drawn.is_some();
+                match drawn {
+                    Some(drawn) => claims.issue_once(key, recipients.typ, &self.jti, drawn),
+                    None => claims.issue(key, recipients.typ, &self.jti, grant.session.generation),
+                }
+            });
+        self.handed_over(issued?, recipients)
     }
 
     fn with_claims<R>(
@@ -379,8 +375,7 @@ impl Keys {
             acr: session.acr.as_deref(),
             amr: &texts(&session.amr),
             roles: &texts(&grant.roles),
-            // Recorded only: `cnf` would make every verifier refuse the token until proofs can be given.
-            jkt: None,
+            jkt: grant.jkt,
             staleness: grant.staleness,
             one_use: false,
             extra: &extra,
@@ -414,12 +409,12 @@ impl Keys {
             acr: None,
             amr: &[],
             roles: &[],
-            jkt: None,
+            jkt: grant.jkt,
             staleness: grant.staleness,
             one_use: recipients.one_use,
             extra: &ExtraClaims::NONE,
         };
-        claims.issue_once(key, recipients.typ, &self.jti, drawn)
+        self.handed_over(claims.issue_once(key, recipients.typ, &self.jti, drawn)?, recipients)
     }
 }
 

@@ -24,6 +24,8 @@ const COOKIE_BYTES_MAX: usize = 128;
 
 /// Asks the authority about cookies, and keeps what it says.
 pub(super) struct Cookies {
+    /// How they are called.
+    pub(super) named: symbolon_wire::Cookies,
     pub(super) upstream: Arc<Upstream>,
     pub(super) authorization: HeaderValue,
     pub(super) verifiers: Arc<Verifiers>,

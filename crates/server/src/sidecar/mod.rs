@@ -11,6 +11,7 @@ mod health;
 mod introspect;
 mod metrics;
 mod relay;
+mod renewal;
 mod secrets;
 mod upstream;
 
@@ -24,9 +25,11 @@ use crate::config::{self, Audience, Shared};
 use crate::http::edge::{Edge, edge};
 use crate::http::failures::Failures;
 use crate::http::gateway::behind::Kept;
+use crate::http::gateway::renewal::Renewal;
 use crate::http::gateway::verifier::{self, Verifiers};
 use crate::http::gateway::{
-    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Redeeming, Refused, Seeking,
+    self, Admitted, ByCookie, Gateway, Judge, Judges, Judging, Redeeming, Refused, Renewing,
+    Seeking,
 };
 use crate::http::problem::Problem;
 use crate::http::{Door, Stop, health as authority_health, serve};
@@ -44,8 +47,8 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Builder, Now, Policy, Rejected, Status, Verifier};
-use symbolon_wire::KeySet;
+use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Verifier};
+use symbolon_wire::{DecryptionKey, KeySet};
 use tokio::net::TcpListener;
 use upstream::Upstream;
 
@@ -74,6 +77,10 @@ pub struct Settings {
     pub allowlist: bool,
     /// Who may introspect; without any, whoever asks from this machine.
     pub secrets: Option<Secrets>,
+    /// What opens tokens that are encrypted for the audiences here.
+    pub decrypt: Vec<DecryptionKey>,
+    /// Whether tokens that are signed alone are refused.
+    pub require_encrypted: bool,
 }
 
 /// Why a sidecar cannot be made: the same at every try.
@@ -151,7 +158,9 @@ impl Sidecar {
         let verifiers = Arc::new(verifiers);
         let policy = Policy::bounded(*max_staleness);
         let upstream = Arc::new(Upstream::new(&settings.authority)?);
+        let named = symbolon_wire::Cookies { secure: settings.issuer.starts_with("https://") };
         let cookies = Cookies {
+            named,
             upstream: Arc::clone(&upstream),
             authorization: authorization.clone(),
             verifiers: Arc::clone(&verifiers),
@@ -172,7 +181,7 @@ impl Sidecar {
             introspections: Introspections::default(),
             relay,
             upstream,
-            cookies: symbolon_wire::Cookies { secure: settings.issuer.starts_with("https://") },
+            cookies: named,
             authorization,
             callers: Callers::new(api_key),
             secrets: secrets.clone(),
@@ -331,10 +340,12 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
     let builder = |audience: &Audience| {
         let builder = Verifier::builder(&settings.issuer).audience(&audience.name);
         let builder = audience.algorithms().fold(builder, Builder::algorithm);
-        builder
+        let builder = builder
             .typ(audience.typ)
             .max_staleness(settings.max_staleness)
-            .allowlist(settings.allowlist)
+            .allowlist(settings.allowlist);
+        let builder = settings.decrypt.iter().cloned().fold(builder, Builder::decrypt_with);
+        if settings.require_encrypted { builder.require_encrypted() } else { builder }
     };
     let leader = audiences.first().ok_or(SetupError::NoAudience)?;
     let relay = Arc::clone(relay);
@@ -359,12 +370,12 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
 struct Unknowing(Judge, Cookies);
 
 impl Judges for Unknowing {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
-        self.0.at_once(token, audience)
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
+        self.0.at_once(shown, audience)
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
-        Box::pin(async move { self.0.judge(token, audience).await.map_err(unknowing) })
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
+        Box::pin(async move { self.0.judge(shown, audience).await.map_err(unknowing) })
     }
 
     fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
@@ -373,6 +384,10 @@ impl Judges for Unknowing {
 
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
         Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
+    }
+
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
+        Box::pin(renewal::renew(&self.1, asked))
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {

@@ -125,6 +125,20 @@ impl Upstream {
         self.ask(request).await
     }
 
+    /// Asks what its gate says of a request with this method, path and these headers.
+    pub(super) async fn check(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Answer, NoAnswer> {
+        let Some(uri) = self.try_at(path) else { return Err(NoAnswer::Unreachable) };
+        let mut request = Request::new(Full::default());
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        *request.headers_mut() = headers;
+        self.ask(request).await
+    }
+
     /// Asks about a token (RFC 7662 §2.1), as somebody.
     pub(super) async fn introspect(
         &self,
@@ -197,6 +211,11 @@ impl Upstream {
             false => format!("{}{path}", self.base),
         };
         text.parse().expect("a parsed base, and a path that was read, make a URL")
+    }
+
+    /// The same of a path that a stranger wrote.
+    fn try_at(&self, path: &str) -> Option<Uri> {
+        format!("{}{path}", self.base).parse().ok()
     }
 }
 

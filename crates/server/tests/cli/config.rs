@@ -174,3 +174,33 @@ fn a_shared_secret_that_nobody_drew_is_refused_and_one_that_is_elsewhere_is_note
         .unwrap();
     symbolon(home.path(), &["config", "check"]).ok();
 }
+
+#[test]
+fn an_encryption_key_is_drawn_into_a_file_and_what_the_configuration_says_of_it_is_accepted() {
+    let home = tempfile::tempdir().unwrap();
+    symbolon(home.path(), &["config", "init"]).ok();
+    for alg in ["ECDH-ES+A256KW", "A256KW", "dir"] {
+        let file = format!("{alg}.jwk");
+        let draw = ["config", "encryption-key", "--alg", alg, "--out", &file];
+        let ran = symbolon(home.path(), &draw).ok();
+        let mode = fs::metadata(home.path().join(&file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let key: Value =
+            serde_json::from_str(&fs::read_to_string(home.path().join(&file)).unwrap()).unwrap();
+        let secret = key["d"].as_str().or(key["k"].as_str()).unwrap();
+        assert!(!ran.out.contains(secret), "{}", ran.out);
+        let line = ran.out.lines().find(|line| line.starts_with("encrypt = ")).unwrap();
+        let text = fs::read_to_string(home.path().join("symbolon.toml")).unwrap();
+        let named = "name = \"api\"\n";
+        assert!(text.contains(named), "{text}");
+        let text = text.replace(named, &format!("{named}{line}\n"));
+        fs::write(home.path().join("sealed.toml"), text).unwrap();
+        let check = symbolon(home.path(), &["config", "check", "--config", "sealed.toml"]).ok();
+        assert!(check.out.contains(&format!("api: EdDSA, at+jwt, {alg}")), "{}", check.out);
+        let explained = ["explain", "client", "web", "--config", "sealed.toml"];
+        let explained = symbolon(home.path(), &explained).ok().out;
+        assert!(explained.contains("audiences.encrypt") && explained.contains(alg), "{explained}");
+        let again = symbolon(home.path(), &draw);
+        assert!(again.err.contains("is there already"), "{}", again.err);
+    }
+}

@@ -47,6 +47,24 @@ fn what_is_good_once_is_named_and_never_repeated() {
 }
 
 #[test]
+fn an_encrypted_token_says_for_which_key_it_is_and_is_never_repeated() {
+    let vectors = include_str!("../../../../api/vectors/jwe.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let token = text(&vectors["tokens"][0], "text");
+    let ran = symbolon(Path::new("."), &["explain", token]).ok();
+    for said in [
+        "an encrypted access token",
+        "ECDH-ES+A256KW",
+        "A256GCM",
+        "p256",
+        "only the resource server",
+    ] {
+        assert!(ran.out.contains(said), "{}", ran.out);
+    }
+    assert!(!ran.out.contains(&token[200..]), "{}", ran.out);
+}
+
+#[test]
 fn a_step_up_on_the_command_line_shows_no_token() {
     let dev = Dev::start(&[]);
     let session = start(&dev, "10086");

@@ -184,20 +184,21 @@ fn lives_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn what_comes_later_is_known_and_refused() {
-    for (lines, said) in [
-        (
-            "access_token = { format = \"jwe\" }",
-            "symbolon.toml:10:27: clients.web.access_token.format: \"jwe\" comes with a later \
-             version; use \"jwt\" or \"opaque\"",
-        ),
-        (
-            "binding = { mode = \"enforce\" }",
-            "symbolon.toml:10:11: clients.web.binding: comes with a later version; leave it out",
-        ),
+fn a_binding_that_its_preset_cannot_hold_is_refused() {
+    for (preset, part, why) in [
+        ("opaque-session", "key", "stands in a token, and an opaque one says nothing"),
+        ("opaque-session", "features", "is compared at renewals, and this session has none"),
+        ("gateway-session", "key", "cannot be proved by a browser beside its cookie"),
+        ("sliding-session", "network", "is compared at renewals, and this session has none"),
     ] {
-        assert_eq!(one(&client(lines)), said);
+        let lines = format!("preset = \"{preset}\"\nbinding = {{ {part} = \"report\" }}");
+        let said = one(&client(&lines));
+        assert!(said.contains(&format!("clients.web.binding.{part}: {why}")), "{said}");
+        let off = client(&format!("preset = \"{preset}\"\nbinding = {{ {part} = \"off\" }}"));
+        assert_eq!(self::said(&off, &[], &[]), Vec::<String>::new());
     }
+    let said = one(&client("binding = { key = \"always\" }"));
+    assert!(said.contains("clients.web.binding.key"), "{said}");
 }
 
 #[test]
@@ -376,6 +377,48 @@ fn an_hs256_audience_stands_beside_no_other() {
 }
 
 #[test]
+fn an_audience_whose_tokens_are_encrypted_has_one_right_key() {
+    const POINT: &str = r#""kty":"EC","crv":"P-256","x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ","y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck""#;
+    for (lines, expected) in [
+        (
+            "encrypt = {}".to_owned(),
+            "symbolon.toml:6:11: audiences.demo-api.encrypt.jwk: is missing: this algorithm needs the audience's \
+             public key alone; `symbolon config encryption-key` draws one",
+        ),
+        (
+            "encrypt = { alg = \"dir\" }".to_owned(),
+            "symbolon.toml:6:11: audiences.demo-api.encrypt.key_file: is missing: this algorithm has a secret that \
+             both sides know; `symbolon config encryption-key` draws one",
+        ),
+        (
+            format!("encrypt = {{ jwk = '{{{POINT},\"d\":\"hunter2\"}}' }}"),
+            "symbolon.toml:6:19: audiences.demo-api.encrypt.jwk: is no public key to encrypt for: d: makes this a \
+             private key: give the public half alone, and make a new pair",
+        ),
+        (
+            format!("encrypt = {{ jwk = '{{{POINT}}}', key_file = \"k\" }}"),
+            "symbolon.toml:6:160: audiences.demo-api.encrypt.key_file: is not for \"ECDH-ES+A256KW\": this algorithm \
+             needs the audience's public key alone; leave it out",
+        ),
+        (
+            "encrypt = { alg = \"RSA1_5\" }".to_owned(),
+            "symbolon.toml:6:19: audiences.demo-api.encrypt.alg: \"RSA1_5\" is none of \"ECDH-ES+A256KW\", \"A256KW\" \
+             or \"dir\"",
+        ),
+    ] {
+        assert_eq!(one(&audience(&lines)), expected);
+    }
+    let sealed = format!("encrypt = {{ jwk = '{{{POINT}}}' }}");
+    assert_eq!(said(&audience(&sealed), &[], &[]), Vec::<String>::new());
+    let beside = audience(&format!("{sealed}\n[[audiences]]\nname = \"other\""));
+    let said = one(&beside.replace("[\"demo-api\"]", "[\"demo-api\", \"other\"]"));
+    assert!(
+        said.contains("\"other\" cannot stand beside \"demo-api\": an encrypted token"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_key_is_announced_for_less_time_than_another_signs() {
     let keys = format!("keys = {{ rotate_every = \"1d\", announce = \"1d\" }}\n{GOOD}");
     let said = one(&keys);
@@ -399,6 +442,11 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
              answer that comes late puts an older token back into the browser; make it at least 1min",
         ),
         (
+            "delivery = \"headers\"\nrefresh = { grace = \"59s\" }".to_owned(),
+            "clients.web.refresh.grace: a grace window of 59s is too short for a refresh token in headers: an \
+             answer that comes late brings an older token back; make it at least 1min",
+        ),
+        (
             format!("delivery = \"cookie\"\n{PAGE}\naccess_token = {{ ttl = \"1min\" }}"),
             "clients.web.access_token.ttl: a grace window of 1min with access tokens of 1min could answer a token \
              that is about to end; make ttl at least 2min, or grace at most 30s",
@@ -417,6 +465,7 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
         let said = one(&client(&lines));
         assert!(said.ends_with(wrong), "{said}");
     }
-    let good = format!("delivery = \"cookie\"\n{PAGE}");
-    assert_eq!(said(&client(&good), &[], &[]), Vec::<String>::new());
+    for good in [&*format!("delivery = \"cookie\"\n{PAGE}"), "delivery = \"headers\""] {
+        assert_eq!(said(&client(good), &[], &[]), Vec::<String>::new());
+    }
 }

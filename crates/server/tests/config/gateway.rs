@@ -90,6 +90,10 @@ fn what_cannot_be_asked_of_an_authentication_has_its_place() {
             "rules = [{ name = \"a\", prefix = \"/a\", public = true, tickets = true }]",
             "gateway.rules.a.tickets: asks for something, and `public = true` asks for nothing",
         ),
+        (
+            "rules = [{ name = \"a\", prefix = \"/a\", public = true, renews = true }]",
+            "gateway.rules.a.renews: asks for something, and `public = true` asks for nothing",
+        ),
     ] {
         let problems = problems(lines);
         assert!(problems.iter().any(|problem| problem.contains(said)), "{lines}: {problems:?}");

@@ -21,8 +21,8 @@ const YEAR: i64 = 365 * 24 * HOUR;
 
 /// How far the hands of each test are from the machine's, in seconds: what the wall clock alone is off by,
 /// and what both have moved.
-static OFF: [AtomicI64; 10] = [const { AtomicI64::new(0) }; 10];
-static MOVED: [AtomicI64; 10] = [const { AtomicI64::new(0) }; 10];
+static OFF: [AtomicI64; 11] = [const { AtomicI64::new(0) }; 11];
+static MOVED: [AtomicI64; 11] = [const { AtomicI64::new(0) }; 11];
 
 fn wall<const TEST: usize>() -> Timestamp {
     let off = OFF[TEST].load(Ordering::SeqCst) + MOVED[TEST].load(Ordering::SeqCst);
@@ -54,7 +54,9 @@ impl<const TEST: usize> Clocked<TEST> {
         let store = folder.join("symbolon.db");
         let text = format!(
             "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{}\"\n[[audiences]]\nname = \"api\"\n\
-             [[clients]]\nclient_id = \"web\"\naudience = [\"api\"]\nrefresh = {{ grace = \"60s\" }}\n{more}\n",
+             [[clients]]\nclient_id = \"web\"\naudience = [\"api\"]\nrefresh = {{ grace = \"60s\" }}\n\
+             [[clients]]\nclient_id = \"app\"\naudience = [\"api\"]\ndelivery = \"headers\"\n\
+             [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n{more}\n",
             store.display()
         );
         let Ok(config) = Config::from_text("a test", &text) else { panic!("refused: {text}") };
@@ -93,7 +95,11 @@ impl<const TEST: usize> Clocked<TEST> {
     }
 
     pub(crate) async fn sign_in_as(&self, subject: &str) -> Answer {
-        let body = json!({"subject": subject, "client_id": "web", "device": {"class": "web"}});
+        self.sign_in_through("web", subject).await
+    }
+
+    async fn sign_in_through(&self, client: &str, subject: &str) -> Answer {
+        let body = json!({"subject": subject, "client_id": client, "device": {"class": "web"}});
         self.ask(Ask::json("/v1/sessions", &body).key(&self.key)).await
     }
 
@@ -271,5 +277,31 @@ async fn a_batch_of_uses_shares_commits() {
         let at = shown.member("last_active_at").as_i64().unwrap();
         assert!(shown.member("created_at").as_i64().unwrap() + 2 * HOUR <= at, "{shown:?}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_renews_what_has_expired_and_takes_a_used_token_for_stolen_after_its_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Clocked::<6>::start(folder.path()).await;
+    let first = Tokens::of(&server.sign_in_through("app", "alice").await.expect(201));
+    let check = || {
+        let ask = Ask::get("/gateway/check/me").key(&first.access);
+        server.ask(ask.with("x-refresh-token", &first.refresh))
+    };
+    assert!(!check().await.expect(200).headers.contains_key("x-access-token"));
+    Clocked::<6>::wait(301);
+    let bare = server.ask(Ask::get("/gateway/check/me").key(&first.access)).await.expect(401);
+    assert!(bare.header("www-authenticate").contains("reason=\"expired\""), "{bare:?}");
+    let renewed = check().await.expect(200);
+    let second = renewed.header("x-refresh-token").to_owned();
+    assert_ne!(second, first.refresh);
+    Clocked::<6>::wait(30);
+    let late = check().await.expect(200);
+    assert_eq!(late.header("x-refresh-token"), second, "its window is open");
+    Clocked::<6>::wait(31);
+    let stolen = check().await.expect_problem(401, "invalid-token");
+    assert_eq!(stolen.text("reason"), "replayed");
+    assert_eq!(server.session(&first).await.expect(200).member("reason"), "replayed");
     server.stop().await;
 }

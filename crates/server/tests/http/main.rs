@@ -35,7 +35,13 @@ mod devices;
 #[cfg(test)]
 mod disabled;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
+mod dpop_shown;
+#[cfg(test)]
 mod edges;
+#[cfg(test)]
+mod encrypted;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]

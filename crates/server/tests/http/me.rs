@@ -288,3 +288,19 @@ async fn a_person_s_call_with_a_body_that_would_be_ignored_is_refused() {
     let refused = me(&server, &access, ask).await.expect_problem(400, "malformed");
     assert_eq!(refused.text("member"), "body");
 }
+
+#[tokio::test]
+async fn a_person_sees_from_which_network_each_session_was_started_and_never_an_address() {
+    let server = server().await;
+    let (_, own) = person(&server, "alice").await;
+    let body = json!({
+        "subject": "alice", "client_id": "app", "device": {"class": "app"}, "ip": "203.0.113.77",
+    });
+    let told = server.start_session(&body).await.expect(201).text("session_id");
+    for device in devices(&server, &own).await {
+        let place =
+            if device["session_id"] == told { json!("203.0.113.0/24") } else { Value::Null };
+        assert_eq!(device["place"], place, "{device}");
+        assert!(!device.to_string().contains("203.0.113.77"));
+    }
+}

@@ -48,14 +48,14 @@ async fn begun<const TEST: usize>(server: &Clocked<TEST>, schedule: &str) {
 #[tokio::test]
 async fn everybody_is_signed_out_when_it_is_time_and_told_why_and_who_did_it() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Clocked::<6>::start_with(folder.path(), &plans(&in_hours(12))).await;
+    let server = Clocked::<10>::start_with(folder.path(), &plans(&in_hours(12))).await;
     begun(&server, "nightly").await;
     let (web, desktop) = (sign_in(&server, "web").await, sign_in(&server, "desktop").await);
     assert!(server.is_active(&web).await, "a schedule that is new begins with its next time");
-    Clocked::<6>::wait(2 * HOUR);
+    Clocked::<10>::wait(2 * HOUR);
     let shown = ended(&server, &desktop).await;
     assert_eq!((&shown["reason"], &shown["by"]), (&json!("admin"), &json!("schedule:idlers")));
-    Clocked::<6>::wait(DAY);
+    Clocked::<10>::wait(DAY);
     let shown = ended(&server, &web).await;
     assert_eq!((&shown["reason"], &shown["by"]), (&json!("expired"), &json!("schedule:nightly")));
     let history = server.ask(Ask::get("/v1/events?subject=alice").key(&server.key)).await;
@@ -65,7 +65,7 @@ async fn everybody_is_signed_out_when_it_is_time_and_told_why_and_who_did_it() {
     let refused = server.ask(Ask::refresh("web", &web.refresh)).await;
     refused.expect_oauth(400, "invalid_grant", Some("expired"));
     let again = sign_in(&server, "web").await;
-    Clocked::<6>::wait(60);
+    Clocked::<10>::wait(60);
     for _ in 0..20 {
         assert!(server.is_active(&again).await, "who signs in after it stays until the next time");
         sign_in(&server, "app").await;

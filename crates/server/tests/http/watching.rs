@@ -13,8 +13,17 @@ async fn server() -> Server {
         "origins = [\"{ORIGIN}\"]\nrefresh = {{ idle = \"2min\" }}\naccess_token = {{ ttl = \"60s\" }}"
     );
     let app = "devices = { per_class = { app = 1 } }";
-    Server::configured(&Configuration::new().client("web", &web).client("app", app)).await
+    let configuration = Configuration::new().client("web", &web).client("app", app);
+    Server::configured(&configuration.gateway(RULES)).await
 }
+
+const RULES: &str = r#"
+audience = "demo-api"
+rules = [
+    { name = "pay", prefix = "/pay", acr = ["2"], max_age = "5min" },
+    { name = "all", prefix = "/" },
+]
+"#;
 
 async fn sign_in(server: &Server, client: &str, name: &str) -> Tokens {
     let device = json!({"class": client, "name": name});
@@ -74,6 +83,26 @@ async fn who_will_be_signed_out_for_idleness_is_told_two_minutes_before() {
     assert_eq!((&*name, &event["reason"]), ("ending", &json!("idle")));
     assert_eq!(event["session_id"], tokens.sid);
     assert!(event["ends_at"].is_u64());
+}
+
+#[tokio::test]
+async fn who_is_asked_for_more_at_a_gate_hears_it_where_they_watch_and_not_in_every_answer() {
+    let server = server().await;
+    let (here, there) = (sign_in(&server, "app", "a").await, sign_in(&server, "web", "b").await);
+    let mut stream = watch(&server, &for_us(&server, "app", &here).await).await;
+    let pay = |tokens: &Tokens| server.ask(Ask::get("/gateway/check/pay").key(&tokens.access));
+    // Another session of the same person is asked on its own.
+    pay(&there).await.expect_problem(401, "insufficient-user-authentication");
+    server.ask(Ask::get("/gateway/check/").key(&here.access)).await.expect(200);
+    for _ in 0..3 {
+        pay(&here).await.expect_problem(401, "insufficient-user-authentication");
+    }
+    let (name, event) = stream.next_named().await;
+    let asked = json!({"session_id": here.sid, "max_age": 300, "acr_values": "2"});
+    assert_eq!((&*name, &event), ("step_up", &asked));
+    server.kick(&there.sid).await.expect(200);
+    let (name, _) = stream.next_named().await;
+    assert_eq!(name, "event", "three refusals within five seconds are told once");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_symbolon");
 
@@ -148,10 +149,24 @@ impl Drop for Here {
     }
 }
 
-/// Addresses where nobody listens, held at once so that they differ.
+/// The ports that pages are walked on: below those that the system lends to whoever connects, since one of those
+/// can be lent again between this look and the start of what is to listen there.
+const PORTS: std::ops::Range<u16> = 18_000..28_000;
+
+/// Addresses where nobody listens, and that no other page of this program is given.
 fn free_addresses() -> [SocketAddr; 4] {
-    let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap())
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let free = || {
+        loop {
+            let port = PORTS.start + GIVEN.fetch_add(1, Ordering::Relaxed);
+            assert!(PORTS.contains(&port), "no port is free");
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            if TcpListener::bind(address).is_ok() {
+                return address;
+            }
+        }
+    };
+    [(); 4].map(|()| free())
 }
 
 /// Whether a line is what the page shows, where `…` stands for anything.

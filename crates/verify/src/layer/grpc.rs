@@ -51,7 +51,8 @@ fn status(rejected: &Rejected) -> Status {
         | Rejected::Stale
         | Rejected::Revoked { .. }
         | Rejected::InsufficientAuthentication { .. }
-        | Rejected::Binding => Status::unauthenticated(said),
+        | Rejected::Binding
+        | Rejected::Proof(_) => Status::unauthenticated(said),
     };
     if let Ok(challenge) = MetadataValue::try_from(rejected.challenge()) {
         status.metadata_mut().insert("www-authenticate", challenge);

@@ -2,7 +2,7 @@
 
 use crate::{Policy, Presented, Rejected, Verified, Verifier};
 use ::http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use std::fmt;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -19,6 +19,10 @@ use std::task::{Context, Poll};
 /// Security: a layer guards what it wraps and nothing else. Routes that are added beside it are open, so
 /// wrap the whole router and name the public routes outside. The token is taken from the one
 /// `Authorization` header; a request with two is refused, since whatever stands behind may read the other.
+///
+/// The proof of a bound token (DPoP) is that of the one `DPoP` header, and the URL that it must be for is the path as the
+/// layer sees it below [`Builder::public_url`](crate::Builder::public_url): put the layer outside of what takes a part of
+/// the path away, or name that part there.
 #[derive(Clone)]
 pub struct Admit {
     verifier: Verifier,
@@ -36,8 +40,8 @@ impl Admit {
         (&self.verifier, &self.policy)
     }
 
-    async fn admit(&self, headers: &HeaderMap) -> Result<Admitted, Rejected> {
-        let verified = self.verifier.admit(&presented(headers)?, &self.policy).await?;
+    async fn admit(&self, asked: Asked<'_>) -> Result<Admitted, Rejected> {
+        let verified = self.verifier.admit(&asked.presented()?, &self.policy).await?;
         Ok(Admitted::new(verified))
     }
 }
@@ -48,14 +52,32 @@ impl fmt::Debug for Admit {
     }
 }
 
-/// The token of a request: of its one `Authorization` header, and from nowhere else.
-fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (Some(only), None) => Presented::from_authorization(only.to_str().ok()),
-        (None, _) | (Some(_), Some(_)) => Err(Rejected::Missing),
+/// A request without its body.
+#[derive(Clone, Copy)]
+struct Asked<'r> {
+    method: &'r Method,
+    path: &'r str,
+    headers: &'r HeaderMap,
+}
+
+impl<'r> Asked<'r> {
+    /// What it shows: the token of its one `Authorization` header, and from nowhere else. Of its URL the path alone counts,
+    /// since the caller writes the rest.
+    fn presented(self) -> Result<Presented<'r>, Rejected> {
+        let authorization = self.only(&AUTHORIZATION).ok_or(Rejected::Missing)?;
+        let presented = Presented::from_authorization(Some(authorization))?;
+        Ok(presented.request(self.method.as_str(), self.path).proof(self.only(&DPOP)))
+    }
+
+    fn only(self, name: &HeaderName) -> Option<&'r str> {
+        let mut values = self.headers.get_all(name).iter();
+        let (Some(only), None) = (values.next(), values.next()) else { return None };
+        only.to_str().ok()
     }
 }
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Who was let in, for the service behind the layer. Cloning is cheap.
 ///
@@ -113,7 +135,9 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let admit = self.admit.clone();
         Box::pin(async move {
-            match admit.admit(request.headers()).await {
+            let (method, headers) = (request.method(), request.headers());
+            let asked = Asked { method, path: request.uri().path(), headers };
+            match admit.admit(asked).await {
                 Ok(admitted) => {
                     request.extensions_mut().insert(admitted);
                     inner.call(request).await
@@ -133,6 +157,9 @@ fn answer<Out: Default>(rejected: &Rejected) -> Response<Out> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(challenge) = HeaderValue::try_from(rejected.challenge()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(Ok(nonce)) = rejected.dpop_nonce().map(HeaderValue::from_str) {
+        headers.insert(DPOP_NONCE, nonce);
     }
     response
 }

@@ -195,6 +195,12 @@ impl Mirror {
         stale.map(|Mark { effect, reason, .. }| Judgement { effect, reason })
     }
 
+    /// What is known against a key, and so against all that it signed.
+    pub(crate) fn judge_key(&self, kid: KeyId) -> Option<Judgement> {
+        let known = self.entries.find(&Kind::key_name(&kid.0)).into_iter().flatten().next();
+        known.map(|Mark { effect, reason, .. }| Judgement { effect, reason })
+    }
+
     /// The keys under which targets are digested. To be read after the sequence.
     pub(crate) fn target_keys(&self) -> impl std::ops::Deref<Target = Arc<TargetKeys>> {
         self.keys.load()

@@ -5,6 +5,7 @@ use super::table::Name;
 use crate::Claims;
 use std::sync::Arc;
 use symbolon_core::{Below, StoreEpoch, Ver};
+use symbolon_wire::DpopNonces;
 use symbolon_wire::feed::{Hit, TargetDigest, TargetKey, TargetKind};
 
 /// A kind of target, in the order in which a reason is told: the narrowest that the token has first.
@@ -141,6 +142,11 @@ impl TargetKeys {
     pub(super) fn without_outlived(&self, oldest: u64) -> Option<Self> {
         let outlived = self.previous.as_ref().is_some_and(|(_, until)| *until < oldest);
         outlived.then(|| Self { previous: None, ..self.clone() })
+    }
+
+    /// The nonces that all who follow the feed hand out and recognise; none before a key is known.
+    pub(crate) fn dpop_nonces(&self) -> Option<DpopNonces> {
+        self.newest.as_ref().map(|key| key.dpop_nonces())
     }
 
     /// A token's target of that kind; none if it has none, or no key is known.

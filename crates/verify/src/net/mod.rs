@@ -24,6 +24,7 @@ use self::questions::{About, Answer, Questions};
 use self::tickets::Tickets;
 use self::url::Issuer;
 use crate::activity::Activity;
+use crate::proof::Name;
 use crate::status::Status;
 use crate::verifier::{Standing, settled};
 use crate::{Builder, Now, Policy, Presented, Rejected, SetupError, Unknown, Verified, Verifier};
@@ -272,16 +273,19 @@ impl Verifier {
             }
             checked => checked.map_err(settled),
         };
-        let verified = match looked {
-            Ok((verified, Ok(()))) => verified,
-            Ok((signed, Err(Rejected::Ask))) if signed.claims().one_use => {
-                return self.use_once(presented.token, policy, signed).await;
+        let (verified, proof) = match looked {
+            Ok((verified, Ok(()), proof)) => (verified, proof),
+            Ok((signed, Err(Rejected::Ask), proof)) if signed.claims().one_use => {
+                return self.use_once(presented.token, policy, (signed, proof)).await;
             }
-            Ok((signed, Err(Rejected::Ask))) => self.ask(presented, policy, Some(signed)).await?,
-            Err(Rejected::Ask) => self.ask(presented, policy, None).await?,
-            Ok((_, Err(rejected))) | Err(rejected) => return Err(rejected),
+            Ok((signed, Err(Rejected::Ask), proof)) => {
+                (self.ask(presented, policy, Some(signed)).await?, proof)
+            }
+            Err(Rejected::Ask) => (self.ask(presented, policy, None).await?, None),
+            Ok((_, Err(rejected), _)) | Err(rejected) => return Err(rejected),
         };
         policy.permits(&verified.claims(), self.now().wall)?;
+        self.expected.spend(proof, self.now())?;
         self.expected.note_use(&verified.claims(), self.now());
         Ok(verified)
     }
@@ -313,9 +317,9 @@ impl Verifier {
         &self,
         presented: &Presented<'_>,
         policy: &Policy,
-    ) -> Result<(Verified, Standing), Rejected> {
+    ) -> Result<(Verified, Standing, Option<Name>), Rejected> {
         self.expected.check(presented, policy, self.now(), |claims, standing| {
-            Ok((claims.to_verified().of(&self.expected), standing))
+            Ok((claims.to_verified().of(&self.expected), standing, claims.proof))
         })
     }
 

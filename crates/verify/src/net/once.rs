@@ -3,12 +3,14 @@
 use super::http::{FetchError, Http};
 use super::questions::{ANSWER_MAX, OPEN_MAX, WAITING_MAX};
 use super::url::Issuer;
+use crate::proof::Name;
 use crate::{Distrust, Policy, Rejected, Unknown, Verified, Verifier};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use symbolon_core::Reason;
+use symbolon_wire::SecretText;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -41,16 +43,21 @@ impl Uses {
 }
 
 impl Verifier {
-    /// Uses up a genuine token that is for one use, for a request that it suffices for.
+    /// Uses up a genuine token that is for one use, for a request that it suffices for. Its proof goes first: whoever
+    /// repeats one that was overheard uses up nothing by it.
     pub(super) async fn use_once(
         &self,
         token: &str,
         policy: &Policy,
-        signed: Verified,
+        (signed, proof): (Verified, Option<Name>),
     ) -> Result<Verified, Rejected> {
         policy.permits(&signed.claims(), self.now().wall)?;
+        self.expected.spend(proof, self.now())?;
+        // The authority cannot open what it sealed for somebody else's key; it knows what it signed.
+        let opened = self.expected.opened(token)?;
+        let signed_text = opened.as_ref().map_or(token, SecretText::expose);
         match self.net.as_ref().and_then(|net| net.uses.as_ref()) {
-            Some(uses) => uses.redeem(token).await?,
+            Some(uses) => uses.redeem(signed_text).await?,
             None => {
                 tracing::warn!(
                     "a token for one use came, and there is no API key to redeem it with"

@@ -38,6 +38,7 @@ impl Issuer {
             | SetupError::NoApiKey
             | SetupError::Instance
             | SetupError::Runtime
+            | SetupError::DecryptionKeys(_)
             | SetupError::Tls => wrong,
         })?;
         Ok(Self { name: name.into(), ..relay })

@@ -243,6 +243,28 @@ async fn a_key_that_was_not_announced_is_fetched_when_a_checkpoint_names_it() {
 }
 
 #[tokio::test]
+async fn a_token_of_a_key_that_was_withdrawn_is_to_be_renewed_also_when_the_key_is_gone() {
+    let sender = Sender::start().await;
+    let verifier = sender.connect().await;
+    let old = sender.script.lock().unwrap().token(1);
+    let judged = || verifier.check(&Presented::bearer(&old), &strict(), sender.reading(), |_| ());
+    assert_eq!(judged(), Ok(()));
+    let (next, asked) = (key(Algorithm::EdDsa), sender.asked(JWKS));
+    sender.does(|script| {
+        sender.publish(&[&next]);
+        script.withdraw_for(next);
+    });
+    until("it is to be renewed", || judged() == Err(Rejected::Stale)).await;
+    until("the key is gone", || asked < sender.asked(JWKS)).await;
+    until("what the new key signed passes", || sender.judged(&verifier, 1, &strict()) == Ok(()))
+        .await;
+    assert_eq!(judged(), Err(Rejected::Stale));
+    sender.script.lock().unwrap().key = key(Algorithm::EdDsa);
+    let nobodys = Err(Rejected::Unverifiable(Unknown::Key));
+    assert_eq!(sender.judged(&verifier, 1, &strict()), nobodys);
+}
+
+#[tokio::test]
 async fn a_machine_that_slept_believes_nothing_until_it_has_heard_again() {
     let sender = Sender::start().await;
     let verifier = sender.connect().await;

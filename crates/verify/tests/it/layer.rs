@@ -1,17 +1,18 @@
 //! Servers of other people's making, guarded by the layer.
 
-use crate::tokens::{key, token, verifier};
+use crate::tokens::{AUDIENCE, ISSUER, key, keys, token, verifier};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use data_encoding::BASE64URL_NOPAD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use symbolon_verify::layer::{Admit, Admitted};
-use symbolon_verify::{Algorithm, Now, Policy};
-use symbolon_wire::SigningKey;
+use symbolon_verify::{Algorithm, Now, Policy, Timestamp, Verifier};
+use symbolon_wire::{NewProof, SigningKey};
 use tonic::Code;
 use tonic::service::Interceptor;
 use tower::ServiceExt;
@@ -153,4 +154,50 @@ fn an_interceptor_that_cannot_know_says_that_it_is_unavailable() {
     let value = format!("Bearer {}", fresh(&key, &[])).parse().unwrap();
     request.metadata_mut().insert("authorization", value);
     assert_eq!(admit.call(request).unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_bound_token_is_let_in_with_the_proof_of_this_request_whatever_host_it_names() {
+    let (issuer, device) = (key(Algorithm::EdDsa), key(Algorithm::Es256));
+    let jkt = BASE64URL_NOPAD.encode(&device.public_jwk().unwrap().thumbprint());
+    let token = fresh(&issuer, &[("cnf", &format!("{{\"jkt\":\"{jkt}\"}}"))]);
+    let verifier = Verifier::builder(ISSUER)
+        .audience(AUDIENCE)
+        .public_url("https://api.example.com")
+        .nonce_secret([7; 32])
+        .offline(keys(&[&issuer]))
+        .unwrap();
+    let handler = async move |admitted: Admitted| admitted.claims().sub.to_owned();
+    let router = Router::new().route("/orders", get(handler));
+    let router = router.layer(Admit::new(verifier, Policy::offline()));
+    let proof = |jti: &str, url: &str, ago: u64| {
+        let at = Timestamp::from_seconds(Now::read().wall.as_seconds() - ago);
+        let access_token = Some(&*token);
+        let new = NewProof { jti, method: "GET", url, at, access_token, nonce: None };
+        new.sign(&device).unwrap()
+    };
+    let ask = async |proofs: &[String]| {
+        let request =
+            Request::get("https://evil.example/orders?a=b").header("host", "evil.example");
+        let mut request = request.header(AUTHORIZATION, format!("DPoP {token}"));
+        for proof in proofs {
+            request = request.header("dpop", proof);
+        }
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let own = "https://api.example.com/orders";
+    assert_eq!(ask(&[proof("1", own, 0)]).await.status(), StatusCode::OK);
+    let late = ask(&[proof("2", own, 600)]).await;
+    assert!(challenge(&late).starts_with("DPoP error=\"use_dpop_nonce\""), "{late:?}");
+    assert_eq!(late.headers()["dpop-nonce"].len(), 22);
+    for proofs in [
+        vec![],
+        vec![proof("3", "https://evil.example/orders", 0)],
+        vec![proof("4", own, 0), proof("5", own, 0)],
+    ] {
+        let refused = ask(&proofs).await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        assert!(challenge(&refused).starts_with("DPoP error=\"invalid_dpop_proof\""));
+        assert!(!refused.headers().contains_key("dpop-nonce"));
+    }
 }

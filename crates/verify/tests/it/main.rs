@@ -6,6 +6,7 @@
 mod activity;
 #[cfg(feature = "net")]
 mod authority;
+mod encrypted;
 mod faults;
 mod feed;
 #[cfg(feature = "net")]
@@ -23,6 +24,7 @@ mod offline;
 mod once;
 #[cfg(feature = "net")]
 mod opaque;
+mod proofs;
 #[cfg(feature = "net")]
 mod relay;
 mod script;

@@ -259,6 +259,10 @@ fn a_payload_that_is_no_object_is_refused() {
 fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
     let jkt = format!("{{\"jkt\":\"{}\"}}", "A".repeat(43));
     assert_eq!(with(&[("cnf", &jkt)]).err(), Some(Rejected::Binding));
+    let key = key(Algorithm::EdDsa);
+    let token = token(&key, &[]);
+    let bare = verifier(&key).verify(&Presented::dpop(&token), &Policy::offline(), at(1));
+    assert_eq!(bare.err(), Some(Rejected::Binding), "nor is a bearer token a bound one");
     // Bound in a way that is not understood: not a bearer token either.
     assert!(with(&[("cnf", "{\"x5t#S256\":\"AAAA\"}")]).is_err());
 }

@@ -78,6 +78,12 @@ impl Script {
         self.tell(Target::Subject(subject, below), Effect::Stale, Reason::PermissionsChanged);
     }
 
+    /// Withdraws the key that signs, and takes that one in its place.
+    pub(crate) fn withdraw_for(&mut self, next: SigningKey) {
+        self.tell(Target::Key(self.key.kid()), Effect::Stale, Reason::KeyCompromised);
+        self.key = next;
+    }
+
     fn revoke(&mut self, target: Target, reason: Reason) {
         self.tell(target, Effect::Revoked, reason);
     }

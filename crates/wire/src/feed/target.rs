@@ -1,6 +1,6 @@
 //! Targets as digests: who listens to the feed learns of a target only if it holds a token of it.
 
-use crate::{Malformed, base64url};
+use crate::{DpopNonces, Malformed, base64url};
 use aws_lc_rs::hmac;
 use symbolon_core::SessionId;
 use zeroize::Zeroizing;
@@ -71,6 +71,14 @@ impl TargetKey {
         base64url::encode_into(sid.as_bytes(), &mut text);
         let text = str::from_utf8(&text).expect("base64url is ASCII");
         self.digest(TargetKind::Session, text)
+    }
+
+    /// The nonces of all who have this key: the same at every verifier that follows one feed.
+    pub fn dpop_nonces(&self) -> DpopNonces {
+        // No kind of target is named so, and each is followed by a zero.
+        let mut secret = [0; 32];
+        secret.copy_from_slice(hmac::sign(&self.mac, b"dpop nonces").as_ref());
+        DpopNonces::of_secret(&secret)
     }
 
     /// Whether the other is the same key.

@@ -8,7 +8,7 @@ mod thefts;
 use crate::cli::config::load;
 use crate::cli::dev::setup::usual;
 use crate::cli::{ConfigArgs, Failure, out};
-use crate::config::{Client, Config, Preset, duration_text};
+use crate::config::{Client, Config, Format, Preset, duration_text};
 use clap::Args;
 use costs::{Carried, Costs, Life, Traffic};
 use instead::{Instead, instead};
@@ -90,7 +90,10 @@ impl Explained {
         Self {
             client_id: client.id.as_str().to_owned(),
             preset: client.preset.as_str(),
-            settings: settings(client).into_iter().chain(lists::lines(config, client)).collect(),
+            settings: settings(config, client)
+                .into_iter()
+                .chain(lists::lines(config, client))
+                .collect(),
             costs: Costs::of(config, client),
             thefts: thefts(config, client),
             weaker_by: weaker_by(config, client),
@@ -151,7 +154,7 @@ fn configuration(args: &ConfigArgs) -> Result<Config, Failure> {
     }
 }
 
-fn settings(client: &Client) -> Vec<Line> {
+fn settings(config: &Config, client: &Client) -> Vec<Line> {
     let preset = client.preset;
     let mut lines = vec![
         line(
@@ -177,6 +180,7 @@ fn settings(client: &Client) -> Vec<Line> {
         ),
         access_token(preset, client.policy.access_ttl),
     ];
+    lines.extend(encryption(config, client));
     if preset.has_sessions() {
         lines.extend(sessions(client));
     }
@@ -215,6 +219,25 @@ fn access_token(preset: Preset, ttl: Duration) -> Line {
         }
     };
     Line { setting: "access_token.ttl", value: ttl, means }
+}
+
+/// Where the tokens are encrypted for their audience.
+fn encryption(config: &Config, client: &Client) -> Option<Line> {
+    let name = client.audience.first()?;
+    let alg = config.audience(name)?.encrypt.as_ref()?.alg();
+    let means = match (client.preset.format(), alg.is_symmetric()) {
+        (Format::Opaque, _) => {
+            "concerns no token of this client: an opaque one says nothing".to_owned()
+        }
+        (Format::Jwt, true) => {
+            format!("{name} alone reads a token, and the authority, which has the same secret")
+        }
+        (Format::Jwt, false) => format!(
+            "{name} alone reads a token: the authority cannot open what it sealed, so its own gateway and \
+             introspection refuse it"
+        ),
+    };
+    Some(Line { setting: "audiences.encrypt", value: alg.name().to_owned(), means })
 }
 
 fn sessions(client: &Client) -> Vec<Line> {

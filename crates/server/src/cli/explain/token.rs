@@ -8,8 +8,9 @@ use crate::clock::civil_now;
 use serde_json::json;
 use symbolon_core::Ver;
 use symbolon_wire::{
-    Algorithm, HandleKind, KeySet, ParsedClaims, UnverifiedAccessToken, UnverifiedRefreshToken,
-    session_id_text, unverified_api_key_id, unverified_handle, verify,
+    Algorithm, HandleKind, KeySet, ParsedClaims, UnverifiedAccessToken, UnverifiedJwe,
+    UnverifiedRefreshToken, is_encrypted, session_id_text, unverified_api_key_id,
+    unverified_handle, verify,
 };
 
 /// Explains a token; the text itself is never repeated. What it says by itself is told even where nobody
@@ -31,9 +32,24 @@ pub(super) async fn explain(text: &str, asking: Option<Asking>) -> Result<Told, 
             Ok(Told::Whole(once("an operation token", OPERATION)))
         }
         text if text.starts_with("sym_tk_") => Ok(Told::Whole(once("a ticket", TICKET))),
+        text if is_encrypted(text) => encrypted(text).map(Told::Whole),
         text => access_token(text, asking).await,
     }
 }
+
+/// Only its recipient reads more than the header.
+fn encrypted(text: &str) -> Result<Explanation, Failure> {
+    let token = UnverifiedJwe::read(text).map_err(|why| no_token(&why.to_string()))?;
+    let mut told = Explanation::new("an encrypted access token (RFC 7516)");
+    told.fact("alg", &*token.alg);
+    told.fact("enc", &*token.enc);
+    told.fact("kid", token.kid.as_deref());
+    told.so(ENCRYPTED);
+    Ok(told)
+}
+
+const ENCRYPTED: &str = "Whose it is and what it allows stands inside, and only the resource server whose key that is can \
+                         open it. Its log, or that of the session, says more: symbolon sessions list --subject NAME";
 
 /// What is good once says nothing that its finder could use.
 fn once(what: &'static str, so: &str) -> Explanation {

@@ -3,10 +3,11 @@
 use super::behind::Shown;
 use super::described::Unknown;
 use super::{Admitted, Refused, proved};
+use crate::http::dpop::say_why;
 use crate::http::edge::no_store;
 use crate::http::problem::Problem;
 use axum::body::Body;
-use axum::http::header::{HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -74,6 +75,7 @@ impl<'h> Answer<'h> {
     pub(super) const fn what(&self) -> &'static str {
         match &self.outcome {
             Outcome::Public => "public",
+            Outcome::Admitted(_, Shown::Renewed(_)) => "renewed",
             Outcome::Admitted(..) => "admitted",
             Outcome::Undecided(Undecided::Unknown(_)) => "unknown_target",
             Outcome::Undecided(Undecided::Ambiguous(_) | Undecided::OtherCase) => "ambiguous",
@@ -99,8 +101,22 @@ impl<'h> Answer<'h> {
             }
             None => self.refusal(),
         };
+        if let Some(back) = self.back() {
+            response.headers_mut().extend(back.clone());
+        }
         no_store(response.headers_mut());
         response
+    }
+
+    /// What a proxy is to hand to whoever asked, beside the upstream's answer.
+    pub(super) fn back(&self) -> Option<&HeaderMap> {
+        match &self.outcome {
+            Outcome::Admitted(_, Shown::Renewed(renewed)) => Some(&renewed.back),
+            Outcome::Public
+            | Outcome::Admitted(..)
+            | Outcome::Undecided(_)
+            | Outcome::Refused(_) => None,
+        }
     }
 
     /// What the upstream is told of who asks; `None`: nobody passes.
@@ -120,7 +136,7 @@ impl<'h> Answer<'h> {
             Outcome::Refused(Refused::Fault(fault)) => fault.clone().into(),
             Outcome::Refused(Refused::Cookie(malformed)) => cookie(malformed),
             Outcome::Refused(Refused::TwoCredentials) => Problem::unauthorized(
-                "The request shows a token and a cookie, and they are of two sessions. Show one.",
+                "The request shows two credentials, and they are of two sessions. Show one.",
             ),
             Outcome::Refused(Refused::Forged(forgery)) => forged(*forgery),
             Outcome::Refused(Refused::Rejected(rejected)) => return self.rejected(rejected),
@@ -146,9 +162,7 @@ impl<'h> Answer<'h> {
         };
         let ended = if let Rejected::Revoked { ended } = rejected { *ended } else { None };
         let mut response = problem.because(ended).into_response();
-        if let Ok(challenge) = HeaderValue::try_from(rejected.challenge()) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        }
+        say_why(rejected, response.headers_mut());
         response
     }
 }

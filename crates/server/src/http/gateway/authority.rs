@@ -1,30 +1,38 @@
 //! What a token is worth, by the authority itself: a mirror of its own while that knows all that was committed,
 //! else its keys and the session as the store has it now.
 
+use super::renewal::{self, Renewal};
 use super::{
-    Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Seeking, session, ticket,
+    Admitted, ByCookie, Judges, Judging, Read, Redeeming, Refused, Renewing, Seeking, session,
+    ticket,
 };
 use crate::app::App;
+use crate::clock::monotonic;
 use crate::http::one_use::{is_for_one, use_up};
 use crate::http::own_token::{OwnToken, Unheld};
+use crate::people::StepUpAsked;
 use serde_json::{Map, Value};
-use symbolon_core::{Fault, Timestamp, Verdict};
-use symbolon_verify::{Distrust, Rejected};
+use std::sync::Arc;
+use symbolon_core::{Fault, Subject, Timestamp, Verdict};
+use symbolon_verify::{Distrust, Now, Presented, Rejected};
+use symbolon_wire::parse_session_id;
 
 /// Exact at the instant of the answer.
 impl Judges for App {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
         if self.config.gateway.allowlist {
             // A signature may be a thief's; only the store and the names of tokens tell.
             return None;
         }
+        // Proofs that were used are remembered in one place, which is not there.
+        let token = Some(shown.token).filter(|_| !shown.is_dpop())?;
         let known = self.feed.own.look(self, (token, audience), self.now().ok()?)?;
         self.metrics.answered_from_memory();
         Some(Admitted::Verified(known))
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
-        Box::pin(judge(self, token, audience))
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
+        Box::pin(judge(self, shown, audience))
     }
 
     fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
@@ -33,6 +41,23 @@ impl Judges for App {
 
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
         Box::pin(session::behind(self, cookie, audience))
+    }
+
+    fn ask_for_more(&self, admitted: &Admitted, why: &Rejected) {
+        let Rejected::InsufficientAuthentication { max_age, acr } = why else { return };
+        let subject = match admitted {
+            Admitted::Verified(verified) => Subject::parse(verified.claims().sub),
+            Admitted::Read(read) => Subject::parse(&read.subject),
+        };
+        let sid = admitted.session().and_then(|sid| parse_session_id(&sid).ok());
+        if let (Ok(subject), Some(sid)) = (subject, sid) {
+            let asked = Arc::new(StepUpAsked { max_age: *max_age, acr: acr.clone() });
+            self.people.ask_for_more((&subject, sid), &asked, monotonic());
+        }
+    }
+
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
+        Box::pin(renewal::renew(self, asked))
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {
@@ -44,21 +69,20 @@ impl Judges for App {
     }
 }
 
-async fn judge(app: &App, text: &str, audience: &str) -> Result<Admitted, Refused> {
+async fn judge(app: &App, shown: Presented<'_>, audience: &str) -> Result<Admitted, Refused> {
     let at = app.now()?;
-    let token = OwnToken::read(app, text).ok_or(Rejected::Untrusted(Distrust::Signature))?;
-    let gone = Rejected::Revoked { ended: None };
+    let token = OwnToken::read(app, shown.token).ok_or(Rejected::Untrusted(Distrust::Signature))?;
+    let (jkt, gone) = (token.jkt(), Rejected::Revoked { ended: None });
     let held = token.held(app, at).await?.ok_or(gone)?;
     if !held.audience.iter().any(|own| own == audience) {
         return Err(Rejected::Untrusted(Distrust::Audience).into());
     }
     match held.says {
-        // RFC 9449 §7.2: what was presented as a bearer token must not be a bound one.
-        Ok(claims) if claims.contains_key("cnf") => Err(Rejected::Binding.into()),
-        Ok(claims) if is_for_one(&claims) && !use_up(app, &claims, at).await? => {
-            Err(Rejected::Used.into())
-        }
         Ok(claims) => {
+            app.proofs.admit(&shown, jkt, Now { wall: at, monotonic: monotonic() })?;
+            if is_for_one(&claims) && !use_up(app, &claims, at).await? {
+                return Err(Rejected::Used.into());
+            }
             app.feed.own.used(app, held.session.as_ref(), at);
             Ok(admitted(&claims))
         }

@@ -4,6 +4,7 @@
 //! is asked about at every check, and what is kept here only saves making it anew.
 
 use super::Refused;
+use super::renewal::Renewed;
 use axum::http::header::{HeaderMap, HeaderName, ORIGIN, UPGRADE};
 use std::collections::HashMap;
 use std::mem::take;
@@ -38,27 +39,37 @@ impl Behind {
     /// # Errors
     /// It may have been written by another site.
     pub(super) fn meant(&self, method: &str, headers: &HeaderMap) -> Result<(), Refused> {
-        let upgrades = [UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
-        let asked = Asked {
-            method,
-            upgrades: upgrades.iter().any(|name| headers.contains_key(name)),
-            site: only(headers, &SEC_FETCH_SITE)
-                .map(|word| word.map_or(Site::Unknown, Site::parse)),
-            origin: match only(headers, &ORIGIN) {
-                None => Origin::Absent,
-                Some(Some(own)) if self.origins.iter().any(|listed| **listed == *own) => {
-                    Origin::Listed
-                }
-                Some(_) => Origin::Foreign,
-            },
-            token: match only(headers, &CSRF) {
-                None => Token::Absent,
-                Some(Some(shown)) if self.csrf.matches(shown) => Token::Right,
-                Some(_) => Token::Wrong,
-            },
-        };
-        asked.judge().map_err(Refused::Forged)
+        meant((method, headers), &self.origins, &self.csrf)
     }
+}
+
+/// The same of whatever the browser adds by itself: whose pages may act, and what they show where the browser says
+/// nothing.
+///
+/// # Errors
+/// It may have been written by another site.
+pub(super) fn meant(
+    (method, headers): (&str, &HeaderMap),
+    origins: &[Arc<str>],
+    csrf: &SecretText,
+) -> Result<(), Refused> {
+    let upgrades = [UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
+    let asked = Asked {
+        method,
+        upgrades: upgrades.iter().any(|name| headers.contains_key(name)),
+        site: only(headers, &SEC_FETCH_SITE).map(|word| word.map_or(Site::Unknown, Site::parse)),
+        origin: match only(headers, &ORIGIN) {
+            None => Origin::Absent,
+            Some(Some(own)) if origins.iter().any(|listed| **listed == *own) => Origin::Listed,
+            Some(_) => Origin::Foreign,
+        },
+        token: match only(headers, &CSRF) {
+            None => Token::Absent,
+            Some(Some(shown)) if csrf.matches(shown) => Token::Right,
+            Some(_) => Token::Wrong,
+        },
+    };
+    asked.judge().map_err(Refused::Forged)
 }
 
 /// The one value of a header; `Some(None)`: there are several, or it is no text.
@@ -76,6 +87,8 @@ pub(super) enum Shown<'h> {
     Behind(Arc<Behind>),
     /// The one that its ticket earned.
     Earned(SecretText),
+    /// The one in whose place it came, renewed.
+    Renewed(Box<Renewed>),
 }
 
 impl Shown<'_> {
@@ -84,6 +97,7 @@ impl Shown<'_> {
             Self::Own(text) => text,
             Self::Behind(behind) => behind.token.expose(),
             Self::Earned(token) => token.expose(),
+            Self::Renewed(renewed) => renewed.token.expose(),
         }
     }
 }

@@ -6,10 +6,12 @@ use axum::http::{HeaderMap, Method, Uri};
 /// The path under which the target of a request stands.
 const BASE: &str = "/gateway/check";
 
-const URIS: [HeaderName; 2] =
+static URIS: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-uri"), HeaderName::from_static("x-original-uri")];
-const METHODS: [HeaderName; 2] =
+static METHODS: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
+static HOSTS: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-host")];
+static SCHEMES: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-proto")];
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// A request, as a proxy describes it.
@@ -18,6 +20,8 @@ pub(super) struct Described<'h> {
     pub(super) method: &'h str,
     /// The target, as it was sent.
     pub(super) target: &'h str,
+    /// The scheme and the host that it was sent to, if somebody who is believed says so.
+    pub(super) site: Option<(&'h str, &'h str)>,
 }
 
 /// Why it is not known which request is meant.
@@ -61,22 +65,33 @@ impl<'h> Described<'h> {
         headers: &'h HeaderMap,
         trusted: bool,
     ) -> Result<Self, Unknown> {
-        let told = |names| if trusted { only(headers, names) } else { Ok(None) };
+        let told =
+            |names: &'static [HeaderName]| if trusted { only(headers, names) } else { Ok(None) };
         let own = own_target(uri);
+        // Whoever is not believed could name any host, and make a proof for another service good here.
+        // What is told in two ways is not known; only a proof would need it.
+        let (host, scheme) = (told(&HOSTS).ok().flatten(), told(&SCHEMES).ok().flatten());
+        let site = host.map(|host| (scheme.unwrap_or("https"), host));
         let (target, told_method) = (told(&URIS)?, told(&METHODS)?);
         let agreed = |one: &str, other: Option<&str>| other.is_none_or(|other| other == one);
         match (own, target) {
             (Some(own), target) => {
                 match agreed(own, target) && agreed(method.as_str(), told_method) {
-                    true => Ok(Self { method: method.as_str(), target: own }),
+                    true => Ok(Self { method: method.as_str(), target: own, site }),
                     false => Err(Unknown::Contradiction),
                 }
             }
             (None, Some(target)) => {
-                Ok(Self { method: told_method.ok_or(Unknown::Method)?, target })
+                Ok(Self { method: told_method.ok_or(Unknown::Method)?, target, site })
             }
             (None, None) => Err(Unknown::Target),
         }
+    }
+
+    /// The whole URL, if it is known where the request was sent to.
+    pub(super) fn url(&self) -> Option<String> {
+        let (scheme, host) = self.site?;
+        Some(format!("{scheme}://{host}{}", self.target))
     }
 
     /// Whether a person waits for a page, and can be sent elsewhere.
@@ -160,13 +175,34 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_url_is_known_only_from_who_is_believed() {
+        let site = |lines: &[(&str, &str)], trusted| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+            }
+            let uri = "/gateway/check/a?b".parse().unwrap();
+            Described::by(&Method::POST, &uri, &headers, trusted).map(|described| described.url())
+        };
+        let host = ("X-Forwarded-Host", "api.example.com");
+        let whole = "https://api.example.com/a?b".to_owned();
+        assert_eq!(site(&[host], true), Ok(Some(whole)));
+        let plain = ("X-Forwarded-Proto", "http");
+        assert_eq!(site(&[host, plain], true), Ok(Some("http://api.example.com/a?b".to_owned())));
+        assert_eq!(site(&[host], false), Ok(None));
+        assert_eq!(site(&[plain, ("Host", "api.example.com")], true), Ok(None));
+        let other = ("X-Forwarded-Host", "other.example.com");
+        assert_eq!(site(&[host, other], true), Ok(None));
+    }
+
+    #[test]
     fn a_page_is_what_a_browser_navigates_to() {
         let is_page = |method: &str, lines: &[(&str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in lines {
                 headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
-            Described { method, target: "/" }.is_page(&headers)
+            Described { method, target: "/", site: None }.is_page(&headers)
         };
         let html = ("accept", "text/html,*/*;q=0.8");
         assert!(is_page("GET", &[("sec-fetch-mode", "navigate")]));

@@ -41,9 +41,16 @@ where
     // Rules and keys as they are once the question is there, however long it took.
     let gateway = Gateway::from_ref(&state);
     let headers = http_headers(&asked);
-    let described = Described { method: &asked.method, target: &asked.path };
-    let answer = gateway.answer(&described, &headers).await;
+    let described =
+        Described { method: &asked.method, target: &asked.path, site: asked_of(&headers) };
+    let answer = gateway.answer(&described, &headers, &context).await;
     answered(&message(&asked, &answer, &context).await)
+}
+
+/// The scheme and the host that Envoy was asked for, which it puts among the headers itself.
+fn asked_of(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    Some((text("x-forwarded-proto").unwrap_or("https"), text("host")?))
 }
 
 /// One question in one frame, not compressed.
@@ -75,7 +82,8 @@ async fn message(asked: &CheckRequest, answer: &Answer<'_>, context: &Context) -
             let absent = IDENTITY.iter().filter(|name| !identity.contains_key(*name));
             let disguised = asked.headers.iter().map(|(name, _)| &**name).filter(is_disguised);
             let remove: Vec<_> = absent.map(HeaderName::as_str).chain(disguised).collect();
-            CheckResponse::Ok { headers: &headers, remove: &remove }.to_bytes()
+            let back = answer.back().map(texts).unwrap_or_default();
+            CheckResponse::Ok { headers: &headers, remove: &remove, back: &back }.to_bytes()
         }
         None => {
             let mut refusal = answer.refusal();

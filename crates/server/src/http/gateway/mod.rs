@@ -10,22 +10,27 @@ pub mod behind;
 mod described;
 pub mod ext_authz;
 mod proved;
+pub mod renewal;
 pub mod session;
 mod ticket;
 pub mod token;
 pub mod verifier;
 
+use super::dpop::DPOP;
+use super::edge::Context;
 use super::serve::Peer;
 use crate::app::Live;
 use crate::config;
 use crate::metrics::Metrics;
 use answer::{Answer, Outcome, Undecided};
+use axum::Extension;
 use axum::extract::{FromRef, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use axum::response::Response;
 use behind::{Behind, Shown};
 use described::Described;
+use renewal::{Passed, Renewal};
 use std::pin::Pin;
 use std::sync::Arc;
 use symbolon_core::csrf::Forgery;
@@ -38,16 +43,23 @@ use symbolon_wire::{CookieKind, Cookies, Malformed, SecretText};
 /// Who says what a token is worth to an audience.
 pub trait Judges: Send + Sync {
     /// Lets a token in that is known to be good without waiting; `None`: [`Self::judge`] must tell.
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted>;
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted>;
 
     /// Says what it is worth.
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a>;
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a>;
 
     /// The same of a session's cookie: what is known to stand behind it.
     fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie>;
 
     /// Says what stands behind it.
     fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a>;
+
+    /// Renews what is over by what came beside it, for whoever then has what the rule asks.
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a>;
+
+    /// Tells the person, where they watch, that a rule asks for more than they have proved.
+    fn ask_for_more(&self, _: &Admitted, _: &Rejected) {}
+
     /// Redeems a ticket, once.
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a>;
 
@@ -63,6 +75,9 @@ pub type ByCookie = (Admitted, Arc<Behind>);
 
 /// A judge at work on a cookie.
 pub type Seeking<'a> = Pin<Box<dyn Future<Output = Result<ByCookie, Refused>> + Send + 'a>>;
+
+/// A judge at work on what is over.
+pub type Renewing<'a> = Pin<Box<dyn Future<Output = Result<Passed, Refused>> + Send + 'a>>;
 
 /// Whoever does, for all who ask.
 pub type Judge = Arc<dyn Judges>;
@@ -110,7 +125,7 @@ pub enum Refused {
     Fault(Fault),
     /// The cookies of the request cannot be read.
     Cookie(Malformed),
-    /// It shows a token and a cookie of two sessions.
+    /// It shows two credentials, of two sessions.
     TwoCredentials,
     /// Another site may have written the request.
     Forged(Forgery),
@@ -151,14 +166,18 @@ impl FromRef<Live> for Gateway {
 }
 
 /// Answers a proxy: 200 with who it is, or what to send back instead.
-pub async fn check(State(gateway): State<Gateway>, request: Request) -> Response {
+pub async fn check(
+    State(gateway): State<Gateway>,
+    Extension(context): Extension<Context>,
+    request: Request,
+) -> Response {
     let trusted = match request.extensions().get::<Peer>() {
         Some(Peer::Address(address)) => gateway.settings.trusts(*address),
         Some(Peer::Operator(_)) | None => false,
     };
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     match Described::by(method, uri, headers, trusted) {
-        Ok(described) => gateway.answer(&described, headers).await.to_response(),
+        Ok(described) => gateway.answer(&described, headers, &context).await.to_response(),
         Err(unknown) => {
             let unknown = Answer::new(Outcome::Undecided(Undecided::Unknown(unknown)));
             gateway.count(unknown).to_response()
@@ -168,12 +187,20 @@ pub async fn check(State(gateway): State<Gateway>, request: Request) -> Response
 
 impl Gateway {
     /// Decides about a request, and counts that.
-    async fn answer<'h>(&self, described: &Described<'_>, headers: &'h HeaderMap) -> Answer<'h> {
+    async fn answer<'h>(
+        &self,
+        described: &Described<'_>,
+        headers: &'h HeaderMap,
+        context: &Context,
+    ) -> Answer<'h> {
         let mut answer = match self.rule(described) {
             Ok(rule) => {
                 let outcome = match &rule.asks {
                     Asks::Nothing => Outcome::Public,
-                    Asks::Token(needs) => self.ask(needs, described, headers).await,
+                    Asks::Token(needs) => {
+                        let asked = Asking { needs, described, headers, context };
+                        self.ask(asked).await
+                    }
                 };
                 Answer { rule: Some(Arc::clone(&rule.name)), ..Answer::new(outcome) }
             }
@@ -202,30 +229,48 @@ impl Gateway {
     }
 
     /// Whether what a request shows is enough.
-    async fn ask<'h>(
-        &self,
-        needs: &Needs,
-        described: &Described<'_>,
-        headers: &'h HeaderMap,
-    ) -> Outcome<'h> {
+    async fn ask<'h>(&self, asked: Asking<'_, 'h>) -> Outcome<'h> {
+        let Asking { needs, described, headers, .. } = asked;
         if let Some(ticket) = ticket::shown(needs, described, headers) {
             return self.redeem(needs, ticket).await;
         }
-        match self.judged(&needs.audience, described.method, headers).await {
+        match self.judged(&needs.audience, described, headers).await {
             Ok((admitted, shown)) => self.suffices(needs, admitted, shown),
+            Err(Refused::Rejected(why @ (Rejected::Expired | Rejected::Stale)))
+                if needs.renews && !self.has_cookie(headers) =>
+            {
+                self.renewed(asked, why).await.unwrap_or_else(Outcome::Refused)
+            }
             Err(refused) => Outcome::Refused(refused),
         }
     }
 
+    /// What is over, renewed by what came beside it. That it suffices was looked at before anything was renewed.
+    async fn renewed<'h>(
+        &self,
+        asked: Asking<'_, 'h>,
+        why: Rejected,
+    ) -> Result<Outcome<'h>, Refused> {
+        let Asking { needs, described, headers, context } = asked;
+        let (method, target) = (described.method, described.target);
+        let token = presented(headers)?.token;
+        let asked = Renewal { token, why, needs, method, target, headers, context };
+        let (admitted, renewed) = self.judge.renew(asked).await?;
+        Ok(Outcome::Admitted(admitted, Shown::Renewed(Box::new(renewed))))
+    }
+
     /// Whether who it is has enough. Rights come first: stepping up gives nobody a scope.
     fn suffices<'h>(&self, needs: &Needs, admitted: Admitted, shown: Shown<'h>) -> Outcome<'h> {
-        if !admitted.meets(needs) {
-            let needed = needs.scopes.join(" ").into();
-            return Outcome::Refused(Rejected::InsufficientScope { needed }.into());
-        }
-        match proved::check(needs, &admitted, || self.judge.now()) {
+        match may(needs, &admitted, || self.judge.now()) {
             Ok(()) => Outcome::Admitted(admitted, shown),
-            Err(refused) => Outcome::Refused(refused),
+            Err(refused) => {
+                if let Refused::Rejected(why @ Rejected::InsufficientAuthentication { .. }) =
+                    &refused
+                {
+                    self.judge.ask_for_more(&admitted, why);
+                }
+                Outcome::Refused(refused)
+            }
         }
     }
 
@@ -234,14 +279,14 @@ impl Gateway {
     async fn judged<'h>(
         &self,
         audience: &str,
-        method: &str,
+        described: &Described<'_>,
         headers: &'h HeaderMap,
     ) -> Result<(Admitted, Shown<'h>), Refused> {
         let Some(cookie) = self.cookie(headers)? else {
-            return self.by_token(audience, headers).await;
+            return self.by_token(audience, described, headers).await;
         };
         let by_token = match headers.contains_key(AUTHORIZATION) {
-            true => Some(self.by_token(audience, headers).await?),
+            true => Some(self.by_token(audience, described, headers).await?),
             false => None,
         };
         let (admitted, behind) = match self.judge.behind_at_once(cookie, audience) {
@@ -252,10 +297,15 @@ impl Gateway {
             Some(by_token) if by_token.0.session() == admitted.session() => Ok(by_token),
             Some(_) => Err(Refused::TwoCredentials),
             None => {
-                behind.meant(method, headers)?;
+                behind.meant(described.method, headers)?;
                 Ok((admitted, Shown::Behind(behind)))
             }
         }
+    }
+
+    /// Whether a session's cookie came along: then no token beside it is renewed.
+    fn has_cookie(&self, headers: &HeaderMap) -> bool {
+        !matches!(self.cookie(headers), Ok(None))
     }
 
     /// The cookie of a session, where there are such.
@@ -268,15 +318,48 @@ impl Gateway {
     async fn by_token<'h>(
         &self,
         audience: &str,
+        described: &Described<'_>,
         headers: &'h HeaderMap,
     ) -> Result<(Admitted, Shown<'h>), Refused> {
-        let token = presented(headers)?.token;
-        let admitted = match self.judge.at_once(token, audience) {
+        let presented = presented(headers)?;
+        let token = presented.token;
+        // What a proof must be for; without it none can be good.
+        let url = described.url();
+        let shown = match &url {
+            Some(url) => presented.request(described.method, url),
+            None => presented,
+        };
+        let admitted = match self.judge.at_once(&shown, audience) {
             Some(known) => known,
-            None => self.judge.judge(token, audience).await?,
+            None => self.judge.judge(shown, audience).await?,
         };
         Ok((admitted, Shown::Own(token)))
     }
+}
+
+/// A request that a rule asks something of.
+#[derive(Clone, Copy)]
+struct Asking<'a, 'h> {
+    needs: &'a Needs,
+    described: &'a Described<'a>,
+    headers: &'h HeaderMap,
+    context: &'a Context,
+}
+
+/// Whether who it is has what a rule asks.
+///
+/// # Errors
+/// A right is missing, or a proof of who it is; the clocks contradict each other.
+pub fn may(
+    needs: &Needs,
+    admitted: &Admitted,
+    now: impl FnOnce() -> Result<Timestamp, Fault>,
+) -> Result<(), Refused> {
+    if !admitted.meets(needs) {
+        let needed = needs.scopes.join(" ").into();
+        return Err(Rejected::InsufficientScope { needed }.into());
+    }
+    proved::check(needs, admitted, now)
 }
 
 impl Admitted {
@@ -305,8 +388,16 @@ impl Admitted {
 /// The one token of a request. Two are none, since the upstream might take the other one.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Rejected> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
+    let presented = match (values.next(), values.next()) {
         (Some(only), None) => Presented::from_authorization(only.to_str().ok()),
         (None, _) | (Some(_), Some(_)) => Err(Rejected::Missing),
-    }
+    };
+    presented.map(|presented| presented.proof(proof(headers)))
+}
+
+/// The one proof that came with it (RFC 9449 §4.3); of two, none.
+fn proof(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(DPOP).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    only.to_str().ok()
 }

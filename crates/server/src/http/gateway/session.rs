@@ -13,7 +13,7 @@ use symbolon_core::binding::Proof;
 use symbolon_core::person::Gone;
 use symbolon_core::revocation::Act;
 use symbolon_core::{
-    BindingMode, Decision, Denial, Fault, Grant, Handle, Loaded, Reason, Shown, Timestamp,
+    BindingPolicy, Decision, Denial, Fault, Grant, Handle, Loaded, Reason, Shown, Timestamp,
 };
 use symbolon_verify::{Distrust, Rejected};
 use symbolon_wire::{HandleKind, SecretText, session_id_text};
@@ -105,12 +105,7 @@ impl Asking<'_> {
     ) -> Result<Found, Refused> {
         let (app, at) = (self.app, self.at);
         let written = Writing { app, client, at }.access_token(grant, recipients, &grant.scope);
-        let (issued, _) = written.map_err(|unwritten| match unwritten {
-            Unwritten::Fault(fault) => fault,
-            Unwritten::TooLong { bytes } => {
-                Fault::Store(format!("an access token of {bytes} bytes; 4096 is the most"))
-            }
-        })?;
+        let (issued, _) = written.map_err(Unwritten::into_fault)?;
         let session = &grant.session;
         let behind = Behind {
             token: SecretText::new(issued.token.expose().to_owned()),
@@ -119,12 +114,13 @@ impl Asking<'_> {
             until: session.same_until(&client.policy, at),
         };
         // What a binding demands must be shown at every check.
-        let keeps = client.policy.binding == BindingMode::Off;
-        Ok(Found { read: read(grant), behind, online: Online::of(session, at), keeps })
+        let keeps = client.policy.binding == BindingPolicy::default();
+        Ok(Found { read: described(grant), behind, online: Online::of(session, at), keeps })
     }
 }
 
-fn read(grant: &Grant) -> Read {
+/// What the token of a grant says.
+pub(super) fn described(grant: &Grant) -> Read {
     Read {
         subject: grant.session.subject.as_str().to_owned(),
         session: Some(session_id_text(grant.session.sid)),

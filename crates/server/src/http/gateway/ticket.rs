@@ -89,8 +89,9 @@ mod tests {
             max_age: None,
             acr: Vec::new(),
             tickets,
+            renews: false,
         };
-        shown(&needs, &Described { method: "GET", target }, headers)
+        shown(&needs, &Described { method: "GET", target, site: None }, headers)
     }
 
     #[test]

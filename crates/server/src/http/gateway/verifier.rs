@@ -1,6 +1,7 @@
 //! What a token is worth, by a verifier for each audience: for processes without a store.
 
-use super::{Admitted, ByCookie, Judge, Judges, Judging, Redeeming, Refused, Seeking};
+use super::renewal::Renewal;
+use super::{Admitted, ByCookie, Judge, Judges, Judging, Redeeming, Refused, Renewing, Seeking};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::{Fault, Timestamp};
@@ -21,17 +22,17 @@ struct Verifying {
 }
 
 impl Judges for Verifying {
-    fn at_once(&self, token: &str, audience: &str) -> Option<Admitted> {
+    fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
         let verifier = self.verifiers.get(audience)?;
-        let verified = verifier.verify(&Presented::bearer(token), &self.policy, Now::read());
+        let verified = verifier.verify(shown, &self.policy, Now::read());
         verified.ok().map(Admitted::Verified)
     }
 
-    fn judge<'a>(&'a self, token: &'a str, audience: &'a str) -> Judging<'a> {
+    fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a> {
         Box::pin(async move {
             let nobodys = Refused::Rejected(Rejected::Untrusted(Distrust::Audience));
             let verifier = self.verifiers.get(audience).ok_or(nobodys)?;
-            let verified = verifier.admit(&Presented::bearer(token), &self.policy).await?;
+            let verified = verifier.admit(&shown, &self.policy).await?;
             Ok(Admitted::Verified(verified))
         })
     }
@@ -42,6 +43,10 @@ impl Judges for Verifying {
 
     fn behind<'a>(&'a self, _: &'a str, _: &'a str) -> Seeking<'a> {
         Box::pin(async { Err(Rejected::Missing.into()) })
+    }
+
+    fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
+        Box::pin(async { Err(asked.why.into()) })
     }
 
     fn redeem<'a>(&'a self, ticket: &'a str, audience: &'a str) -> Redeeming<'a> {

@@ -8,7 +8,7 @@ use crate::http::events::{stood, wants_a_stream};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Response {
     let app = live.now();
-    super::answer(&app, &headers, list(&live, &uri, &headers)).await
+    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&live, &uri, &headers)).await
 }
 
 async fn list(live: &Live, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {

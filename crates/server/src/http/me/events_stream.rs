@@ -9,7 +9,7 @@ use crate::http::event_view::EventView;
 use crate::http::events_stream::COMMENT_EVERY;
 use crate::http::feed::{events, refused};
 use crate::http::problem::Problem;
-use crate::people::{Crowded, Told, Watcher};
+use crate::people::{Crowded, Heard, StepUpAsked, Told, Watcher};
 use axum::body::Bytes;
 use axum::response::Response;
 use serde_json::json;
@@ -34,6 +34,8 @@ struct Watching {
     watcher: Watcher,
     moved: watch::Receiver<u64>,
     backlog: VecDeque<Told>,
+    /// What a gate asks for, not told yet.
+    asked: Option<Arc<StepUpAsked>>,
     /// The newest that was told.
     told: u64,
     /// When the session must be looked at again: it is about to end then, or over.
@@ -69,6 +71,7 @@ pub(super) async fn stream(
         watcher,
         moved: app.feed.moves(),
         backlog,
+        asked: None,
         told: after.unwrap_or_default(),
         look_at: Timestamp::default(),
         announced: None,
@@ -94,7 +97,10 @@ impl Watching {
                 return Some((bytes.into(), self));
             }
             tokio::select! {
-                told = self.watcher.events.recv() => self.backlog.push_back(told?),
+                heard = self.watcher.events.recv() => match heard? {
+                    Heard::Told(told) => self.backlog.push_back(told),
+                    Heard::StepUp(asked) => self.asked = Some(asked),
+                },
                 // Once a second: for the time, and for the process's end.
                 moved = self.moved.changed() => moved.ok()?,
             }
@@ -113,6 +119,10 @@ impl Watching {
             write!(frames, "event: event\nid: {position}\ndata: {data}\n\n").ok()?;
             // It may have been the end of this session, or of all.
             self.look_at = Timestamp::default();
+        }
+        if let Some(asked) = self.asked.take() {
+            let data = step_up(self.sid, &asked);
+            write!(frames, "event: step_up\ndata: {data}\n\n").ok()?;
         }
         let at = self.live.now().clock.wall();
         if self.look_at <= at
@@ -159,4 +169,16 @@ impl Watching {
         });
         Ok(Some(("ending", data)))
     }
+}
+
+/// In the words of RFC 9470 §3.
+fn step_up(sid: SessionId, asked: &StepUpAsked) -> serde_json::Value {
+    let mut data = json!({"session_id": session_id_text(sid)});
+    if let Some(age) = asked.max_age {
+        data["max_age"] = age.as_secs().into();
+    }
+    if !asked.acr.is_empty() {
+        data["acr_values"] = (*asked.acr).into();
+    }
+    data
 }

@@ -8,10 +8,10 @@ pub mod tickets;
 
 use super::own_token::{OwnToken, Unheld};
 use super::problem::Problem;
-use super::{auth, cors};
+use super::{auth, cors, dpop};
 use crate::app::App;
-use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
 use symbolon_core::revocation::{Act, Actor};
@@ -25,17 +25,23 @@ pub(super) struct Person {
     pub(super) at: Timestamp,
 }
 
+/// A request: its method, its path, and what it says.
+type Asked<'r> = (&'r Method, &'r str, &'r HeaderMap);
+
 /// Answers a person, and lets the pages of their client read the answer. Nothing on the way may keep it.
 async fn answer(
     app: &App,
-    headers: &HeaderMap,
+    asked: Asked<'_>,
     answer: impl Future<Output = Result<Response, Problem>>,
 ) -> Response {
-    let origin = match cors::check_any(app, headers) {
+    let origin = match cors::check_any(app, asked.2) {
         Ok(origin) => origin,
         Err(_) => return foreign_origin().into_response(),
     };
-    let mut response = origin.expose(answer.await);
+    let mut response = match dpop::refuse_token(app, asked) {
+        Some(refusal) => origin.expose(refusal),
+        None => origin.expose(answer.await),
+    };
     let no_store = axum::http::HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, no_store);
     response
@@ -65,13 +71,18 @@ impl Person {
         app: &App,
         headers: &HeaderMap,
     ) -> Result<(Self, Option<Reason>), Problem> {
-        let Some(text) = auth::bearer(headers) else {
+        let Some((text, proved)) = auth::token(headers) else {
             let detail = "Send `Authorization: Bearer` and an access token for the authority: \
                           refresh with `resource` and the issuer.";
             return Err(Problem::unauthorized(detail));
         };
         let wrong = || Problem::invalid_token("This is no access token for the authority itself.");
         let token = OwnToken::read(app, text).ok_or_else(wrong)?;
+        if token.jkt().is_some() != proved {
+            let detail =
+                "A token that is bound to a key is shown as `DPoP` with a proof, and no other is.";
+            return Err(Problem::invalid_token(detail));
+        }
         let at = app.now()?;
         let held = token.held(app, at).await?.ok_or_else(wrong)?;
         if !held.audience.iter().any(|name| *name == *app.config.issuer) {

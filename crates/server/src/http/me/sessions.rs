@@ -12,12 +12,13 @@ use crate::http::session_view::{DeviceView, end_of};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
 use symbolon_core::person::Gone;
+use symbolon_core::place::Place;
 use symbolon_core::{Decision, Loaded, Reason, Timestamp};
 use symbolon_store::{Committed, Query as StoreQuery};
 use symbolon_wire::session_id_text;
@@ -32,6 +33,8 @@ struct Device {
     session_id: String,
     client_id: String,
     device: DeviceView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     created_at: u64,
     last_active_at: u64,
     expires_at: u64,
@@ -55,12 +58,18 @@ impl Device {
             session_id: session_id_text(session.sid),
             client_id: session.client.as_str().to_owned(),
             device: DeviceView::new(&session.device),
+            place: session.ip.as_deref().and_then(place),
             created_at: session.created_at.as_seconds(),
             last_active_at: if current { coarse.as_seconds() } else { last },
             expires_at: session.absolute_expires_at(&policy).as_seconds(),
             current,
         }
     }
+}
+
+/// Where a session was started, if the back end told its address.
+fn place(ip: &str) -> Option<String> {
+    Some(Place::of(ip.parse().ok()?).to_string())
 }
 
 /// Lists the sessions of whoever asks that are active.
@@ -70,7 +79,7 @@ pub async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    super::answer(&app, &headers, list(&app, &uri, &headers)).await
+    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&app, &uri, &headers)).await
 }
 
 async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
@@ -96,8 +105,9 @@ pub async fn delete(
     sid: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let headers = request.headers().clone();
-    super::answer(&app, &headers, end(&app, &context, sid, request)).await
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
+    super::answer(&app, (&Method::DELETE, uri.path(), &headers), end(&app, &context, sid, request))
+        .await
 }
 
 async fn end(

@@ -3,13 +3,14 @@
 use super::Person;
 use crate::app::App;
 use crate::http::body::{Object, json_bytes, parse_json};
+use crate::http::cookies;
 use crate::http::edge::Context;
 use crate::http::ending;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
@@ -23,14 +24,15 @@ struct SignOut {
     scope: String,
 }
 
-/// Ends the sessions that `scope` names: `this`, `others` or `all`.
+/// Ends the sessions that `scope` names: `this`, `others` or `all`. Where this one is among them, its cookies are taken
+/// away.
 pub async fn post(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Response {
-    let headers: HeaderMap = request.headers().clone();
-    super::answer(&app, &headers, end(&app, &context, request)).await
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
+    super::answer(&app, (&Method::POST, uri.path(), &headers), end(&app, &context, request)).await
 }
 
 async fn end(app: &App, context: &Context, request: Request) -> Result<Response, Problem> {
@@ -51,5 +53,10 @@ async fn end(app: &App, context: &Context, request: Request) -> Result<Response,
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, ending, &app.policies, person.at));
     let done = app.store.step_subject(subject, shard, decide).await?;
-    Ok(ending::ended_by(app, context, done, None).await)
+    let mut response = ending::ended_by(app, context, done, None).await;
+    let client = app.config.clients.get(&person.own.session.client);
+    if let Some(client) = client.filter(|_| which.except.is_none()) {
+        cookies::put(&mut response, &cookies::cleared(app, client));
+    }
+    Ok(response)
 }

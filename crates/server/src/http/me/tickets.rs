@@ -9,6 +9,7 @@ use crate::http::query::Query;
 use crate::http::tickets::{self, MyTicketRequest};
 use axum::Extension;
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ pub async fn post(
     Extension(_): Extension<Context>,
     request: Request,
 ) -> Response {
-    let headers = request.headers().clone();
-    super::answer(&app, &headers, make(&app, request)).await
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
+    super::answer(&app, (&Method::POST, uri.path(), &headers), make(&app, request)).await
 }
 
 async fn make(app: &App, request: Request) -> Result<Response, Problem> {

@@ -9,6 +9,8 @@ mod envoy;
 mod forged;
 mod paths;
 mod proxied;
+mod renewal;
+mod renewal_proxied;
 mod site;
 mod upstream;
 

@@ -31,7 +31,12 @@ pub(super) struct Site {
 impl Site {
     /// Starts all three.
     pub(super) async fn start(proxy: Proxy) -> Self {
-        let (authority, upstream) = (super::authority().await, Upstream::start());
+        Self::before(super::authority().await, proxy).await
+    }
+
+    /// Starts a proxy and an application beside this authority.
+    pub(super) async fn before(authority: Server, proxy: Proxy) -> Self {
+        let upstream = Upstream::start();
         let folder = TempDir::new().unwrap();
         // Nobody else takes a port so soon after it was free; if somebody did, the proxy would not start.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

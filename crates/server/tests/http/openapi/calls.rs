@@ -264,11 +264,13 @@ fn oauth() -> Vec<Call> {
         .answers(200, "The session's newest tokens, or the service's own.", "TokenAnswer")
         .with(200, "Cache-Control")
         .refuses(&[
+            (400, "invalid_dpop_proof"),
             (400, "invalid_grant"),
             (400, "invalid_scope"),
             (400, "invalid_target"),
             (400, "unauthorized_client"),
             (400, "unsupported_grant_type"),
+            (400, "use_dpop_nonce"),
             (403, "unauthorized_client"),
             (500, "server_error"),
         ]),

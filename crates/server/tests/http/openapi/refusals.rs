@@ -106,7 +106,8 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 44] = [
 ];
 
 /// The words of `error` (RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 8707 §2).
-pub(super) const OAUTH: [(u16, &str, &str); 15] = [
+pub(super) const OAUTH: [(u16, &str, &str); 17] = [
+    (400, "invalid_dpop_proof", "The header `DPoP` is no proof for this request; make another."),
     (400, "invalid_grant", "The refresh token is not acceptable; its holder is told the `reason`."),
     (400, "invalid_request", "A parameter is missing, repeated or unreadable."),
     (400, "invalid_scope", "A refresh may narrow the scope, never widen it."),
@@ -114,6 +115,7 @@ pub(super) const OAUTH: [(u16, &str, &str); 15] = [
     (400, "unauthorized_client", "This client may not do this."),
     (400, "unsupported_grant_type", "The grant type is not offered."),
     (400, "unsupported_token_type", "Send the refresh token: revoking it ends its access tokens."),
+    (400, "use_dpop_nonce", "The proof must repeat the header `DPoP-Nonce` of this answer."),
     (401, "invalid_client", "The client is unknown or did not authenticate."),
     (
         403,

@@ -242,14 +242,19 @@ fn session() -> Value {
     )
 }
 
+fn token_type() -> Value {
+    json!({"type": "string", "enum": ["Bearer", "DPoP"], "description": "`DPoP` if a proof of a key \
+        must be shown with it (RFC 9449)."})
+}
+
 fn tokens(also: &[(&str, Value)]) -> Value {
     let mut members = json!({
         "session_id": schema("SessionId"),
         "access_token": text("A signed JWT (RFC 9068), 4 KiB at most; or opaque, by the client's preset."),
-        "token_type": {"const": "Bearer"},
+        "token_type": token_type(),
         "expires_in": count("Seconds until the access token ends."),
         "refresh_token": text("Renews the session; replaced by every renewal. Only by the preset `dual-token`, and left \
-            out where it travels in a cookie."),
+            out where it travels in a cookie, or in `X-Refresh-Token`."),
         "refresh_expires_in": count("Seconds until the session ends if it is not used."),
         "scope": described("Scope", "Left out when there is none."),
     });
@@ -396,9 +401,10 @@ fn oauth() -> Value {
         "TokenRequest": form(&["grant_type"], json!({
             "grant_type": {"type": "string", "enum": ["refresh_token", "client_credentials"]},
             "refresh_token": text("To renew: any generation that is still in its window. Left out where it \
-                travels in a cookie."),
+                travels in a cookie, or in `X-Refresh-Token`."),
             "scope": described("Scope", "Narrows the answer's access token."),
             "resource": text("The audience of the answer's access token (RFC 8707), or the issuer."),
+            "features": bounded(TEXT_BYTES_MAX, "To renew: what the device looks like, where that is compared."),
             "client_id": client_id,
             "client_secret": client_secret,
         })),
@@ -409,7 +415,7 @@ fn oauth() -> Value {
         "TokenAnswer": {"anyOf": [schema("Tokens"), schema("ServiceTokens")]},
         "ServiceTokens": answer(&["access_token", "token_type", "expires_in"], json!({
             "access_token": text("A signed JWT (RFC 9068) whose `sub` is `client:<id>`."),
-            "token_type": {"const": "Bearer"},
+            "token_type": token_type(),
             "expires_in": count("Seconds until the access token ends."),
             "scope": described("Scope", "Left out when there is none."),
         })),
@@ -442,7 +448,8 @@ fn discovery() -> Value {
         "token_endpoint_auth_methods_supported": texts,
         "revocation_endpoint_auth_methods_supported": texts,
         "introspection_endpoint_auth_methods_supported": texts,
-        "access_token_signing_alg_values_supported": texts, "scopes_supported": texts,
+        "access_token_signing_alg_values_supported": texts,
+        "dpop_signing_alg_values_supported": texts, "scopes_supported": texts,
     });
     let required: Vec<_> = members.as_object().unwrap().keys().map(String::as_str).collect();
     json!({

@@ -4,8 +4,8 @@ use crate::config::{Audience, Client, Config, Preset, duration_text};
 use serde::Serialize;
 use serde_json::json;
 use symbolon_core::{ClientPolicy, Duration};
-use symbolon_wire::Algorithm;
 use symbolon_wire::handle::HANDLE_BYTES;
+use symbolon_wire::{Algorithm, KeyManagement, Type};
 
 /// How often a person who is active is taken to ask, for figures of reads and writes.
 const REQUESTS_APART: Duration = Duration::from_secs(10);
@@ -214,7 +214,8 @@ fn carried(config: &Config, client: &Client) -> Vec<Carried> {
 /// About how long an access token is, without roles and claims: those come on top, four for every three bytes.
 fn jwt_bytes(config: &Config, client: &Client) -> usize {
     let audience = client.audience.first().and_then(|name| config.audience(name));
-    let Audience { alg, typ, .. } = audience.cloned().unwrap_or_else(|| Audience::by_default(""));
+    let Audience { alg, typ, encrypt, .. } =
+        audience.cloned().unwrap_or_else(|| Audience::by_default(""));
     let name = "A".repeat(22);
     let header = json!({"alg": alg.name(), "typ": typ.name(), "kid": "A".repeat(16)});
     let mut to: Vec<&str> = client.audience.iter().map(|name| &**name).collect();
@@ -235,7 +236,22 @@ fn jwt_bytes(config: &Config, client: &Client) -> usize {
     claims["aud"] = if let [one] = &*to { (*one).into() } else { to.into() };
     let encoded = |bytes: usize| (bytes * 4).div_ceil(3);
     let [header, claims] = [header, claims].map(|part| encoded(part.to_string().len()));
-    header + claims + encoded(signature_bytes(alg)) + 2
+    let signed = header + claims + encoded(signature_bytes(alg)) + 2;
+    encrypt.map_or(signed, |how| sealed_bytes(how.alg(), typ, signed))
+}
+
+/// About how long a token is once it is encrypted: header, wrapped key, vector and tag go around it.
+fn sealed_bytes(alg: KeyManagement, typ: Type, signed: usize) -> usize {
+    let mut header = json!({
+        "alg": alg.name(), "enc": "A256GCM", "typ": typ.name(), "cty": "JWT", "kid": "A".repeat(16),
+    });
+    if alg == KeyManagement::EcdhEsA256Kw {
+        let coordinate = "A".repeat(43);
+        header["epk"] = json!({"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate});
+    }
+    let wrapped = if alg == KeyManagement::Dir { 0 } else { 40 };
+    let parts = [header.to_string().len(), wrapped, 12, signed, 16];
+    parts.map(|bytes| (bytes * 4).div_ceil(3)).iter().sum::<usize>() + 4
 }
 
 const fn signature_bytes(alg: Algorithm) -> usize {

@@ -18,7 +18,7 @@ pub(super) struct Theft {
 /// Everything worth stealing.
 pub(super) fn thefts(config: &Config, client: &Client) -> Vec<Theft> {
     let theft = |stolen, worth: String| Theft { stolen, worth };
-    vec![
+    let mut all = vec![
         theft("access token", access_token(client)),
         theft("refresh token", refresh_token(client)),
         theft("cookie", cookie(client)),
@@ -28,7 +28,19 @@ pub(super) fn thefts(config: &Config, client: &Client) -> Vec<Theft> {
             "master key",
             "everything: refresh tokens, handles and API keys depend on it".to_owned(),
         ),
-    ]
+    ];
+    all.extend(decryption_key(config, client).map(|worth| theft("decryption key", worth)));
+    all
+}
+
+/// Where the tokens are encrypted for their audience.
+fn decryption_key(config: &Config, client: &Client) -> Option<String> {
+    let name = client.audience.first()?;
+    config.audience(name)?.encrypt.as_ref()?;
+    Some(format!(
+        "what every token for {name} says that is or was seen on its way; nobody gets in with it, since what is inside \
+         is signed"
+    ))
 }
 
 fn access_token(client: &Client) -> String {

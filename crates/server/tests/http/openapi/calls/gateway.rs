@@ -12,7 +12,10 @@ The request that is meant stands behind `/gateway/check`, or, from proxies that 
 gateway session, is what its sender shows; `Origin`, `Sec-Fetch-Site` and `X-Symbolon-CSRF` go along with a cookie.\n\n\
 200 has `X-Symbolon-Subject`, `-Session`, `-Client`, `-Scope`, `-Roles` and `-Token`, unless the path \
 is public: visible ASCII, everything else and `%` percent-encoded, lists by one space, what is empty \
-left out. Every method is answered alike.";
+left out. Every method is answered alike.\n\n\
+Where the rule says `renews`, an access token that is expired or stale is renewed by what came beside it \
+(`X-Refresh-Token`, or the cookie of a refresh token): 200 then has `X-Access-Token` and `X-Refresh-Token` or `Set-Cookie` \
+too, for whoever asked.";
 
 const REFUSALS: [Refusal; 8] = [
     (401, "insufficient-user-authentication"),

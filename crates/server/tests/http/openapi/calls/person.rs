@@ -25,7 +25,9 @@ pub(super) fn all() -> Vec<Call> {
             .person()
             .answers(200, "The session that this call ended.", "Ended")
             .refuses(&[(404, "not-found")]),
-        out.about("Here, everywhere else, or everywhere.").person().json("SignOut").answers(
+        out.about(
+            "Here, everywhere else, or everywhere. Where this session is among them, `Set-Cookie` takes its cookies away.",
+        ).person().json("SignOut").answers(
             200,
             "The sessions that this call ended.",
             "Ended",
@@ -33,7 +35,8 @@ pub(super) fn all() -> Vec<Call> {
         Call::new("get", "/v1/me/events", TAG, "listMyEvents", "What happened to one's sessions")
             .about(
                 "Oldest first. Who else acted, from where, and their notes: for operators. With `Accept: \
-                 text/event-stream` it goes on as it happens, until the session is over.",
+                 text/event-stream` it goes on as it happens, until the session is over; `ending` and `step_up` (a gateway asks \
+                 this session for more) are told there alone.",
             )
             .person()
             .query("since", schema("Time"), "Not older than this.")

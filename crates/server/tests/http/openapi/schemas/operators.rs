@@ -162,7 +162,7 @@ fn client() -> Value {
             "confidential": truth("Whether it has a secret."),
             "secrets": count("How many secrets hold now: two while one is changed."),
             "origins": names("Whose pages may call for it."),
-            "delivery": {"type": "string", "enum": ["body", "cookie"], "description": "How its refresh tokens \
+            "delivery": {"type": "string", "enum": ["body", "cookie", "headers"], "description": "How its refresh tokens \
                 travel; left out where there are none."},
             "audience": names("Whom its tokens are for."),
             "scope": schema("Scope"),
@@ -238,6 +238,8 @@ pub(super) fn person() -> Value {
         "session_id": schema("SessionId"),
         "client_id": schema("ClientId"),
         "device": schema("Device"),
+        "place": text("The network of the address that it was started from, such as `203.0.113.0/24`, if the back end told \
+            one."),
         "created_at": schema("Time"),
         "last_active_at": described("Time", "Of the session that asks, to the hour."),
         "expires_at": schema("Time"),
