@@ -30,6 +30,7 @@ pub use encrypt::Encrypt;
 pub use gateway::Gateway;
 pub use network::Network;
 pub use place::{Place, Problem};
+pub use schedules::when_text;
 pub use schema::schema;
 pub use settings::{DEVICES_MAX, setting_paths};
 pub use shared::Shared;

@@ -3,11 +3,28 @@
 use crate::config::Client;
 use crate::config::build::{name, read};
 use crate::config::check::Members;
+use crate::config::duration::duration_text;
 use crate::config::place::{Problems, nearest};
 use std::collections::BTreeMap;
 use symbolon_core::device::DeviceClass;
 use symbolon_core::schedule::{Schedule, Weekday, When};
 use symbolon_core::{ClientId, Duration, Reason};
+
+/// When a schedule is due, as people read it.
+pub fn when_text(when: &When) -> String {
+    match when {
+        When::Every(every) => format!("every {} (UTC)", duration_text(*every)),
+        When::At(times, days) => {
+            let minutes = |time: &Duration| time.as_secs() / 60;
+            let clock = |time| format!("{:02}:{:02}", minutes(time) / 60, minutes(time) % 60);
+            let times: Vec<_> = times.iter().map(clock).collect();
+            let days: Vec<_> = days.iter().map(|day| day.as_str()).collect();
+            let on =
+                if days.is_empty() { String::new() } else { format!(" on {}", days.join(", ")) };
+            format!("at {} UTC{on}", times.join(", "))
+        }
+    }
+}
 
 /// Builds the schedules, in the order of the file.
 pub(super) fn schedules(

@@ -5,6 +5,7 @@
 //! authority was down, is made up for, the last one alone.
 
 use crate::app::{App, Live};
+use crate::config::when_text;
 use crate::http::Stop;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,9 +26,13 @@ const TRIES_MAX: u32 = 100;
 /// How long a process that began a run is believed to go on with it, from its last chunk. Exclusive.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// What the name of a schedule's record begins with.
+const RECORD: &str = "schedule:";
+
 /// Runs what is due each second until told to stop. What cannot be done now is tried again.
 pub async fn run(live: Live, mut stop: Stop) {
     let mut tick = interval(TICK);
+    let mut known = None;
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -35,6 +40,12 @@ pub async fn run(live: Live, mut stop: Stop) {
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let app = live.now();
+        if known.as_ref() != Some(&app.config.schedules) {
+            match forget_others(&app).await {
+                Ok(()) => known = Some(app.config.schedules.clone()),
+                Err(fault) => tracing::error!(%fault, "the schedules could not be read"),
+            }
+        }
         for schedule in &app.config.schedules {
             let due = Due { app: &app, schedule };
             let ran = tokio::select! {
@@ -48,6 +59,19 @@ pub async fn run(live: Live, mut stop: Stop) {
             }
         }
     }
+}
+
+/// Forgets up to when those ran that are not configured any more: should one come back, it is new.
+async fn forget_others(app: &App) -> Result<(), Fault> {
+    for record in app.store.records(Kind::Lease).await? {
+        let Some(name) = record.name.strip_prefix(RECORD) else { continue };
+        let is_known = app.config.schedules.iter().any(|own| *own.name == *name);
+        if !is_known && !record.value.is_empty() {
+            // If another process was faster, it has it in its configuration.
+            app.store.put_record(Kind::Lease, &record.name, b"", Some(record.version)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Up to which instant a schedule has run.
@@ -72,7 +96,7 @@ impl Due<'_> {
     async fn look(&self) -> Result<(), Fault> {
         let at = self.app.now()?;
         let due = self.schedule.when.last_due(at);
-        let plan = format!("{:?}", self.schedule.when);
+        let plan = when_text(&self.schedule.when);
         let (known, version) = self.known().await?;
         let fresh =
             |running| Progress { plan: plan.clone(), due: due.as_seconds(), running, ended: 0 };
@@ -107,7 +131,10 @@ impl Due<'_> {
             own.ended += ended;
             own.running = self.lease(self.app.now()?).filter(|_| after.is_some());
             let (known, version) = self.known().await?;
-            let is_ours = known.is_some_and(|known| known.due == own.due && known.plan == own.plan);
+            let is_ours = known.is_some_and(|known| {
+                let by = known.running.is_some_and(|(name, _)| *name == *self.app.name);
+                by && known.due == own.due && known.plan == own.plan
+            });
             if !is_ours || !self.put(&own, version).await? {
                 // Another process took it up.
                 return Ok(());
@@ -172,6 +199,6 @@ impl Due<'_> {
     }
 
     fn record(&self) -> String {
-        format!("schedule:{}", self.schedule.name)
+        format!("{RECORD}{}", self.schedule.name)
     }
 }

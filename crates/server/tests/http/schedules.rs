@@ -36,13 +36,16 @@ async fn ended<const TEST: usize>(server: &Clocked<TEST>, tokens: &Tokens) -> Va
     .await
 }
 
+/// What is kept of a schedule; nothing, or nothing yet.
+async fn progress<const TEST: usize>(server: &Clocked<TEST>, schedule: &str) -> Option<String> {
+    let name = format!("schedule:{schedule}");
+    let record = server.store.record(symbolon_store::Kind::Lease, &name).await.unwrap()?;
+    Some(String::from_utf8(record.value).unwrap()).filter(|kept| !kept.is_empty())
+}
+
 /// The schedule was seen, so that its next time counts.
 async fn begun<const TEST: usize>(server: &Clocked<TEST>, schedule: &str) {
-    let name = format!("schedule:{schedule}");
-    until("the schedule is known", || async {
-        server.store.record(symbolon_store::Kind::Lease, &name).await.unwrap()
-    })
-    .await;
+    until("the schedule is known", || progress(server, schedule)).await;
 }
 
 #[tokio::test]
@@ -65,11 +68,13 @@ async fn everybody_is_signed_out_when_it_is_time_and_told_why_and_who_did_it() {
     let refused = server.ask(Ask::refresh("web", &web.refresh)).await;
     refused.expect_oauth(400, "invalid_grant", Some("expired"));
     let again = sign_in(&server, "web").await;
-    Clocked::<10>::wait(60);
-    for _ in 0..20 {
-        assert!(server.is_active(&again).await, "who signs in after it stays until the next time");
-        sign_in(&server, "app").await;
-    }
+    let before = progress(&server, "idlers").await;
+    Clocked::<10>::wait(HOUR);
+    until("the other schedule has run again", || async {
+        progress(&server, "idlers").await.filter(|known| Some(known) != before.as_ref())
+    })
+    .await;
+    assert!(server.is_active(&again).await, "who signs in after it stays until the next time");
     server.stop().await;
 }
 
@@ -86,21 +91,39 @@ async fn a_time_that_was_missed_is_made_up_for_and_another_plan_begins_with_its_
     let shown = ended(&server, &missed).await;
     assert_eq!(shown["by"], "schedule:nightly");
     let stays = sign_in(&server, "web").await;
-    let record = || async {
-        let read = server.store.record(symbolon_store::Kind::Lease, "schedule:nightly").await;
-        read.unwrap().unwrap().value
-    };
-    let before = record().await;
     server.stop().await;
     Clocked::<7>::wait(2 * DAY);
-    let server = Clocked::<7>::start_with(folder.path(), &plans(&in_hours(15))).await;
-    let plan = || async {
-        let read = server.store.record(symbolon_store::Kind::Lease, "schedule:nightly").await;
-        (read.unwrap()?.value != before).then_some(())
-    };
-    until("the other plan is known", plan).await;
+    let other = in_hours(15);
+    let server = Clocked::<7>::start_with(folder.path(), &plans(&other)).await;
+    until("the other plan is known", || async {
+        progress(&server, "nightly").await.filter(|known| known.contains(&other))
+    })
+    .await;
     assert!(server.is_active(&stays).await);
     Clocked::<7>::wait(DAY);
+    assert_eq!(ended(&server, &stays).await["by"], "schedule:nightly");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_was_taken_out_and_comes_back_begins_with_its_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let usual = plans(&in_hours(12));
+    let server = Clocked::<9>::start_with(folder.path(), &usual).await;
+    begun(&server, "nightly").await;
+    let stays = sign_in(&server, "web").await;
+    server.stop().await;
+    let server = Clocked::<9>::start_with(folder.path(), "").await;
+    until("it is forgotten", || async {
+        progress(&server, "nightly").await.is_none().then_some(())
+    })
+    .await;
+    server.stop().await;
+    Clocked::<9>::wait(2 * DAY);
+    let server = Clocked::<9>::start_with(folder.path(), &usual).await;
+    begun(&server, "nightly").await;
+    assert!(server.is_active(&stays).await);
+    Clocked::<9>::wait(DAY);
     assert_eq!(ended(&server, &stays).await["by"], "schedule:nightly");
     server.stop().await;
 }

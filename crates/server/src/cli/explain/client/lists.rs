@@ -1,8 +1,7 @@
 //! What a client's tokens ask of verifiers, and what ends its sessions beside their timeouts.
 
 use super::{Line, line};
-use crate::config::{Client, Config, duration_text};
-use symbolon_core::schedule::{Schedule, When};
+use crate::config::{Client, Config, duration_text, when_text};
 
 /// A line for each; none where nothing of it is set.
 pub(super) fn lines(config: &Config, client: &Client) -> Vec<Line> {
@@ -25,22 +24,10 @@ pub(super) fn lines(config: &Config, client: &Client) -> Vec<Line> {
     lines.extend(due.map(|own| Line {
         setting: "schedules",
         value: own.name.to_string(),
-        means: format!("sessions end {}, whoever is in the middle of something too", when(own)),
+        means: format!(
+            "sessions end {}, whoever is in the middle of something too",
+            when_text(&own.when)
+        ),
     }));
     lines
-}
-
-fn when(schedule: &Schedule) -> String {
-    match &schedule.when {
-        When::Every(every) => format!("every {} (UTC)", duration_text(*every)),
-        When::At(times, days) => {
-            let minutes = |time: &std::time::Duration| time.as_secs() / 60;
-            let clock = |time| format!("{:02}:{:02}", minutes(time) / 60, minutes(time) % 60);
-            let times: Vec<_> = times.iter().map(clock).collect();
-            let days: Vec<_> = days.iter().map(|day| day.as_str()).collect();
-            let on =
-                if days.is_empty() { String::new() } else { format!(" on {}", days.join(", ")) };
-            format!("at {} UTC{on}", times.join(", "))
-        }
-    }
 }
