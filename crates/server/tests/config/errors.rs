@@ -68,7 +68,7 @@ fn a_name_like_no_other_is_answered_with_those_there_are() {
     assert_eq!(
         one(&client("access_token = { lifetime_seconds = 5 }")),
         "symbolon.toml:10:18: clients.web.access_token: there is no setting `lifetime_seconds`; \
-         there are `ttl`, `format`"
+         there are `ttl`, `format`, `alg`, `audience`"
     );
 }
 
