@@ -18,7 +18,8 @@ impl Keys {
         // The store may have lost its last writes.
         let newer = newest.0.saturating_add(1)..=newest.0.saturating_add(GENERATIONS_AHEAD);
         let generations = older.rev().chain(newer).map(Generation);
-        self.jti.made_for_session(payload, sid, generations) || self.jti.made_for_one(payload)
+        // What is drawn first: of a token for one use no generation fits, and all would be tried.
+        self.jti.made_for_one(payload) || self.jti.made_for_session(payload, sid, generations)
     }
 
     /// The same of a client's own token.
