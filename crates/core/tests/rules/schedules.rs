@@ -81,6 +81,9 @@ fn who_began_before_it_was_due_leaves_and_who_came_since_stays() {
     assert!(!all.hits(session, session.created_at));
 }
 
+/// Whether a session is hit that began ten hours before, and what is asked of it.
+type Case = (bool, fn(&mut Schedule));
+
 #[test]
 fn every_condition_must_hold() {
     let family = Family::new();
@@ -91,7 +94,7 @@ fn every_condition_must_hold() {
         change(&mut schedule);
         schedule.hits(session, due)
     };
-    let cases: [(bool, fn(&mut Schedule)); 9] = [
+    let cases: [Case; 9] = [
         (true, |own| own.clients = vec![client("app"), client("web")]),
         (false, |own| own.clients = vec![client("app")]),
         (true, |own| own.device_classes = vec![DeviceClass::Web]),

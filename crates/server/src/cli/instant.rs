@@ -18,7 +18,9 @@ fn read(text: &str) -> Option<Timestamp> {
     if year < 1970 || hours > 23 || minutes > 59 || seconds > 59 {
         return None;
     }
-    let is_leap = |year: u64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let february = if is_leap(year) { 29 } else { 28 };
     let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let (before, from) = months.split_at_checked(usize::try_from(month.checked_sub(1)?).ok()?)?;
