@@ -8,6 +8,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt;
+use symbolon_core::imprint::{Bound, Imprint, Imprints};
 use symbolon_core::{Digest, Duration, Generation, SessionId, Timestamp, Ver};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -47,6 +48,8 @@ pub struct Claims<'a> {
     pub roles: &'a [&'a str],
     /// The thumbprint of the key that the holder must show (RFC 9449 §6.1).
     pub jkt: Option<Digest>,
+    /// What the holder's features and network are compared with; never without a session.
+    pub imprints: Imprints,
     /// How old the knowledge of revocations may be by which it is let in; written in whole seconds.
     pub staleness: Option<Duration>,
     /// Whether it lets in once, and must be redeemed at the authority.
@@ -149,11 +152,7 @@ impl Claims<'_> {
         name(out, "ver");
         json(out, &[u64::from(store.0), subject, client, everything]);
         self.write_authentication(out);
-        if let Some(jkt) = self.jkt {
-            out.extend_from_slice(b",\"cnf\":{\"jkt\":");
-            base64(out, &jkt.0);
-            out.push(b'}');
-        }
+        self.write_confirmation(out);
         if let Some(staleness) = self.staleness {
             number(out, "staleness", staleness.as_secs());
         }
@@ -161,6 +160,33 @@ impl Claims<'_> {
             out.extend_from_slice(b",\"one_use\":true");
         }
         self.extra.append_members(out);
+    }
+
+    /// What is only reported stands outside `cnf`, of which nobody may pass over what they do not understand.
+    fn write_confirmation(&self, out: &mut Vec<u8>) {
+        let jkt = self.jkt.as_ref().map(|jkt| ("jkt", &jkt.0[..]));
+        let Imprints { features, network } = &self.imprints;
+        let parts = [("features", features), ("network", network)];
+        for (claim, jkt, enforced) in [("cnf", jkt, true), ("cnf_reported", None, false)] {
+            let of = |(name, own): (_, &'_ Option<Bound<Imprint>>)| {
+                let own = own.as_ref().filter(|own| own.enforced == enforced)?;
+                Some((name, own.to.0))
+            };
+            let imprints = parts.map(of);
+            let imprints = imprints.iter().flatten().map(|(name, bytes)| (*name, &bytes[..]));
+            let mut members = jkt.into_iter().chain(imprints).peekable();
+            if members.peek().is_none() {
+                continue;
+            }
+            name(out, claim);
+            for (at, (member, bytes)) in members.enumerate() {
+                out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+                out.extend_from_slice(member.as_bytes());
+                out.extend_from_slice(b"\":");
+                base64(out, bytes);
+            }
+            out.push(b'}');
+        }
     }
 
     fn write_authentication(&self, out: &mut Vec<u8>) {

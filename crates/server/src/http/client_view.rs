@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::epoch::ReplayFor;
-use symbolon_core::{Cutoffs, Timestamp};
+use symbolon_core::{BindingPolicy, Cutoffs, Timestamp};
 
 /// A client, as INTERFACE.md names its members. Durations are written as in the configuration.
 #[derive(Serialize)]
@@ -29,6 +29,9 @@ pub struct ClientView {
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
+    /// Where there are sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<BindingView>,
     disabled: bool,
     version: String,
     replay: Option<ReplayView>,
@@ -64,6 +67,14 @@ struct DevicesView {
     overflow: &'static str,
 }
 
+/// What a token's holder must also show: each `off`, `report` or `enforce`.
+#[derive(Serialize)]
+struct BindingView {
+    key: &'static str,
+    features: &'static str,
+    network: &'static str,
+}
+
 /// What is done about replays for a while.
 #[derive(Serialize)]
 struct ReplayView {
@@ -89,6 +100,7 @@ impl ClientView {
             staleness: client.policy.staleness.map(duration_text),
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
+            binding: of_people.then(|| BindingView::new(client.policy.binding)),
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),
@@ -128,6 +140,13 @@ impl DevicesView {
             per_class: devices.per_class.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
             overflow: devices.overflow.as_str(),
         }
+    }
+}
+
+impl BindingView {
+    const fn new(policy: BindingPolicy) -> Self {
+        let BindingPolicy { key, features, network } = policy;
+        Self { key: key.as_str(), features: features.as_str(), network: network.as_str() }
     }
 }
 

@@ -19,6 +19,7 @@ use encrypted::Sealing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use symbolon_core::credentials::ClientGrant;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::signing::Wish;
 use symbolon_core::{
     ClientId, ClientPolicy, Duration, Fault, Grant, KeyId, KeyState, Terms, Timestamp,
@@ -29,7 +30,7 @@ use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DRAWN_BYTES, DigestKey, DpopNonces,
     ExtraClaims, HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet,
     Malformed, MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey,
-    SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json, verify,
+    SecretText, ShardKey, SigningKey, Type, imprints, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -376,6 +377,7 @@ impl Keys {
             amr: &texts(&session.amr),
             roles: &texts(&grant.roles),
             jkt: grant.jkt,
+            imprints: imprints(grant),
             staleness: grant.staleness,
             one_use: false,
             extra: &extra,
@@ -410,6 +412,7 @@ impl Keys {
             amr: &[],
             roles: &[],
             jkt: grant.jkt,
+            imprints: Imprints::default(),
             staleness: grant.staleness,
             one_use: recipients.one_use,
             extra: &ExtraClaims::NONE,

@@ -33,6 +33,7 @@ mod sender;
 #[cfg(feature = "net")]
 mod sessions;
 mod staleness;
+mod surroundings;
 #[cfg(feature = "net")]
 mod tickets;
 mod tokens;
