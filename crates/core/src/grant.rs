@@ -65,6 +65,8 @@ pub struct Grant {
     pub issued_at: Timestamp,
     /// `exp` of the access token: whole seconds, exclusive, never past the session's absolute end.
     pub expires_at: Timestamp,
+    /// How old the knowledge may be by which its access token is let in, if the client says so.
+    pub staleness: Option<Duration>,
     /// The key that signs it.
     pub key: KeyId,
     /// When the refresh token dies if it is not used: the earlier of idle and absolute end.
@@ -154,6 +156,7 @@ impl Loaded {
             ver: self.cutoffs.ver(&session.client, &self.subject),
             issued_at,
             expires_at: issued_at.after(last.access_ttl).min(absolute),
+            staleness: terms.policy.staleness,
             key,
             refresh_expires_at: session.refresh_expires_at(terms.policy),
             jkt: session.proves_key(&terms.policy.binding),

@@ -48,6 +48,7 @@ pub mod place;
 pub mod refresh;
 pub mod renewal;
 pub mod revocation;
+pub mod schedule;
 pub mod scope;
 pub mod session;
 pub mod sign_in;

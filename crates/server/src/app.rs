@@ -15,6 +15,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use symbolon_core::audience::Offered;
 use symbolon_core::signing::Wish;
 use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
@@ -248,16 +249,24 @@ impl App {
         let found = match resource {
             Some(name) if of_person && name == &*self.config.issuer => Some(self.to_issuer()),
             resource => {
-                let names = audience::narrow(own, &client.audience, resource)?;
-                self.recipients_of(names, of_person && !client.preset.has_refresh_tokens())
+                let offered = Offered { all: &client.audience, usual: &client.usual_audience };
+                let names = audience::narrow(own, offered, resource)?;
+                self.recipients_of(client, names, of_person && !client.preset.has_refresh_tokens())
             }
         };
         found.map(|recipients| Recipients { thin: client.thin, ..recipients })
     }
 
     /// `beside`: the issuer is among them, since whoever has the one token for everything can ask for no other.
-    fn recipients_of(&self, names: Arc<[Arc<str>]>, beside: bool) -> Option<Recipients> {
+    fn recipients_of(
+        &self,
+        client: &Client,
+        names: Arc<[Arc<str>]>,
+        beside: bool,
+    ) -> Option<Recipients> {
         let audience = self.config.audience(names.first()?)?;
+        let one_use =
+            names.iter().any(|name| self.config.audience(name).is_some_and(|own| own.one_use));
         // Whoever shares a secret with us could make tokens that open the owner's devices.
         let names = match beside && !audience.alg.is_symmetric() {
             true => names.iter().chain([&self.config.issuer]).cloned().collect(),
@@ -265,9 +274,9 @@ impl App {
         };
         let signer = match audience.alg.is_symmetric() {
             true => Signer::Shared(Arc::clone(&audience.name)),
-            false => Signer::Own(audience.alg),
+            false => Signer::Own(client.alg.unwrap_or(audience.alg)),
         };
-        Some(Recipients { signer, typ: audience.typ, names, thin: false })
+        Some(Recipients { signer, typ: audience.typ, names, one_use, thin: false })
     }
 
     /// Tokens for the authority itself: for a person's own devices.
@@ -276,6 +285,7 @@ impl App {
             names: [Arc::clone(&self.config.issuer)].into(),
             signer: Signer::Own(Algorithm::EdDsa),
             typ: Type::AccessTokenJwt,
+            one_use: false,
             thin: false,
         }
     }

@@ -60,7 +60,7 @@ impl Stage {
         let settings = Settings {
             issuer: issuer.clone(),
             introspection_api_key: "sym_ak_test".into(),
-            alg: Algorithm::EdDsa,
+            algorithms: vec![Algorithm::EdDsa],
             typ: Type::AccessTokenJwt,
             origins: vec![ORIGIN.into()],
         };

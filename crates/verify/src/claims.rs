@@ -4,6 +4,7 @@ use crate::kept::{Kept, Part};
 use crate::proof::Name;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use symbolon_core::imprint::Imprints;
 use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
@@ -36,6 +37,10 @@ pub struct Claims<'a> {
     pub auth_time: Option<Timestamp>,
     /// How strongly.
     pub acr: Option<&'a str>,
+    /// How old the knowledge of revocations may be by which it is let in, if it asks for that.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once: then it was redeemed for this request.
+    pub one_use: bool,
     /// The key that whoever shows it must prove.
     pub(crate) jkt: Option<Digest>,
     /// What the features and the network of whoever shows it are compared with, if they are.
@@ -165,6 +170,8 @@ impl<'a> Claims<'a> {
             ver: parsed.ver,
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
+            staleness: parsed.staleness,
+            one_use: parsed.one_use,
             jkt: parsed.jkt,
             imprints: Some(&parsed.imprints).filter(|own| !own.is_empty()),
             proof: None,
@@ -265,6 +272,8 @@ impl Verified {
             ver: kept.ver,
             auth_time: kept.auth_time,
             acr: kept.acr.map(|span| kept.text(span)),
+            staleness: kept.staleness,
+            one_use: kept.one_use,
             jkt: kept.jkt,
             imprints: kept.imprints.as_deref(),
             proof: None,

@@ -2,6 +2,7 @@
 
 use crate::Claims;
 use std::sync::Arc;
+use std::time::Duration;
 use symbolon_core::imprint::Imprints;
 use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 
@@ -32,6 +33,8 @@ pub(crate) struct Kept {
     pub(crate) iat: Timestamp,
     pub(crate) exp: Timestamp,
     pub(crate) auth_time: Option<Timestamp>,
+    pub(crate) staleness: Option<Duration>,
+    pub(crate) one_use: bool,
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
     pub(crate) jkt: Option<Digest>,
@@ -64,7 +67,7 @@ impl Kept {
         copy.part(Part::ExtraName, own.iter().flat_map(Claims::extras).map(|(name, _)| name));
         copy.part(Part::ExtraValue, own.iter().flat_map(Claims::extras).map(|(_, value)| value));
         let Copying { text, lists, ends } = copy;
-        let Claims { iat, exp, auth_time, sid, ver, jkt, .. } = *claims;
+        let Claims { iat, exp, auth_time, staleness, one_use, sid, ver, jkt, .. } = *claims;
         Self {
             text,
             iss,
@@ -76,6 +79,8 @@ impl Kept {
             iat,
             exp,
             auth_time,
+            staleness,
+            one_use,
             sid,
             ver,
             jkt,

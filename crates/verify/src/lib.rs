@@ -44,7 +44,7 @@
 //!
 //! | `reason` | what the client does |
 //! |---|---|
-//! | `expired`, `stale` | renews in silence and tries again |
+//! | `expired`, `stale`, `used` | renews in silence and tries again |
 //! | `revoked` | lets the person sign in again; `ended` says why, where it is known. Without `ended` (introspection tells no reason) it renews once before |
 //! | `unverifiable` | tries again later: nothing is wrong with the token so far as is known |
 //! | `binding` | under the challenge `DPoP`: shows the token with a proof of the key that it is bound to; under `Bearer`: lets the person sign in again, since it is bound to other features or another network |
@@ -151,6 +151,13 @@
 //! A verifier that cannot wait says [`Rejected::Ask`] to both: that is [`Verifier::check`], and the interceptor of tonic,
 //! behind which such tokens are `UNAVAILABLE`; put the layer around the server instead. One that has nobody to
 //! ask says [`Unknown::Opaque`], and [`Rejected::Stale`] of the others.
+//!
+//! # Tokens that ask for more
+//!
+//! A token of a client with `staleness` says how old the knowledge may be by which it is let in; the stricter of that and
+//! the route's [`Policy`] holds. A token for one use (`one_use` of its audience) is redeemed at the authority for each
+//! request by `Verifier::admit`, and is [`Rejected::Used`] afterwards; [`Verifier::check`] says [`Rejected::Ask`] of it.
+//! With [`Builder::allowlist`] a token is let in only once the authority has said that it is its own.
 //!
 //! # Tokens that are bound to a key
 //!

@@ -21,6 +21,8 @@ pub enum Rejected {
     Untrusted(Distrust),
     /// Its life is over: renew it.
     Expired,
+    /// It is for one use, and was used: renew it; nobody is logged out.
+    Used,
     /// What it says has changed since: renew it; nobody is logged out.
     Stale,
     /// Its session is over: sign in again.
@@ -113,6 +115,7 @@ impl Rejected {
             | Self::Malformed(_)
             | Self::Untrusted(_)
             | Self::Expired
+            | Self::Used
             | Self::Stale
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
@@ -131,6 +134,7 @@ impl Rejected {
             Self::Malformed(_) => Some("malformed"),
             Self::Untrusted(_) => Some("untrusted"),
             Self::Expired => Some("expired"),
+            Self::Used => Some("used"),
             Self::Stale => Some("stale"),
             Self::Revoked { .. } => Some("revoked"),
             Self::Unverifiable(_) | Self::Ask => Some("unverifiable"),
@@ -150,6 +154,7 @@ impl Rejected {
             | Self::Malformed(_)
             | Self::Untrusted(_)
             | Self::Expired
+            | Self::Used
             | Self::Stale
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
@@ -220,6 +225,7 @@ impl fmt::Display for Rejected {
             Self::Malformed(why) => write!(f, "this is not an access token: {why}"),
             Self::Untrusted(what) => what.fmt(f),
             Self::Expired => f.write_str("the token has expired"),
+            Self::Used => f.write_str("the token was good for one request, which it has let in"),
             Self::Stale => f.write_str("the token must be renewed"),
             Self::Revoked { ended: None } => f.write_str("the session is over"),
             Self::Revoked { ended: Some(why) } => {
@@ -302,6 +308,7 @@ mod tests {
                 r#"Bearer error="invalid_token", reason="untrusted""#,
             ),
             (Rejected::Expired, 401, r#"Bearer error="invalid_token", reason="expired""#),
+            (Rejected::Used, 401, r#"Bearer error="invalid_token", reason="used""#),
             (Rejected::Stale, 401, r#"Bearer error="invalid_token", reason="stale""#),
             (revoked(None), 401, r#"Bearer error="invalid_token", reason="revoked""#),
             (

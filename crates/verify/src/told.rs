@@ -80,6 +80,7 @@ impl Expected {
         let standing = self.standing(judged, &claims, policy, now);
         // What would have ended the session may be forgotten by now; the authority knows.
         let is_over = standing == Err(Rejected::Expired);
+        let standing = standing.and_then(|()| self.listed(warm));
         f(&claims, if is_over { Err(self.to_ask(policy, now)) } else { standing })
     }
 
@@ -104,11 +105,13 @@ impl Expected {
             (Some(signed), Ok(told)) if told.ver == signed.claims().ver => {
                 match self.is_outdated(signed) {
                     true => Ok(Told::Outdated),
-                    false => Ok(Told::Good(signed.clone())),
+                    false => Ok(self.list(presented.token, sent, signed)),
                 }
             }
             // Whatever another kind of authority says beside yes, the token says itself.
-            (Some(signed), Err(_)) if !self.is_outdated(signed) => Ok(Told::Good(signed.clone())),
+            (Some(signed), Err(_)) if !self.is_outdated(signed) => {
+                Ok(self.list(presented.token, sent, signed))
+            }
             (None, Ok(told)) if !is_of_handle(presented.token, told, now) => Err(NO_ANSWER),
             (_, Ok(told)) => self.believe((presented, sent), told, policy, now),
             (_, Err(_)) => Err(NO_ANSWER),
@@ -130,6 +133,14 @@ impl Expected {
             // Something else holds by now, which the next token names.
             Some(_) | None => Err(Rejected::Stale),
         }
+    }
+
+    /// The authority says of a signed token what it says itself: it is kept as one that was asked about.
+    fn list(&self, token: &str, sent: &Sent, signed: &Verified) -> Told {
+        if let Some(cache) = self.cache.as_ref().filter(|_| self.allowlist && sent.may_keep()) {
+            cache.insert(&Arc::new(self.told(token, &signed.claims(), sent)));
+        }
+        Told::Good(signed.clone())
     }
 
     /// Takes what holds of a token, as it would be taken from one that says so itself.
@@ -158,7 +169,7 @@ impl Expected {
         if let Some(cache) = self.cache.as_ref().filter(|_| sent.may_keep()) {
             cache.insert(&warm);
         }
-        match self.fresh(policy, now) {
+        match self.fresh(policy, told.staleness, now) {
             // It has just been asked about.
             Ok(()) | Err(Rejected::Ask) => Ok(Told::Good(warm.claims().to_verified().of(self))),
             Err(too_old) => Err(too_old),
@@ -175,14 +186,22 @@ impl Expected {
         let keys = self.keys.generation();
         let found = self.cache.as_ref().and_then(|cache| cache.find(token, keys));
         let origin = found.map(|warm| warm.origin());
-        Sent { keys, origin, signed: known.filter(|_| !is_opaque(token)) }
+        // Before the question: an answer from before the feed is taken up anew is none after it.
+        Sent {
+            keys,
+            origin,
+            taken: self.mirror.taken(),
+            signed: known.filter(|_| !is_opaque(token)),
+        }
     }
 
     fn told(&self, token: &str, claims: &Claims<'_>, sent: &Sent) -> Warm {
-        let of_answer = Origin { begins: claims.iat, kid: None, opaque: true, keys: sent.keys };
+        let listed_at = Some(sent.taken);
+        let of_answer =
+            Origin { begins: claims.iat, kid: None, opaque: true, keys: sent.keys, listed_at };
         let origin = match sent.signed {
             // The signature is still by that key.
-            Some(_) => sent.origin.unwrap_or(of_answer),
+            Some(_) => Origin { listed_at, ..sent.origin.unwrap_or(of_answer) },
             None => of_answer,
         };
         Warm::new(token, claims, &origin, self.mirror.target_keys().generation)
@@ -190,7 +209,7 @@ impl Expected {
 
     /// Whom a policy closes the route to while the mirror is too old, nobody need ask about.
     pub(crate) fn to_ask(&self, policy: &Policy, now: Now) -> Rejected {
-        match self.fresh(policy, now) {
+        match self.fresh(policy, None, now) {
             Err(too_old @ Rejected::Unverifiable(_)) => too_old,
             Ok(()) | Err(_) if self.asks => Rejected::Ask,
             Ok(()) | Err(_) => Rejected::Unverifiable(Unknown::Opaque),
@@ -207,6 +226,8 @@ pub(crate) struct Sent {
     keys: u64,
     /// What it was verified with, if it is kept.
     origin: Option<Origin>,
+    /// How often the feed had been taken up.
+    taken: u64,
     /// What it says itself, if it does.
     signed: Option<Verified>,
 }

@@ -48,6 +48,8 @@ pub(crate) struct Expected {
     pub(crate) rights: Rights,
     /// Whether there is anybody to ask about a token.
     pub(crate) asks: bool,
+    /// Whether a token is good only once the authority has said so.
+    pub(crate) allowlist: bool,
     /// What is revoked; empty where no feed is followed.
     pub(crate) mirror: Arc<Mirror>,
     /// Where the service is reached.
@@ -200,7 +202,8 @@ impl Expected {
             Ok(judged) => {
                 self.hits.add();
                 claims.proof = self.proved(presented, &claims, policy, now)?;
-                f(&claims, self.standing(judged, &claims, policy, now))
+                let standing = self.standing(judged, &claims, policy, now);
+                f(&claims, standing.and_then(|()| self.listed(&warm)))
             }
             // It must be verified anew to be told.
             Err(OtherKeys) => self.check_cold(presented, policy, now, f),
@@ -250,16 +253,23 @@ impl Expected {
                     known => f(&claims, known),
                 }
             }
-            Some(cache) if !payload.key().algorithm().is_symmetric() => {
-                let origin = Origin { begins, kid, opaque: false, keys: generation };
+            Some(cache) if !payload.key().algorithm().is_symmetric() && !claims.one_use => {
+                let keys = generation;
+                let origin = Origin { begins, kid, opaque: false, keys, listed_at: None };
                 let warm = self.keep(cache, presented.token, &claims, &origin);
                 let judged = self.judge_new(&warm);
                 let claims = warm.claims().with(proof);
-                f(&claims, self.standing(judged, &claims, policy, now))
+                let standing = self.standing(judged, &claims, policy, now);
+                f(&claims, standing.and_then(|()| self.listed(&warm)))
             }
             Some(_) | None => {
                 let judged = self.mirror.judge(&claims, kid);
-                f(&claims, self.standing(judged, &claims, policy, now))
+                let standing = self.standing(judged, &claims, policy, now);
+                let may_pass = match claims.one_use || self.allowlist {
+                    true => Err(Rejected::Ask),
+                    false => Ok(()),
+                };
+                f(&claims, standing.and(may_pass))
             }
         }
     }
@@ -376,16 +386,26 @@ impl Expected {
             None if claims.exp.after(LEEWAY_MAX) < self.mirror.forgotten() => {
                 Err(Rejected::Expired)
             }
-            None => self.fresh(policy, now),
+            None => self.fresh(policy, claims.staleness, now),
         }
     }
 
-    pub(crate) fn fresh(&self, policy: &Policy, now: Now) -> Standing {
+    /// Whether the authority has said that a token is its own, where only such are good. What it said before the feed
+    /// was last taken up anew counts no more: it may have forgotten what it said.
+    pub(crate) fn listed(&self, warm: &Warm) -> Standing {
+        match !self.allowlist || warm.is_listed_at(self.mirror.taken()) {
+            true => Ok(()),
+            false => Err(Rejected::Ask),
+        }
+    }
+
+    /// Whether what is known is as young as the route asks, and the token itself.
+    pub(crate) fn fresh(&self, policy: &Policy, asked: Option<Duration>, now: Now) -> Standing {
         let within = |bound: Duration| {
             let age = self.mirror.age(now.monotonic);
             age.is_some_and(|age| age <= bound.min(self.max_staleness))
         };
-        match policy.staleness() {
+        match policy.staleness().within(asked) {
             Staleness::Offline => Ok(()),
             Staleness::Strict(bound) | Staleness::Bounded(bound) if within(bound) => Ok(()),
             Staleness::Strict(_) if self.mirror.is_followed() => {

@@ -175,6 +175,8 @@ fn claims<'a>(extra: &'a ExtraClaims<'a>) -> Claims<'a> {
         roles: &["member"],
         jkt: None,
         imprints: symbolon_core::imprint::Imprints::default(),
+        staleness: None,
+        one_use: false,
         extra,
     }
 }

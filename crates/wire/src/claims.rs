@@ -10,7 +10,7 @@ use crate::{Malformed, base64url};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use symbolon_core::imprint::{Bound, Imprint, Imprints};
-use symbolon_core::{Digest, SessionId, StoreEpoch, Timestamp, Ver};
+use symbolon_core::{Digest, Duration, SessionId, StoreEpoch, Timestamp, Ver};
 
 /// The latest instant that a claim may name, in seconds: the end of the year 9999. Inclusive.
 pub const SECONDS_MAX: u64 = 253_402_300_799;
@@ -53,6 +53,10 @@ pub struct ParsedClaims<'a> {
     pub jkt: Option<Digest>,
     /// What the holder's features and network are compared with; never without a session.
     pub imprints: Imprints,
+    /// How old the knowledge of revocations may be by which it is let in, if it says so.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once, and must be redeemed at the authority.
+    pub one_use: bool,
     extra: Extra<'a>,
 }
 
@@ -155,6 +159,8 @@ struct Read<'a> {
     jkt: Option<Digest>,
     enforced: Named,
     reported: Named,
+    staleness: Option<Duration>,
+    one_use: Option<bool>,
     extra: Extra<'a>,
 }
 
@@ -191,6 +197,9 @@ impl<'a> Read<'a> {
             ("exp", Plain::Number(seconds)) => once_instant(&mut self.exp, seconds),
             ("nbf", Plain::Number(seconds)) => once_instant(&mut self.nbf, seconds),
             ("auth_time", Plain::Number(seconds)) => once_instant(&mut self.auth_time, seconds),
+            ("staleness", Plain::Number(seconds @ 1..=SECONDS_MAX)) => {
+                once(&mut self.staleness, Duration::from_secs(seconds))
+            }
             ("jti", Plain::Text(text)) => once(&mut self.jti, text.into()),
             ("scope", Plain::Text(text)) => once(&mut self.scope, text.into()),
             ("sid", Plain::Text(text)) => {
@@ -244,6 +253,8 @@ impl<'a> Read<'a> {
             "roles" => self.roles = json::names(value, "roles")?,
             "cnf" => (self.jkt, self.enforced) = confirmation(value)?,
             "cnf_reported" => self.reported = reported(value)?,
+            "staleness" => self.staleness = Some(seconds(value, "staleness")?),
+            "one_use" => self.one_use = Some(switch(value, "one_use")?),
             _ if !json::is_strict(value, 1) => {
                 return Err(Malformed::new("claims", "name a member twice or nest too deep"));
             }
@@ -280,6 +291,8 @@ impl<'a> Read<'a> {
             roles: self.roles,
             jkt: self.jkt,
             imprints,
+            staleness: self.staleness,
+            one_use: self.one_use.unwrap_or_default(),
             extra: self.extra,
         })
     }
@@ -317,7 +330,7 @@ fn one(
 }
 
 /// The claims that we give a meaning to.
-const OURS: [&str; 17] = [
+const OURS: [&str; 19] = [
     "iss",
     "sub",
     "aud",
@@ -335,6 +348,8 @@ const OURS: [&str; 17] = [
     "roles",
     "cnf",
     "cnf_reported",
+    "staleness",
+    "one_use",
 ];
 
 /// So many others and all of ours are no more than an object may have.
@@ -374,6 +389,18 @@ pub(crate) fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp,
         Ok(seconds @ 0..=SECONDS_MAX) => Ok(Timestamp::from_seconds(seconds)),
         _ => Err(Malformed::new(name, "must be a whole number of seconds before the year 10000")),
     }
+}
+
+/// Zero would say that no knowledge is good enough.
+fn seconds(value: &RawValue, name: &'static str) -> Result<Duration, Malformed> {
+    match value.get().parse() {
+        Ok(seconds @ 1..=SECONDS_MAX) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Malformed::new(name, "must be a whole number of seconds")),
+    }
+}
+
+fn switch(value: &RawValue, name: &'static str) -> Result<bool, Malformed> {
+    serde_json::from_str(value.get()).map_err(|_| Malformed::new(name, "is neither true nor false"))
 }
 
 fn audience(value: &RawValue) -> Result<Audience<'_>, Malformed> {

@@ -14,7 +14,7 @@ pub const EXTRA_MEMBERS_MAX: usize = 40;
 ///
 /// RFC 7519 §4.1, RFC 9068 §2.2, DESIGN.md §4.2, and what RFC 7662, 7800, 8693, OpenID Connect and
 /// its logout tokens would read in a token that an access token could otherwise be taken for.
-pub const RESERVED: [&str; 36] = [
+pub const RESERVED: [&str; 38] = [
     "iss",
     "sub",
     "aud",
@@ -35,6 +35,8 @@ pub const RESERVED: [&str; 36] = [
     "ver",
     "cnf",
     "cnf_reported",
+    "staleness",
+    "one_use",
     "act",
     "may_act",
     "azp",

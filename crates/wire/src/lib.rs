@@ -48,7 +48,7 @@ pub mod signing_key;
 pub mod unverified;
 pub mod verifying_key;
 
-pub use access_token::{Claims, ISSUED_BYTES_WARN, IssueError, Issued, Jti, JtiKey};
+pub use access_token::{Claims, DRAWN_BYTES, ISSUED_BYTES_WARN, IssueError, Issued, Jti, JtiKey};
 pub use alg::{Algorithm, Type};
 pub use api_key::{
     ApiKeyDigest, ApiKeyDigests, ApiKeyId, PresentedApiKey, SecretHash, client_secret,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use symbolon_core::imprint::{Bound, Imprint, Imprints};
-use symbolon_core::{Digest, Generation, SessionId, StoreEpoch, Timestamp, Ver};
+use symbolon_core::{Digest, Duration, Generation, SessionId, StoreEpoch, Timestamp, Ver};
 use symbolon_wire::{
     Algorithm, Claims, ExtraClaims, IssueError, Issued, KeySet, MasterKey, ParsedClaims,
     RefreshTokenKeys, SharedSecret, SigningKey, Type, session_id_text, verify,
@@ -30,6 +30,8 @@ fn claims<'a>(extra: &'a ExtraClaims<'a>) -> Claims<'a> {
         roles: &["admin"],
         jkt: Some(Digest([3; 32])),
         imprints: IMPRINTS,
+        staleness: None,
+        one_use: false,
         extra,
     }
 }
@@ -88,6 +90,8 @@ fn the_payload_reads_as_rfc_9068_has_it() {
         roles: &[],
         jkt: None,
         imprints: Imprints::default(),
+        staleness: None,
+        one_use: false,
         ..claims(&ExtraClaims::NONE)
     };
     let issued = issue(&least, &key).ok().unwrap();
@@ -127,7 +131,7 @@ fn a_token_without_a_session_is_named_by_what_was_drawn_for_it() {
     let extra = ExtraClaims::NONE;
     let issue = |drawn: u8| {
         let own = Claims { sid: None, imprints: Imprints::default(), ..claims(&extra) };
-        own.issue_once(&key, Type::AccessTokenJwt, &jti_key, &[drawn; 16]).ok().unwrap()
+        own.issue_once(&key, Type::AccessTokenJwt, &jti_key, &[drawn; 8]).ok().unwrap()
     };
     let (one, other) = (issue(1), issue(2));
     assert_ne!(one.jti, other.jti, "two of one second are two tokens");
@@ -136,6 +140,58 @@ fn a_token_without_a_session_is_named_by_what_was_drawn_for_it() {
     let payload = verify(&keys, Algorithm::EdDsa, one.token.expose()).ok().unwrap();
     let read = ParsedClaims::of(&payload).unwrap();
     assert_eq!((read.sid, &*read.jti), (None, &*one.jti.to_text()));
+}
+
+/// The payload of a token, as it was signed.
+fn payload(token: &str) -> Vec<u8> {
+    let text = token.split('.').nth(1).expect("a token has three parts");
+    data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).expect("they are base64url")
+}
+
+#[test]
+fn whoever_has_a_signing_key_alone_names_no_token_as_we_do() {
+    let (key, jti_key) = (SigningKey::generate(Algorithm::EdDsa).unwrap(), master().jti_key());
+    let extra = ExtraClaims::NONE;
+    let own = claims(&extra);
+    let sid = own.sid.unwrap();
+    let session = own.issue(&key, Type::AccessTokenJwt, &jti_key, Generation(5)).ok().unwrap();
+    let of_session = payload(session.token.expose());
+    let once = own.issue_once(&key, Type::AccessTokenJwt, &jti_key, &[7; 8]).ok().unwrap();
+    let for_one = payload(once.token.expose());
+    let made = |payload: &[u8], generations: &[u32]| {
+        jti_key.made_for_session(payload, sid, generations.iter().copied().map(Generation))
+    };
+    assert!(made(&of_session, &[5]) && made(&of_session, &[7, 6, 5]));
+    assert!(!made(&of_session, &[4, 6]) && !made(&of_session, &[]), "of another generation");
+    let other = SessionId::from_bytes([8; 16]);
+    assert!(!jti_key.made_for_session(&of_session, other, [Generation(5)]));
+    assert!(jti_key.made_for_one(&for_one) && !made(&for_one, &[0, 5]));
+    assert!(!jti_key.made_for_one(&of_session));
+    for payload in [&of_session, &for_one] {
+        for at in 0..payload.len() {
+            let mut changed = payload.clone();
+            changed[at] ^= 1;
+            assert!(!made(&changed, &[5]) && !jti_key.made_for_one(&changed), "byte {at}");
+        }
+        for short in 0..payload.len() {
+            assert!(!made(&payload[..short], &[5]) && !jti_key.made_for_one(&payload[..short]));
+        }
+    }
+}
+
+#[test]
+fn what_a_token_asks_of_verifiers_is_read_as_it_was_written() {
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let extra = ExtraClaims::NONE;
+    for (staleness, one_use) in
+        [(None, false), (Some(2), false), (None, true), (Some(86_400), true)]
+    {
+        let staleness = staleness.map(Duration::from_secs);
+        let issued = issue(&Claims { staleness, one_use, ..claims(&extra) }, &key).ok().unwrap();
+        let text = payload(issued.token.expose());
+        let read = ParsedClaims::parse_unverified(&text).unwrap();
+        assert_eq!((read.staleness, read.one_use), (staleness, one_use));
+    }
 }
 
 #[test]

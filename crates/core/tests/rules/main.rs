@@ -40,6 +40,8 @@ mod refresh_table;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod signing;

@@ -5,6 +5,7 @@ use crate::config::check::Members;
 use crate::config::duration::duration_text;
 use crate::config::hook::hook;
 use crate::config::place::{Place, Problems, nearest};
+use crate::config::tokens::{self, alg, usual_audience};
 use crate::config::url::web_origin;
 use crate::config::{Audience, Client, Delivery, Preset};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
 use symbolon_core::time::Duration;
 use symbolon_core::{BindingMode, BindingPolicy, ClientId, ClientPolicy, Replay};
-use symbolon_wire::SecretHash;
+use symbolon_wire::{Algorithm, SecretHash};
 
 /// The longest that an access token may live that another can follow. Inclusive.
 const SHORT_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,13 +31,16 @@ pub(crate) fn client(
     let id = read(row, "client_id", problems, |text| {
         ClientId::parse(text).map_err(|why| format!("{text:?} {why}"))
     })?;
+    let audience = audience(row, audiences, problems);
     let client = Client {
         id,
         preset: preset(row),
         secret_hashes: secret_hashes(row, problems),
         origins: origins(row, problems),
         delivery: delivery(row),
-        audience: audience(row, audiences, problems),
+        usual_audience: usual_audience(row, &audience, problems),
+        audience,
+        alg: alg(row),
         thin: thin(row),
         hook: hook(row, preset(row), problems),
         policy: ClientPolicy {
@@ -45,6 +49,7 @@ pub(crate) fn client(
         },
     };
     check_preset(row, &client, problems);
+    tokens::check(row, &client, audiences, problems);
     if row.sound {
         let why = Why { row: Some(row), path: &row.path };
         check_lives(&client, &why, problems);
@@ -124,7 +129,7 @@ fn audience(row: &Members, audiences: &[Audience], problems: &mut Problems) -> V
     }
     let mut found: Vec<&Audience> = Vec::new();
     for (at, (place, name)) in listed.iter().enumerate() {
-        match one_audience(name, audiences, &found) {
+        match one_audience(name, audiences, &found, alg(row)) {
             Ok(audience) => found.push(audience),
             Err(what) => problems.add(place, format!("{path}[{at}]"), what),
         }
@@ -136,6 +141,7 @@ fn one_audience<'a>(
     name: &str,
     audiences: &'a [Audience],
     before: &[&Audience],
+    chosen: Option<Algorithm>,
 ) -> Result<&'a Audience, String> {
     let Some(audience) = audiences.iter().find(|audience| &*audience.name == name) else {
         let near = nearest(name, audiences.iter().map(|audience| &*audience.name));
@@ -164,15 +170,19 @@ fn one_audience<'a>(
         ));
     }
     match before.first() {
-        Some(other) if (other.alg, other.typ) != (audience.alg, audience.typ) => Err(format!(
-            "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \
+        Some(other)
+            if (chosen.is_none() && other.alg != audience.alg) || other.typ != audience.typ =>
+        {
+            Err(format!(
+                "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \
              give them the same alg and typ, or two clients",
-            audience.alg.name(),
-            audience.typ.name(),
-            other.name,
-            other.alg.name(),
-            other.typ.name()
-        )),
+                audience.alg.name(),
+                audience.typ.name(),
+                other.name,
+                other.alg.name(),
+                other.typ.name()
+            ))
+        }
         Some(_) | None => Ok(audience),
     }
 }
@@ -221,6 +231,7 @@ fn policy(row: &Members) -> ClientPolicy {
             .and_then(Replay::parse)
             .unwrap_or_default(),
         scope: default.scope,
+        staleness: row.duration("staleness"),
         binding: row.table("binding").map_or(default.binding, binding),
         devices: row
             .table("devices")

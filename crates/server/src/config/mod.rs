@@ -18,9 +18,11 @@ mod master_key;
 mod network;
 mod overlay;
 mod place;
+mod schedules;
 mod schema;
 mod settings;
 mod shared;
+mod tokens;
 mod tree;
 mod url;
 
@@ -30,8 +32,9 @@ pub use gateway::Gateway;
 pub use hook::{Hook, OnFailure};
 pub use network::Network;
 pub use place::{Place, Problem};
+pub use schedules::when_text;
 pub use schema::schema;
-pub use settings::setting_paths;
+pub use settings::{DEVICES_MAX, setting_paths};
 pub use shared::Shared;
 pub use url::{StoreUrl, is_loopback};
 
@@ -42,6 +45,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use symbolon_core::schedule::Schedule;
 use symbolon_core::time::Duration;
 use symbolon_core::{ClientId, ClientPolicy, KeyPlan, Policies};
 use symbolon_wire::{Algorithm, SecretHash, SecretText, Type};
@@ -84,6 +88,8 @@ pub struct Config {
     pub clients: BTreeMap<ClientId, Client>,
     /// What proxies are told about requests.
     pub gateway: Arc<Gateway>,
+    /// Sessions that end because it is time, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// How log lines look.
     pub log: LogFormat,
     /// The least important lines that are still written.
@@ -116,13 +122,30 @@ pub struct Audience {
     pub secret: Option<PathBuf>,
     /// How they are encrypted; `None`: they are signed alone.
     pub encrypt: Option<Encrypt>,
+    /// What else they may be signed with, where a client says so.
+    pub accepts: Vec<Algorithm>,
+    /// Whether each lets in once.
+    pub one_use: bool,
 }
 
 impl Audience {
     /// One of which nothing but the name is said.
     pub fn by_default(name: &str) -> Self {
         let (alg, typ) = (Algorithm::EdDsa, Type::AccessTokenJwt);
-        Self { name: name.into(), alg, typ, secret: None, encrypt: None }
+        Self {
+            name: name.into(),
+            alg,
+            typ,
+            secret: None,
+            encrypt: None,
+            accepts: Vec::new(),
+            one_use: false,
+        }
+    }
+
+    /// Everything that tokens for it may be signed with.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        std::iter::once(self.alg).chain(self.accepts.iter().copied())
     }
 }
 
@@ -150,6 +173,10 @@ pub struct Client {
     pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
+    /// Those of them that are meant where nobody asks for one; empty: all.
+    pub usual_audience: Vec<Arc<str>>,
+    /// How its tokens are signed; `None`: as its audiences say.
+    pub alg: Option<Algorithm>,
     /// Whether its access tokens leave out roles and claims, which services then ask for once.
     pub thin: bool,
     /// Whom to ask before a session is renewed; `None`: nobody.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{ClientPolicy, Fault, Loaded, SessionId, Timestamp};
 use symbolon_verify::feed::{Follower, Gap, Want};
-use symbolon_verify::{Now, Policy, Presented, SetupError, Verified, Verifier};
+use symbolon_verify::{Builder, Now, Policy, Presented, SetupError, Verified, Verifier};
 use symbolon_wire::feed::{Cursor, ENTRIES_MAX};
 use symbolon_wire::{KeySet, Malformed};
 use tokio::task::spawn_blocking;
@@ -218,7 +218,8 @@ fn known(app: &App, verifier: &Verifier) -> Result<Known, Halt> {
     let published = app.config.audiences.iter().filter(|own| !own.alg.is_symmetric());
     let by_audience = published.map(|own| {
         let builder = Verifier::builder(&app.config.issuer).audience(&own.name);
-        let verifier = builder.algorithm(own.alg).typ(own.typ).sharing(verifier)?;
+        let builder = own.algorithms().fold(builder, Builder::algorithm);
+        let verifier = builder.typ(own.typ).sharing(verifier)?;
         Ok((Arc::clone(&own.name), verifier))
     });
     Ok(Known {

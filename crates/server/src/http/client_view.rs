@@ -5,7 +5,6 @@ use crate::config::{Client, duration_text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use symbolon_core::device::Overflow;
 use symbolon_core::epoch::ReplayFor;
 use symbolon_core::{BindingPolicy, Cutoffs, Timestamp};
 
@@ -25,6 +24,8 @@ pub struct ClientView {
     scope: Arc<str>,
     access_token: AccessTokenView,
     #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
@@ -43,6 +44,12 @@ struct AccessTokenView {
     ttl: String,
     format: &'static str,
     claims: &'static str,
+    /// Left out where its audiences say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<&'static str>,
+    /// Left out where it is all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    audience: Vec<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -90,7 +97,6 @@ impl ClientView {
     pub fn new(client: &Client, cutoffs: &Cutoffs, at: Timestamp) -> Self {
         let switches = cutoffs.client(&client.id).switches(at);
         let of_people = client.preset.has_sessions();
-        let ttl = duration_text(client.policy.access_ttl);
         Self {
             client_id: client.id.as_str().to_owned(),
             preset: client.preset.as_str(),
@@ -100,11 +106,8 @@ impl ClientView {
             delivery: client.preset.has_refresh_tokens().then(|| client.delivery.as_str()),
             audience: client.audience.clone(),
             scope: Arc::clone(&client.policy.scope),
-            access_token: AccessTokenView {
-                ttl,
-                format: client.preset.format().as_str(),
-                claims: if client.thin { "thin" } else { "full" },
-            },
+            access_token: AccessTokenView::new(client),
+            staleness: client.policy.staleness.map(duration_text),
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
             binding: of_people.then(|| BindingView::new(client.policy.binding)),
@@ -115,6 +118,18 @@ impl ClientView {
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),
+        }
+    }
+}
+
+impl AccessTokenView {
+    fn new(client: &Client) -> Self {
+        Self {
+            ttl: duration_text(client.policy.access_ttl),
+            format: client.preset.format().as_str(),
+            claims: if client.thin { "thin" } else { "full" },
+            alg: client.alg.map(|alg| alg.name()),
+            audience: client.usual_audience.clone(),
         }
     }
 }
@@ -138,11 +153,7 @@ impl DevicesView {
         Self {
             per_subject: devices.per_subject,
             per_class: devices.per_class.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
-            overflow: match devices.overflow {
-                Overflow::EvictIdle => "evict_idle",
-                Overflow::EvictOldest => "evict_oldest",
-                Overflow::Refuse => "refuse",
-            },
+            overflow: devices.overflow.as_str(),
         }
     }
 }

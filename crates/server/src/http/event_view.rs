@@ -80,9 +80,14 @@ impl EventView {
         let target = TargetView { below: None, ..view.target };
         match event.act.actor {
             Actor::Person(_) => Self { target, request_id: None, ..view },
-            Actor::Authority | Actor::ApiKey(_) | Actor::Operator(_) | Actor::Client(_) => {
+            Actor::Authority
+            | Actor::Schedule(_)
+            | Actor::ApiKey(_)
+            | Actor::Operator(_)
+            | Actor::Client(_) => {
                 let by = match event.act.actor {
                     Actor::ApiKey(_) | Actor::Operator(_) => "service".to_owned(),
+                    Actor::Schedule(_) => "authority".to_owned(),
                     Actor::Authority | Actor::Client(_) | Actor::Person(_) => view.by,
                 };
                 // By which of their own devices; what else is noted is for operators.
@@ -112,7 +117,7 @@ impl TargetView {
 
     fn of_change(change: &Change) -> Self {
         let (kind, until) = match change {
-            Change::BanLifted(_) => ("subject", None),
+            Change::BanLifted(_) | Change::DevicesLimited(_) => ("subject", None),
             Change::ReplaySet(_, own) => ("client", Some(own.until.as_seconds())),
             Change::ClientEnabled(_) | Change::ReplayEnded(_) => ("client", None),
             Change::KeysTurned { .. } => ("key", None),

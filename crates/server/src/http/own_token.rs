@@ -30,6 +30,8 @@ pub struct Signed {
     /// What whoever shows it has around them.
     imprints: Imprints,
     claims: Map<String, Value>,
+    /// Those as they were signed.
+    payload: Box<[u8]>,
     jti: [u8; 16],
     ver: Ver,
 }
@@ -83,6 +85,7 @@ impl OwnToken {
             jkt: claims.jkt,
             imprints: claims.imprints,
             claims: serde_json::from_slice(payload.bytes()).ok()?,
+            payload: payload.bytes().into(),
             jti: Jti::parse(&claims.jti).ok()?.0,
             ver: claims.ver,
         })))
@@ -104,8 +107,8 @@ impl OwnToken {
         }
     }
 
-    /// What holds of it now; `None` if its session, or its client, is not there any more. Showing a token that
-    /// lasts as long as its session is a use of the session.
+    /// What holds of it now; `None` if its session, or its client, is not there any more, or somebody else made it who
+    /// has our signing key. Showing a token that lasts as long as its session is a use of the session.
     ///
     /// # Errors
     /// The store could not be read, or could not write the use.
@@ -140,6 +143,9 @@ fn holder(claims: &ParsedClaims<'_>) -> Option<Holder> {
 impl Signed {
     fn of_client(&self, app: &App, id: &ClientId) -> Option<Held> {
         app.config.clients.get(id)?;
+        if !app.keys.wrote_for_client(&self.payload) {
+            return self.not_ours(app);
+        }
         let says = match app.store.cutoffs().judge_client(id, &self.jti, &self.ver) {
             Verdict::Live => Ok(self.claims.clone()),
             verdict @ (Verdict::Stale(_) | Verdict::Revoked(_)) => Err(Unheld::By(verdict)),
@@ -154,8 +160,16 @@ impl Signed {
         sid: SessionId,
         at: Timestamp,
     ) -> Result<Option<Held>, Fault> {
-        let decide = |client: &Client, loaded| self.judged(app, client, loaded, at);
+        let decide = |client: &Client, loaded: Loaded| match app.keys.wrote(
+            &self.payload,
+            sid,
+            loaded.session.generation,
+        ) {
+            true => Ok(self.judged(app, client, loaded, at)?.map(Some)),
+            false => Ok(Decision::unchanged(None)),
+        };
         let Some((worth, session)) = decided(app, sid, decide).await? else { return Ok(None) };
+        let Some(worth) = worth else { return Ok(self.not_ours(app)) };
         let (audience, imprints) = (self.audience.clone(), self.imprints);
         let says = match worth {
             Ok(Worth::AsItSays) => Ok(self.completed(app, &session)?),
@@ -163,6 +177,18 @@ impl Signed {
             Err(verdict) => Err(Unheld::By(verdict)),
         };
         Ok(Some(Held { audience, session: Some(session), imprints, says }))
+    }
+
+    /// Somebody else has the key that signed it, who cannot name tokens as we do. As if its session were not there.
+    fn not_ours(&self, app: &App) -> Option<Held> {
+        let jti = symbolon_wire::Jti(self.jti).to_text();
+        app.metrics.not_ours();
+        tracing::error!(
+            jti,
+            "a token with a signature of ours was not made here: whoever made it may have the signing key; see \
+             `symbolon keys rotate` and `symbolon keys revoke`"
+        );
+        None
     }
 
     /// The rule for what its client can do when it is stale: renew it, or nothing.

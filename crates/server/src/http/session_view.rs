@@ -89,6 +89,7 @@ impl SessionView {
 pub fn by(actor: &Actor) -> String {
     match actor {
         Actor::Authority => "authority".to_owned(),
+        Actor::Schedule(name) => format!("schedule:{name}"),
         Actor::ApiKey(name) => format!("api_key:{name}"),
         Actor::Operator(uid) => format!("operator:{uid}"),
         Actor::Client(client) => format!("client:{}", client.as_str()),

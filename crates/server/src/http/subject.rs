@@ -6,6 +6,7 @@ use super::edge::Context;
 use super::problem::Problem;
 use super::query::Query;
 use super::start_request::{ROLES_MAX, claims, names};
+use super::subject_devices::DevicesView;
 use super::subject_sessions::read;
 use super::version;
 use crate::api_keys::ApiScope;
@@ -38,6 +39,8 @@ struct SubjectView {
     roles: Vec<Arc<str>>,
     claims: Box<RawValue>,
     ban: Option<BanView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<DevicesView>,
     version: String,
     active_sessions: usize,
 }
@@ -146,6 +149,7 @@ impl SubjectView {
             roles: state.roles.to_vec(),
             claims: RawValue::from_string(claims.to_owned()).map_err(damaged)?,
             ban: state.banned(at).map(BanView::new),
+            devices: DevicesView::new(&state.devices),
             version: version::text(now.version()),
             active_sessions: now.count_active(&app.policies, at),
         })

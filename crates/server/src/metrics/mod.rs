@@ -46,6 +46,13 @@ struct RuleAnd {
     what: &'static str,
 }
 
+/// What a schedule did; both bounded by the configuration and the code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ScheduleAnd {
+    schedule: String,
+    what: &'static str,
+}
+
 /// A rule's name, shared with the configuration; none: no rule decided.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct RuleName(Option<Arc<str>>);
@@ -71,6 +78,8 @@ pub struct Metrics {
     from_memory: Counter,
     unanswered: Counter,
     credentials: Counter,
+    not_ours: Counter,
+    scheduled: Family<ScheduleAnd, Counter>,
     windows: Windows,
     hooks: Hooks,
 }
@@ -91,6 +100,8 @@ impl Default for Metrics {
             from_memory: Counter::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
+            not_ours: Counter::default(),
+            scheduled: Family::default(),
             windows: Windows::default(),
             hooks: Hooks::default(),
         };
@@ -110,7 +121,7 @@ impl Default for Metrics {
         registry.register("gateway_checks", about, this.checks.clone());
         let about = "Uses of sessions that verifiers reported, by what became of them";
         registry.register("activity", about, this.uses.clone());
-        let about = "Operation tokens and tickets, by what became of them";
+        let about = "Operation tokens, tickets and tokens for one use, by what became of them";
         registry.register("one_time", about, this.once.clone());
         let about = "Questions about tokens, by what was answered";
         registry.register("introspections", about, this.introspections.clone());
@@ -122,6 +133,10 @@ impl Default for Metrics {
             "Wrong API keys and client secrets",
             this.credentials.clone(),
         );
+        let about = "Tokens with a signature of ours that were not made here: the signing key may be stolen";
+        registry.register("forged_tokens", about, this.not_ours.clone());
+        let about = "Sessions that a schedule ended, and its runs";
+        registry.register("schedules", about, this.scheduled.clone());
         this
     }
 }
@@ -197,6 +212,11 @@ impl Metrics {
         self.once.get_or_create(&KindAnd { kind, what }).inc();
     }
 
+    /// A token for one use was `redeemed`, or came again.
+    pub fn used_up(&self, what: &'static str) {
+        self.once.get_or_create(&KindAnd { kind: "access_token", what }).inc();
+    }
+
     /// A gateway's request was let in without the store.
     pub fn answered_from_memory(&self) {
         self.from_memory.inc();
@@ -242,6 +262,17 @@ impl Metrics {
     /// An API key or a client secret was wrong.
     pub fn failed_credential(&self) {
         self.credentials.inc();
+    }
+
+    /// A token had a signature of ours, and was not made here.
+    pub fn not_ours(&self) {
+        self.not_ours.inc();
+    }
+
+    /// A schedule `ran`, or `ended` so many sessions.
+    pub fn scheduled(&self, schedule: &str, what: &'static str, count: u64) {
+        let schedule = schedule.to_owned();
+        self.scheduled.get_or_create(&ScheduleAnd { schedule, what }).inc_by(count);
     }
 
     /// Everything as text: what was counted, and what is measured for this answer alone.

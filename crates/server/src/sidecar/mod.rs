@@ -73,6 +73,8 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// Whether the authority is told which sessions are used.
     pub report_activity: bool,
+    /// Whether a token is let in only once the authority said that it is its own.
+    pub allowlist: bool,
     /// Who may introspect; without any, whoever asks from this machine.
     pub secrets: Option<Secrets>,
     /// What opens tokens that are encrypted for the audiences here.
@@ -270,6 +272,7 @@ impl Sidecar {
             .route("/v1/activity", post(feed::pass_up))
             .route("/v1/operations/redeem", post(feed::pass_up))
             .route("/v1/tickets/redeem", post(feed::pass_up))
+            .route("/v1/tokens/redeem", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -335,11 +338,12 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
         return Err(SetupError::SharedSecret(Arc::clone(&shared.name)));
     }
     let builder = |audience: &Audience| {
-        let builder = Verifier::builder(&settings.issuer)
-            .audience(&audience.name)
-            .algorithm(audience.alg)
+        let builder = Verifier::builder(&settings.issuer).audience(&audience.name);
+        let builder = audience.algorithms().fold(builder, Builder::algorithm);
+        let builder = builder
             .typ(audience.typ)
-            .max_staleness(settings.max_staleness);
+            .max_staleness(settings.max_staleness)
+            .allowlist(settings.allowlist);
         let builder = settings.decrypt.iter().cloned().fold(builder, Builder::decrypt_with);
         if settings.require_encrypted { builder.require_encrypted() } else { builder }
     };

@@ -68,7 +68,7 @@ fn a_name_like_no_other_is_answered_with_those_there_are() {
     assert_eq!(
         one(&client("access_token = { lifetime_seconds = 5 }")),
         "symbolon.toml:10:18: clients.web.access_token: there is no setting `lifetime_seconds`; \
-         there are `ttl`, `format`, `claims`"
+         there are `ttl`, `format`, `claims`, `alg`, `audience`"
     );
 }
 
@@ -180,14 +180,6 @@ fn lives_that_contradict_each_other_are_refused() {
         one(&client("access_token = { ttl = \"25h\" }")),
         "symbolon.toml:10:24: clients.web.access_token.ttl: 25h is longer than 1d, the most for a token \
          that can be renewed; a token that lasts as long as its session is preset \"sliding-session\""
-    );
-}
-
-#[test]
-fn what_comes_later_is_known_and_refused() {
-    assert_eq!(
-        one(&client("staleness = \"5s\"")),
-        "symbolon.toml:10:13: clients.web.staleness: comes with a later version; leave it out"
     );
 }
 

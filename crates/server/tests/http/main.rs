@@ -19,6 +19,8 @@ mod bad_bodies;
 #[cfg(test)]
 mod bad_queries;
 #[cfg(test)]
+mod client_settings;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod clocks;
@@ -69,6 +71,8 @@ mod keys;
 #[cfg(test)]
 mod lasting;
 #[cfg(test)]
+mod listed;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod matrix;
@@ -78,6 +82,8 @@ mod me;
 mod metrics;
 #[cfg(test)]
 mod one_time;
+#[cfg(test)]
+mod one_use;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
@@ -90,6 +96,8 @@ mod refresh_hook;
 mod reload;
 #[cfg(test)]
 mod revocations;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod services;
 #[cfg(test)]

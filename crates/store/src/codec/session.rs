@@ -251,6 +251,7 @@ pub(crate) mod tests {
         let actor = prop_oneof![
             Just(Actor::Authority),
             text().prop_map(Actor::ApiKey),
+            text().prop_map(Actor::Schedule),
             Just(Actor::Client(ClientId::parse("app").unwrap())),
             Just(Actor::Person(Subject::parse("用户").unwrap())),
         ];

@@ -50,6 +50,7 @@ fn status(rejected: &Rejected) -> Status {
         | Rejected::Malformed(_)
         | Rejected::Untrusted(_)
         | Rejected::Expired
+        | Rejected::Used
         | Rejected::Stale
         | Rejected::Revoked { .. }
         | Rejected::InsufficientAuthentication { .. }

@@ -2,6 +2,7 @@
 
 mod costs;
 mod instead;
+mod lists;
 mod thefts;
 
 use crate::cli::config::load;
@@ -79,8 +80,9 @@ fn under(client: &Client, preset: Option<Preset>) -> Client {
     let Some(preset) = preset.filter(|preset| *preset != client.preset) else {
         return client.clone();
     };
-    let ClientPolicy { scope, devices, .. } = client.policy.clone();
-    Client { preset, policy: ClientPolicy { scope, devices, ..preset.policy() }, ..client.clone() }
+    let ClientPolicy { scope, devices, staleness, .. } = client.policy.clone();
+    let policy = ClientPolicy { scope, devices, staleness, ..preset.policy() };
+    Client { preset, policy, ..client.clone() }
 }
 
 impl Explained {
@@ -88,7 +90,10 @@ impl Explained {
         Self {
             client_id: client.id.as_str().to_owned(),
             preset: client.preset.as_str(),
-            settings: settings(config, client),
+            settings: settings(config, client)
+                .into_iter()
+                .chain(lists::lines(config, client))
+                .collect(),
             costs: Costs::of(config, client),
             thefts: thefts(config, client),
             weaker_by: weaker_by(config, client),

@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 44] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 45] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -69,6 +69,7 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 44] = [
     ),
     (409, "session-ended", "The session that this is about is over; `reason` says why."),
     (409, "too-many-keys", "Too many keys of this algorithm are in use; wait, or revoke one."),
+    (409, "stale", "What the token says has changed since; renew, and come again."),
     (
         409,
         "too-many-revoked",

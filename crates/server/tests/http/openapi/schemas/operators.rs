@@ -114,6 +114,9 @@ pub(super) fn clients() -> Value {
             "format": {"type": "string", "enum": ["jwt", "opaque"]},
             "claims": {"type": "string", "enum": ["full", "thin"],
                 "description": "Whether it says roles and claims, or services ask for them once."},
+            "alg": {"type": "string", "enum": ALGORITHMS, "description": "Left out: as its audiences say."},
+            "audience": {"type": "array", "items": {"type": "string"},
+                "description": "Whom they are for where nobody asks for one; left out: all."},
         })),
         "ClientRefresh": answer(&["idle", "absolute"], refresh),
         "ClientDevices": answer(&["per_subject", "per_class", "overflow"], json!({
@@ -175,6 +178,8 @@ fn client() -> Value {
                 travel; left out where there are none."},
             "audience": names("Whom its tokens are for."),
             "scope": schema("Scope"),
+            "staleness": {"type": "string", "description": "How old a verifier's knowledge may be; left out: \
+                each route says."},
             "access_token": schema("ClientAccessToken"),
             "refresh": described("ClientRefresh", "Not of a service."),
             "devices": described("ClientDevices", "Not of a service."),
@@ -285,7 +290,7 @@ fn my_event() -> Value {
             "subject": schema("SubjectId"),
             "client_id": schema("ClientId"),
             "effect": {"type": "string", "enum": ["revoked", "stale", "none"]},
-            "change": {"type": "string", "enum": ["ban_lifted"]},
+            "change": {"type": "string", "enum": ["ban_lifted", "devices_limited"]},
             "reason": schema("Reason"),
             "by": text("Who: `person`, `service`, `authority` or `client:<id>`."),
             "ip": text("From where, if it was the person."),
