@@ -1,17 +1,18 @@
 //! Wall clocks that lie, and those that come to the ends of 32 bits: the real authority over real HTTP, by
 //! hands of its own.
 
-use crate::common::{Answer, Ask, Claims, Connection, Tokens, pass};
+use crate::common::{Answer, Ask, Claims, Connection, Tokens, pass, until};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use symbolon::api_keys::{self, ApiScope, NewApiKey};
-use symbolon::authority::{Doors, listen, open_by, run};
+use symbolon::app::Live;
+use symbolon::authority::{Doors, StartError, listen, open_by, run};
 use symbolon::clock::Hands;
 use symbolon::config::Config;
 use symbolon_core::Timestamp;
-use symbolon_store::Store;
+use symbolon_store::{Refusal, Store};
 use symbolon_wire::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -59,11 +60,7 @@ impl<const TEST: usize> Clocked<TEST> {
              [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n{more}\n",
             store.display()
         );
-        let Ok(config) = Config::from_text("a test", &text) else { panic!("refused: {text}") };
-        let master = "8b5f0d2e7a91c4463fd0b2a6917e53c81d64af90e273bc585902cd7f16ea3b4d";
-        let Ok(master) = MasterKey::parse(master) else { panic!("no master key") };
-        let hands = Hands { wall: wall::<TEST>, boot: boot::<TEST> };
-        let live = open_by(hands, config, master).await.unwrap();
+        let live = until("who stopped has let go of the store", || Self::open(&text)).await;
         let app = live.now();
         let new =
             NewApiKey { name: "test".to_owned(), scopes: ApiScope::ALL.to_vec(), clients: None };
@@ -78,6 +75,19 @@ impl<const TEST: usize> Clocked<TEST> {
         let doors = Doors { api, metrics: None, admin: None };
         let running = tokio::spawn(run(live, doors, stop));
         Self { authority, key, store, tell, running }
+    }
+
+    /// Opens it; nothing while another has the store.
+    async fn open(text: &str) -> Option<Live> {
+        let Ok(config) = Config::from_text("a test", text) else { panic!("refused: {text}") };
+        let master = "8b5f0d2e7a91c4463fd0b2a6917e53c81d64af90e273bc585902cd7f16ea3b4d";
+        let Ok(master) = MasterKey::parse(master) else { panic!("no master key") };
+        let hands = Hands { wall: wall::<TEST>, boot: boot::<TEST> };
+        match open_by(hands, config, master).await {
+            Ok(live) => Some(live),
+            Err(StartError::Store(Refusal::InUse { .. })) => None,
+            Err(why) => panic!("{why:?}"),
+        }
     }
 
     pub(crate) async fn stop(self) {
