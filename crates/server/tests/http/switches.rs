@@ -33,7 +33,8 @@ async fn a_client_is_shown_as_configured_without_its_secret() {
     let web = json!({
         "client_id": "web", "preset": "dual-token", "confidential": false, "secrets": 0,
         "origins": ["https://app.example.com"], "audience": ["demo-api", "billing"],
-        "scope": "orders:read orders:write", "access_token": {"ttl": "5min", "format": "jwt"},
+        "scope": "orders:read orders:write",
+        "access_token": {"ttl": "5min", "format": "jwt", "claims": "full"},
         "refresh": {"idle": "2h", "absolute": "90d", "grace": "0s", "replay": "enforce"},
         "devices": {"per_subject": 10, "per_class": {"web": 3}, "overflow": "evict_idle"},
         "binding": {"key": "off", "features": "off", "network": "off"},
