@@ -174,6 +174,7 @@ fn renewed_within(place: &Path) {
          [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n",
         place.display()
     );
+    std::fs::create_dir(place.join("data")).unwrap();
     std::fs::write(&file, text).unwrap();
     let (_authority, told) = started(&["--config", file.to_str().unwrap()]);
     let callers: Vec<_> = (0..CONNECTIONS)
@@ -272,6 +273,7 @@ fn nginx(place: &Path, authority: &str, alone: &str, site: &str) -> Process {
          server {{ listen {alone}; location / {{ proxy_pass http://application; \
          proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}\n}}\n"
     );
+    std::fs::create_dir(place.join("data")).unwrap();
     std::fs::write(&file, text).unwrap();
     let mut command = Command::new("nginx");
     command.arg("-p").arg(place).arg("-c").arg(file).args(["-e", "stderr"]);
