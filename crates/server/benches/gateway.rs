@@ -168,13 +168,13 @@ const SUBJECTS: usize = 6;
 fn renewed_within(place: &Path) {
     let file = place.join("symbolon.toml");
     let text = format!(
-        "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{0}/data/symbolon.db\"\n\
-         master_key_file = \"{0}/data/master.key\"\n[[audiences]]\nname = \"demo-api\"\n\
+        "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{0}/authority/symbolon.db\"\n\
+         master_key_file = \"{0}/authority/master.key\"\n[[audiences]]\nname = \"demo-api\"\n\
          [[clients]]\nclient_id = \"web\"\naudience = [\"demo-api\"]\ndelivery = \"headers\"\n\
          [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n",
         place.display()
     );
-    std::fs::create_dir(place.join("data")).unwrap();
+    std::fs::create_dir(place.join("authority")).unwrap();
     std::fs::write(&file, text).unwrap();
     let (_authority, told) = started(&["--config", file.to_str().unwrap()]);
     let callers: Vec<_> = (0..CONNECTIONS)
@@ -273,7 +273,6 @@ fn nginx(place: &Path, authority: &str, alone: &str, site: &str) -> Process {
          server {{ listen {alone}; location / {{ proxy_pass http://application; \
          proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}\n}}\n"
     );
-    std::fs::create_dir(place.join("data")).unwrap();
     std::fs::write(&file, text).unwrap();
     let mut command = Command::new("nginx");
     command.arg("-p").arg(place).arg("-c").arg(file).args(["-e", "stderr"]);
