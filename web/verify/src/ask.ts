@@ -1,0 +1,141 @@
+/**
+ * What is asked about a token, and what is made of the answer.
+ *
+ * Question and event may race, and it does not matter who wins. An answer carries the counters at which it was given: one from
+ * before an event is hit by that event's mark, whichever of the two arrives first, and one from after it is not.
+ */
+
+import {
+  fresh,
+  inTime,
+  isOpaque,
+  look,
+  meantForUs,
+  proved,
+  sessionOfOpaque,
+  wellFormed,
+  type Expected,
+  type Looked,
+} from "./check.js";
+import type { Claims } from "./claims.js";
+import type { Now } from "./now.js";
+import type { Policy } from "./policy.js";
+import type { Presented } from "./presented.js";
+import type { Answer } from "./questions.js";
+import { Rejected } from "./rejected.js";
+import { Bell, jitter } from "./rest.js";
+
+/** How often one request asks while what it is told is older than what is known by then. Inclusive. */
+const QUESTIONS_MAX = 3;
+
+/** Between those questions: whoever answers may hear of an event a little later than we do. */
+const AGAIN_MS = 50;
+
+/** How a token is asked about. */
+export interface Asking {
+  readonly of: Expected;
+  now(): Now;
+  ask(token: string, isKnown: boolean): Promise<Answer>;
+}
+
+/** Why a token is not checked that says nothing itself: only its form can be seen. */
+export function unheardOf(of: Expected, token: string, policy: Policy, now: Now): Rejected {
+  wellFormed(() => sessionOfOpaque(token));
+  const tooOld = fresh(of, policy, now);
+  if (tooOld?.refusal.is === "unverifiable") return tooOld;
+  return new Rejected(of.asks ? { is: "ask" } : { is: "unverifiable", what: "opaque" });
+}
+
+/** Asks about a token, of which `signed` is known to be genuine, if anything is. */
+export async function ask(
+  asking: Asking,
+  presented: Presented,
+  policy: Policy,
+  signed: Looked | undefined,
+): Promise<Looked> {
+  for (let question = 0; question < QUESTIONS_MAX; question += 1) {
+    if (question) await new Bell().wait(jitter(AGAIN_MS));
+    const answer = await asking.ask(presented.token, signed !== undefined);
+    if (answer.is === "none") break;
+    if (answer.is === "inactive") throw whyInactive(asking, presented, policy);
+    const taken = take(asking, presented, policy, signed, answer.claims);
+    if (taken) return taken;
+  }
+  throw NO_ANSWER();
+}
+
+/** As if nobody had answered. */
+const NO_ANSWER = () => new Rejected({ is: "unverifiable", what: "session" });
+
+/** Takes an answer that says yes; nothing: it is older than what is known. */
+function take(
+  { of, now }: Asking,
+  presented: Presented,
+  policy: Policy,
+  signed: Looked | undefined,
+  told: Claims | undefined,
+): Looked | undefined {
+  if (!signed) {
+    if (!told || !isOfHandle(presented.token, told, now())) throw NO_ANSWER();
+    return believe(of, presented, policy, undefined, told, now());
+  }
+  if (told && !isOfTheSame(signed.claims, told)) throw NO_ANSWER();
+  if (told && told.ver.some((counter, at) => counter !== signed.claims.ver[at]))
+    return believe(of, presented, policy, signed, told, now());
+  const outdated = judged(of, signed.claims);
+  // Whatever another kind of authority says beside yes, the token says itself.
+  if (!outdated) return { ...signed, standing: undefined };
+  if (!told) throw NO_ANSWER();
+  return undefined;
+}
+
+/** Takes what holds of a token, as it would be taken from one that says so itself. */
+function believe(
+  of: Expected,
+  presented: Presented,
+  policy: Policy,
+  signed: Looked | undefined,
+  told: Claims,
+  now: Now,
+): Looked | undefined {
+  meantForUs(of, told);
+  if (!signed) {
+    // An opaque token is bound to no key, and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
+    if (told.jkt !== undefined) throw new Rejected({ is: "binding" });
+    proved(of, presented, undefined, policy, now);
+  }
+  const known = judged(of, told);
+  if (known?.effect === "revoked") throw new Rejected({ is: "revoked", ended: known.reason });
+  if (known) return undefined;
+  inTime(told, policy, now);
+  const tooOld = fresh(of, policy, now);
+  // It has just been asked about.
+  if (tooOld && tooOld.refusal.is !== "ask") throw tooOld;
+  return { claims: told, proof: signed?.proof, standing: undefined };
+}
+
+const judged = ({ mirror }: Expected, claims: Claims) =>
+  mirror.judge(mirror.namesOf(claims, undefined), claims.ver);
+
+/** Introspection tells no reason; by now the mirror may. */
+function whyInactive({ of, now }: Asking, presented: Presented, policy: Policy): Rejected {
+  const revoked = new Rejected({ is: "revoked", ended: undefined });
+  if (isOpaque(presented.token)) return revoked;
+  try {
+    const { claims, standing } = look(of, presented, policy, now());
+    if (standing?.refusal.is === "revoked" || standing?.refusal.is === "expired") return standing;
+    return judged(of, claims) ? new Rejected({ is: "stale" }) : revoked;
+  } catch (why) {
+    return why instanceof Rejected && why.refusal.is === "expired" ? why : revoked;
+  }
+}
+
+/** Whether an answer is about this very token; what may differ is what a change can change. */
+const isOfTheSame = (signed: Claims, told: Claims): boolean =>
+  (["iss", "sub", "client_id", "jti", "jkt", "sid"] as const).every(
+    (name) => signed[name] === told[name],
+  ) && told.exp <= signed.exp;
+
+/** Whether an answer is about the session that an opaque token names, and is good for any time at all. */
+const isOfHandle = (token: string, told: Claims, { wall }: Now): boolean =>
+  told.sid === sessionOfOpaque(token) && wall < told.exp * 1000;
