@@ -1,0 +1,123 @@
+/** Tokens that are not plain: opaque ones, ones that last, ones that are bound to a key. */
+
+import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
+import { after, before, test } from "node:test";
+import {
+  bounded,
+  offline,
+  Rejected,
+  strict,
+  type Presented,
+  type Verifier,
+} from "../../src/index.js";
+import { b64, jws, newKey } from "../issuer.js";
+import { asked, startAuthority, until, verdict, type Authority } from "./authority.js";
+
+let authority: Authority;
+let verifier: Verifier;
+
+before(async () => {
+  authority = await startAuthority();
+  verifier = await authority.verifier({ publicUrl: "https://api.example.com/v2" });
+});
+
+after(async () => {
+  verifier.close();
+  await authority.stop();
+});
+
+test("an opaque token is asked about, and refused once its session ended", async () => {
+  const { access_token, session_id } = await authority.signIn("opaque", { client_id: "opaque" });
+  assert.match(access_token, /^sym_at_/);
+  for (const policy of [bounded(5000), strict(5000), offline()]) {
+    assert.equal(verdict(verifier, access_token, policy), "ask");
+    assert.equal(await asked(verifier, access_token, policy), "in");
+  }
+  const { claims, ended } = await verifier.admit(access_token);
+  assert.deepEqual([claims.sub, claims.sid], ["opaque", session_id]);
+  const watched = ended();
+  assert.equal(
+    await asked(verifier, access_token, bounded(5000, { scope: "admin" })),
+    "insufficient_scope",
+  );
+  await authority.api("DELETE", `/v1/sessions/${session_id}?reason=kicked`);
+  assert.equal(await watched, "kicked");
+  assert.equal(await asked(verifier, access_token), "revoked");
+  const forged = access_token.slice(0, -4) + (access_token.endsWith("AAAA") ? "AAAE" : "AAAA");
+  assert.equal(await asked(verifier, forged), "revoked");
+});
+
+test("a token that lasts as long as its session is asked about when a role changed, and goes on with what holds", async () => {
+  const { access_token } = await authority.signIn("sliding", {
+    client_id: "sliding",
+    roles: ["a"],
+  });
+  assert.equal(verdict(verifier, access_token), "in");
+  await authority.api("PUT", "/v1/subjects/sliding", { roles: ["b"], claims: {} });
+  await until(() => verdict(verifier, access_token) === "ask", "it must be asked about");
+  const { claims } = await verifier.admit(access_token, strict(5000, { role: "b" }));
+  assert.deepEqual(claims.roles, ["b"]);
+  await assert.rejects(verifier.admit(access_token, strict(5000, { role: "a" })), Rejected);
+  await authority.api("PUT", "/v1/subjects/sliding/ban", {});
+  await until(() => verdict(verifier, access_token) === "revoked banned", "it is refused");
+});
+
+test("a bound token is let in with a proof of its key for this very request, once", async () => {
+  const key = newKey("ES256");
+  const { kty, crv, x, y } = key.jwk;
+  const jwk = { kty, crv, x, y };
+  const thumbprint = JSON.stringify({ crv, kty, x, y });
+  const jkt = createHash("sha256").update(thumbprint).digest("base64url");
+  const { access_token: token } = await authority.signIn("bound", { client_id: "bound", jkt });
+  const proof = (other: object = {}, signer = key, own: object = jwk) =>
+    jws(
+      signer,
+      { typ: "dpop+jwt", jwk: own, kid: undefined },
+      {
+        jti: randomUUID(),
+        htm: "GET",
+        htu: "https://api.example.com/v2/orders",
+        iat: Math.floor(Date.now() / 1000),
+        ath: createHash("sha256").update(token).digest("base64url"),
+        ...other,
+      },
+    );
+  const shown = (proof?: string): Presented => ({
+    token,
+    scheme: "DPoP",
+    method: "GET",
+    url: "/orders?page=2",
+    proof,
+  });
+  const refused = (presented: Presented) =>
+    verifier.admit(presented).then(
+      () => undefined,
+      (why: Rejected) => why,
+    );
+  const good = proof();
+  assert.equal((await verifier.admit(shown(good))).claims.jkt, jkt);
+  assert.match((await refused(shown(good)))?.message ?? "", /used before/);
+  assert.equal(await asked(verifier, token), "binding", "as a bearer token");
+  assert.equal((await refused(shown()))?.reason, "proof");
+  for (const other of [
+    { htm: "POST" },
+    { htu: "https://api.example.com/orders" },
+    { ath: undefined },
+  ])
+    assert.equal((await refused(shown(proof(other))))?.reason, "proof", JSON.stringify(other));
+  const thief = newKey("ES256");
+  const theirs = { kty: thief.jwk.kty, crv: thief.jwk.crv, x: thief.jwk.x, y: thief.jwk.y };
+  assert.equal((await refused(shown(proof({}, thief, theirs))))?.reason, "binding");
+  assert.equal((await refused(shown(proof({}, thief))))?.reason, "proof", "signed by another key");
+  const late = await refused(shown(proof({ iat: 1 })));
+  assert.match(late?.challenge ?? "", /^DPoP error="use_dpop_nonce"/);
+  const nonce = late!.dpopNonce;
+  assert.equal((await verifier.admit(shown(proof({ iat: 1, nonce })))).claims.sub, "bound");
+  assert.equal((await refused(shown(proof({ nonce: b64(Buffer.alloc(16)) }))))?.dpopNonce, nonce);
+  const plain = await authority.signIn("not-bound");
+  assert.equal(
+    (await refused({ ...shown(proof()), token: plain.access_token }))?.reason,
+    "binding",
+  );
+});
