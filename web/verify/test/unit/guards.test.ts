@@ -25,7 +25,7 @@ const closing: (() => unknown)[] = [];
 after(() => Promise.all(closing.map((close) => close())));
 
 async function onExpress(): Promise<string> {
-  const app = express();
+  const app = express().set("env", "test");
   app.get("/livez", (_, answer) => void answer.send("up"));
   app.use("/v2", ofExpress.guard(verifier, policy));
   app.get("/v2/orders", (request, answer) => {
