@@ -5,7 +5,7 @@ import type { Cursor } from "./cursor.js";
 import { discover } from "./discovery.js";
 import { Feed, type Mode } from "./feed.js";
 import { Follower } from "./follower.js";
-import { httpOf, type FetchError } from "./http.js";
+import { FetchError, httpOf } from "./http.js";
 import { KeyFetcher } from "./keys.js";
 import type { Keyring } from "./keyring.js";
 import type { Mirror } from "./mirror.js";
@@ -43,6 +43,8 @@ export interface Net {
   close(): void;
 }
 
+const CLOSED = () => new FetchError("unreachable", "any more: the verifier was closed");
+
 /** Starts the network half of a verifier. */
 export function netOf(options: Settled, filled: Filled): Net {
   const { keyring, mirror, failed, now } = filled;
@@ -57,7 +59,8 @@ export function netOf(options: Settled, filled: Filled): Net {
   const asksWith = (options.introspection ?? options.feed)?.apiKey;
   const questions =
     asksWith === undefined ? undefined : new Questions(http, asksWith, failed("questions"));
-  const waiting: (() => void)[] = [];
+  const waiting: ((failed?: FetchError) => void)[] = [];
+  let isClosed = false;
   const becameReady = () => {
     if (waiting.length && mirror.age(now()) !== undefined)
       for (const done of waiting.splice(0)) done();
@@ -120,10 +123,15 @@ export function netOf(options: Settled, filled: Filled): Net {
     },
     async ready() {
       if (!keys.isReady) await keys.newer();
+      if (isClosed) throw CLOSED();
       if (followed && mirror.age(now()) === undefined)
-        await new Promise<void>((done) => waiting.push(done));
+        await new Promise<void>((done, fail) =>
+          waiting.push((failed) => (failed ? fail(failed) : done())),
+        );
     },
     close() {
+      isClosed = true;
+      for (const done of waiting.splice(0)) done(CLOSED());
       keys.close();
       followed?.stream.close();
       followed?.reporter.close();

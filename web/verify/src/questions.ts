@@ -32,10 +32,15 @@ export type Answer =
 
 const NONE: Answer = { is: "none" };
 
+/** Until when anybody waits for an answer: a question whose turn comes later is not sent. */
+interface Wish {
+  until: number;
+}
+
 /** The question that is open about a token, and the one that follows for who came meanwhile. */
 interface Line {
   readonly open: Promise<Answer>;
-  next: Promise<Answer> | undefined;
+  next: { readonly wish: Wish; readonly answer: Promise<Answer> } | undefined;
 }
 
 /**
@@ -76,14 +81,21 @@ export class Questions {
   }
 
   private inTurn(url: string, token: string, isKnown: boolean): Promise<Answer> {
+    const until = performance.now() + ANSWER_MS_MAX;
     const line = this.lines.get(token);
-    if (!line) return this.begin(url, token, isKnown);
-    line.next ??= line.open.then(() => this.begin(url, token, isKnown));
-    return line.next;
+    if (!line) return this.begin(url, token, isKnown, { until });
+    if (line.next) {
+      line.next.wish.until = until;
+      return line.next.answer;
+    }
+    const wish = { until };
+    const answer = line.open.then(() => this.begin(url, token, isKnown, wish));
+    line.next = { wish, answer };
+    return answer;
   }
 
-  private begin(url: string, token: string, isKnown: boolean): Promise<Answer> {
-    const open = this.question(url, token, isKnown);
+  private begin(url: string, token: string, isKnown: boolean, wish: Wish): Promise<Answer> {
+    const open = this.question(url, token, isKnown, wish);
     const line: Line = { open, next: undefined };
     this.lines.set(token, line);
     void open.then(() => {
@@ -93,10 +105,16 @@ export class Questions {
     return open;
   }
 
-  private async question(url: string, token: string, isKnown: boolean): Promise<Answer> {
+  private async question(
+    url: string,
+    token: string,
+    isKnown: boolean,
+    wish: Wish,
+  ): Promise<Answer> {
     const places = isKnown ? [this.opened] : [this.strangersOpened, this.opened];
     for (const place of places) await place.take();
     try {
+      if (wish.until <= performance.now()) return NONE;
       const form = new URLSearchParams({ token, token_type_hint: "access_token" });
       const { http, apiKey } = this;
       return answerOf(await http.call({ url, apiKey, form, deadlineMs: ANSWER_MS_MAX }));

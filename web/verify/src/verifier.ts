@@ -69,7 +69,7 @@ export interface Verifier {
   check(presented: Presented | string, policy?: Policy): Verified;
   /** The same, and asks the authority where it must. Rejects with a `Rejected`. */
   admit(presented: Presented | string, policy?: Policy): Promise<Verified>;
-  /** Resolves when the first keys have come and, with a feed, all that is revoked is known. */
+  /** Resolves when the first keys have come and, with a feed, all that is revoked is known; rejects once it is closed. */
   ready(): Promise<void>;
   /** Whether tokens can be verified here. */
   isReady(): boolean;

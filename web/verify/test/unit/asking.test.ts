@@ -145,6 +145,9 @@ test("a crowd is refused beyond the bound, and strangers' text at half of it", a
   await Promise.all(known.slice(WAITING_MAX / 2));
   await setImmediate();
   assert.equal(calls.length, 64, "open at once");
+  await Promise.all([...strangers, ...known]);
+  await setImmediate();
+  assert.ok(calls.length <= 128, "nobody waits any more for most of those whose turn comes now");
   http.close();
 });
 
