@@ -11,6 +11,7 @@ import {
   isOpaque,
   look,
   meantForUs,
+  opened,
   proved,
   sessionOfOpaque,
   wellFormed,
@@ -53,9 +54,11 @@ export async function ask(
   policy: Policy,
   signed: Looked | undefined,
 ): Promise<Looked> {
+  // The authority cannot open what it sealed for somebody else's key; it knows what it signed.
+  const shown = signed ? opened(asking.of, presented.token) : presented.token;
   for (let question = 0; question < QUESTIONS_MAX; question += 1) {
     if (question) await new Bell().wait(jitter(AGAIN_MS));
-    const answer = await asking.ask(presented.token, signed !== undefined);
+    const answer = await asking.ask(shown, signed !== undefined);
     if (answer.is === "none") break;
     if (answer.is === "inactive") throw whyInactive(asking, presented, policy);
     const taken = take(asking, presented, policy, signed, answer.claims);

@@ -7,6 +7,7 @@ import { claimsOf, type Claims } from "./claims.js";
 import type { Proofs } from "./dpop.js";
 import type { KeySet } from "./jwk.js";
 import { headerOf, isEncrypted, Refused, split, verify, type Payload } from "./jws.js";
+import { Unopened, type Open } from "./jwe.js";
 import type { Keyring } from "./keyring.js";
 import { Malformed } from "./malformed.js";
 import type { Judgement, Mirror } from "./mirror.js";
@@ -25,6 +26,10 @@ export interface Expected {
   readonly cache: Cache;
   readonly mirror: Mirror;
   readonly proofs: Proofs;
+  /** What opens encrypted tokens; without it there are none. */
+  readonly open: Open | undefined;
+  /** Whether a token that is signed alone is refused. */
+  readonly requireEncrypted: boolean;
   /** Whether there is anybody to ask about a token. */
   readonly asks: boolean;
   /** No knowledge that is older is good enough, whatever a policy says. In milliseconds. */
@@ -77,7 +82,7 @@ export function look(of: Expected, presented: Presented, policy: Policy, now: No
 function verified(of: Expected, token: string): Warm {
   const { current: keys, generation } = of.keyring;
   if (!keys) throw new Rejected({ is: "unverifiable", what: "keys" });
-  const payload = signature(of, keys, token);
+  const payload = signature(of, keys, opened(of, token));
   if (payload.typ !== of.typ) throw new Rejected({ is: "untrusted", what: "type" });
   const claims = wellFormed(() => claimsOf(utf8(payload.bytes, "claims")));
   meantForUs(of, claims);
@@ -163,9 +168,22 @@ export function wellFormed<T>(read: () => T): T {
   }
 }
 
-function signature(of: Expected, keys: KeySet, token: string): Payload {
-  if (isEncrypted(token))
+/** The signed token: what is in an encrypted one, of which nobody has vouched for a word. */
+export function opened({ open, requireEncrypted }: Expected, token: string): string {
+  if (!isEncrypted(token)) {
+    if (requireEncrypted) throw new Rejected({ is: "untrusted", what: "not_encrypted" });
+    return token;
+  }
+  if (!open)
     throw new Rejected({ is: "malformed", why: "token: is encrypted, and there is no key here" });
+  try {
+    return wellFormed(() => open(token));
+  } catch (why) {
+    throw why instanceof Unopened ? new Rejected({ is: "untrusted", what: why.what }) : why;
+  }
+}
+
+function signature(of: Expected, keys: KeySet, token: string): Payload {
   try {
     return wellFormed(() => verify(keys, of.algorithms, token));
   } catch (why) {

@@ -124,7 +124,8 @@ export function headerMembers(
   return header;
 }
 
-const BRINGS = "would bring a key with the token";
+/** Why a header may not have a key of its own (RFC 8725 §3.10). */
+export const BRINGS = "would bring a key with the token";
 
 /** The members that would bring a key or change the meaning of the rest. */
 export const FOREIGN: Readonly<Record<string, string>> = {

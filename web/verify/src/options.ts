@@ -34,6 +34,16 @@ export interface Options {
    * refused this long after its end at the latest, also when the feed is cut. The authority is told it. Default: 5 s.
    */
   readonly maxStalenessMs?: number;
+  /**
+   * The private or secret JWKs that open tokens which were encrypted for this audience (RFC 7516); several while the authority
+   * changes over to another one. What is inside is verified as every token is. Default: none, and such a token is refused.
+   */
+  readonly decryptWith?: readonly string[];
+  /**
+   * Refuses tokens that are signed alone: to be turned on once the authority encrypts (RFC 9068 §4), since whoever carried such
+   * a token has read it. Opaque tokens say nothing to anyone, and are taken in any case. Default: off.
+   */
+  readonly requireEncrypted?: boolean;
   /** About how many verified tokens are kept, of about two kilobytes each; zero keeps none. Default: 16,384. */
   readonly cache?: number;
   /**
@@ -105,6 +115,10 @@ export function settled(options: Options): Settled {
     [
       feed?.instance !== undefined && !/^[!-~]{1,64}$/.test(feed.instance),
       "`instance` must be 1 to 64 visible ASCII characters",
+    ],
+    [
+      options.requireEncrypted === true && !options.decryptWith?.length,
+      "`requireEncrypted` needs `decryptWith`",
     ],
     [nonceSecret !== undefined && nonceSecret.length !== 32, "`nonceSecret` must be 32 bytes"],
     [

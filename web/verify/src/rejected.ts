@@ -11,6 +11,8 @@ const DISTRUST = {
   issuer: "the token is another issuer's",
   audience: "the token is for another audience",
   not_yet: "the token is dated ahead of this clock",
+  encryption: "the token is encrypted, and no key that is here opens it",
+  not_encrypted: "the token is not encrypted, and only encrypted ones are taken",
 } as const;
 
 /** What is not known. */

@@ -7,6 +7,7 @@ import type { Claims } from "./claims.js";
 import { noncesOf, noncesOfFeed, Proofs } from "./dpop.js";
 import type { Mode } from "./feed.js";
 import { within, type FetchError } from "./http.js";
+import { openerOf } from "./jwe.js";
 import { parseKeySet } from "./jwk.js";
 import { Keyring } from "./keyring.js";
 import { Mirror } from "./mirror.js";
@@ -130,6 +131,8 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
   const lent = () => own ?? (mirror.targetKey && noncesOfFeed(mirror.targetKey));
   const of: Expected = {
     ...options,
+    open: options.decryptWith && openerOf(options.decryptWith),
+    requireEncrypted: options.requireEncrypted === true,
     keyring,
     mirror,
     cache: new Cache(options.cache),

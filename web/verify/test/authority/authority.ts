@@ -1,6 +1,7 @@
 /** A real authority with its demo API, on this machine. */
 
 import { spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -12,6 +13,14 @@ import { connect, Rejected, type Options, type Policy, type Verifier } from "../
 
 /** The binary; `./scripts/test` names the one that it has built. */
 const BINARY = process.env["AUTHORITY_BINARY"] ?? "../../target/debug/symbolon";
+
+/** What opens the tokens of the audience `sealed-api`, and the half of it that the authority knows. */
+const PAIR = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const SEALED = { ...PAIR.publicKey.export({ format: "jwk" }), kid: "sealed" };
+export const OPENS = JSON.stringify({
+  ...PAIR.privateKey.export({ format: "jwk" }),
+  kid: "sealed",
+});
 
 /** An authority that runs, and a back end's way to it. */
 export interface Authority {
@@ -62,8 +71,10 @@ export async function startAuthority(): Promise<Authority> {
     `issuer = "${url}"\nlisten = "127.0.0.1:${port}"\nmetrics_listen = "127.0.0.1:${metrics}"\n` +
       `store = "sqlite:${join(data, "authority.db")}"\n[[audiences]]\nname = "demo-api"\n` +
       `[[audiences]]\nname = "other-api"\n` +
+      `[[audiences]]\nname = "sealed-api"\nencrypt = { jwk = '${JSON.stringify(SEALED)}' }\n` +
       `[[clients]]\nclient_id = "web"\n${client}` +
       `[[clients]]\nclient_id = "other"\n${client.replace("demo-api", "other-api")}` +
+      `[[clients]]\nclient_id = "sealed"\n${client.replace("demo-api", "sealed-api")}` +
       `[[clients]]\nclient_id = "bound"\n${client}binding = { key = "enforce" }\n` +
       `[[clients]]\nclient_id = "opaque"\npreset = "opaque-session"\n${client}` +
       `[[clients]]\nclient_id = "sliding"\npreset = "sliding-session"\n${client}`,

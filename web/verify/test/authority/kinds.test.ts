@@ -12,7 +12,7 @@ import {
   type Verifier,
 } from "../../src/index.js";
 import { b64, jws, newKey } from "../issuer.js";
-import { asked, startAuthority, until, verdict, type Authority } from "./authority.js";
+import { asked, OPENS, startAuthority, until, verdict, type Authority } from "./authority.js";
 
 let authority: Authority;
 let verifier: Verifier;
@@ -61,6 +61,32 @@ test("a token that lasts as long as its session is asked about when a role chang
   await assert.rejects(verifier.admit(access_token, strict(5000, { role: "a" })), Rejected);
   await authority.api("PUT", "/v1/subjects/sliding/ban", {});
   await until(() => verdict(verifier, access_token) === "revoked banned", "it is refused");
+});
+
+test("an encrypted token is opened, verified, and refused when its session ends", async () => {
+  const own = await authority.verifier({
+    audience: "sealed-api",
+    decryptWith: [OPENS],
+    requireEncrypted: true,
+  });
+  const { access_token, session_id } = await authority.signIn("sealed", { client_id: "sealed" });
+  assert.equal(access_token.split(".").length, 5);
+  assert.equal(own.check(access_token).claims.sub, "sealed");
+  assert.equal(own.check(access_token).claims.sub, "sealed");
+  assert.equal(own.status().cacheHits, 1);
+  await authority.api("DELETE", `/v1/sessions/${session_id}?reason=kicked`);
+  await until(() => verdict(own, access_token) === "revoked kicked", "it is refused");
+  own.close();
+  const asks = await authority.verifier({
+    audience: "sealed-api",
+    decryptWith: [OPENS],
+    feed: undefined as never,
+    introspection: { apiKey: authority.apiKey },
+  });
+  const other = await authority.signIn("sealed-2", { client_id: "sealed" });
+  assert.equal(await asked(asks, other.access_token), "in", "asked about by what is inside");
+  assert.equal(await asked(asks, access_token), "revoked");
+  asks.close();
 });
 
 test("a bound token is let in with a proof of its key for this very request, once", async () => {

@@ -11,10 +11,12 @@ import { FrameReader } from "../../src/frames.js";
 import { Follower } from "../../src/follower.js";
 import { parseKeySet } from "../../src/jwk.js";
 import { Refused, verify } from "../../src/jws.js";
+import { openerOf, Unopened } from "../../src/jwe.js";
+import { Malformed } from "../../src/malformed.js";
 import { Mirror } from "../../src/mirror.js";
 import { snapshotOf } from "../../src/snapshot.js";
 import { digestOf, targetKeyOf, type DigestedKind } from "../../src/target.js";
-import { createVerifier, offline, Rejected } from "../../src/index.js";
+import { createVerifier, offline, Rejected, type Options } from "../../src/index.js";
 
 const folder = "../../api/vectors/";
 const read = <T>(name: string) => JSON.parse(readFileSync(folder + name, "utf8")) as T;
@@ -38,7 +40,12 @@ interface TokenVectors {
 
 interface EncryptedVectors {
   readonly signed: string;
-  readonly tokens: readonly { readonly text: string }[];
+  readonly tokens: readonly {
+    readonly name: string;
+    readonly text: string;
+    readonly jwk: Readonly<Record<string, string>>;
+  }[];
+  readonly refused: readonly Readonly<Record<"why" | "text", string>>[];
 }
 
 const feed = read<FeedVectors>("feed.json");
@@ -152,20 +159,84 @@ test("the access token of the vectors verifies and says what it says", () => {
   assert.deepEqual({ ...extra }, { tenant: "t-1" });
 });
 
-test("an encrypted token of the vectors is refused as what it is, and what is in it verifies", () => {
+const encrypted = read<EncryptedVectors>("jwe.json");
+
+test("each encrypted token of the vectors opens to the signed one with its own key alone", () => {
+  const { signed, tokens } = encrypted;
+  for (const { name, jwk, text } of tokens) {
+    assert.equal(openerOf([JSON.stringify(jwk)])(text), signed, name);
+    assert.equal(openerOf(tokens.map(({ jwk }) => JSON.stringify(jwk)))(text), signed, name);
+    for (const other of tokens.filter((one) => one.jwk["kid"] !== jwk["kid"]))
+      assert.throws(() => openerOf([JSON.stringify(other.jwk)])(text), Unopened, name);
+  }
+});
+
+test("no encrypted token that the vectors refuse is opened, and none of which a byte was changed", () => {
+  const { jwk, text } = encrypted.tokens.find(({ name }) => name === "A256KW")!;
+  const open = openerOf([JSON.stringify(jwk)]);
+  assert.ok(encrypted.refused.length >= 15);
+  for (const { why, text } of encrypted.refused) assert.throws(() => open(text), why);
+  for (let segment = 0; segment < 5; segment += 1) {
+    const parts = text.split(".").map((part) => Buffer.from(part, "base64url"));
+    parts[segment]![parts[segment]!.length - 1]! ^= 1;
+    assert.throws(() => open(parts.map((part) => part.toString("base64url")).join(".")));
+  }
+});
+
+test("a key that opens nothing, or is another's half, is refused by its member", () => {
+  const [p256, , x25519, wrapping] = encrypted.tokens.map(({ jwk }) => jwk);
+  for (const jwk of [
+    { ...p256, d: undefined },
+    { ...p256, d: x25519!["d"] },
+    { ...p256, y: p256!["x"] },
+    { ...p256, use: "sig" },
+    { ...p256, alg: "A256KW" },
+    { ...p256, enc: "A128GCM" },
+    { ...p256, crv: "P-384" },
+    { ...x25519, d: p256!["d"] },
+    { ...wrapping, alg: "A128KW" },
+    { ...wrapping, alg: undefined },
+    { ...wrapping, k: "AAAA" },
+    { ...wrapping, kid: "" },
+  ])
+    assert.throws(() => openerOf([JSON.stringify(jwk)]), Malformed, JSON.stringify(jwk));
+  assert.throws(() => openerOf([]), Malformed);
+  assert.throws(() => openerOf([JSON.stringify(p256), JSON.stringify(p256)]), Malformed);
+});
+
+test("what is in an encrypted token is verified as every token is, and found by its whole text afterwards", () => {
   const { secret, kid } = read<TokenVectors>("tokens.json").access_token;
-  const { signed, tokens } = read<EncryptedVectors>("jwe.json");
-  const verifier = createVerifier({
-    issuer: "https://id.example.com",
-    audience: "demo-api",
-    algorithms: ["HS256"],
-    keys: secretSet(secret, kid),
-    now: () => ({ wall: 1_700_000_010_000, monotonic: 0 }),
-  });
-  assert.equal(verifier.check(signed, offline()).claims.sub, "42");
-  for (const { text } of tokens)
-    assert.throws(
-      () => verifier.check(text, offline()),
-      (why) => why instanceof Rejected && /is encrypted/.test(why.message),
-    );
+  const { signed, tokens } = encrypted;
+  const keys = secretSet(secret, kid);
+  const verifier = (other: Partial<Options> = {}) =>
+    createVerifier({
+      issuer: "https://id.example.com",
+      audience: "demo-api",
+      algorithms: ["HS256"],
+      keys,
+      now: () => ({ wall: 1_700_000_010_000, monotonic: 0 }),
+      ...other,
+    });
+  const refused = (own: ReturnType<typeof verifier>, token: string) => {
+    try {
+      own.check(token, offline());
+      return undefined;
+    } catch (why) {
+      return why instanceof Rejected ? JSON.stringify(why.refusal) : why;
+    }
+  };
+  const decryptWith = tokens.map(({ jwk }) => JSON.stringify(jwk));
+  const opens = verifier({ decryptWith, requireEncrypted: true });
+  for (const { text } of tokens) {
+    assert.equal(opens.check(text, offline()).claims.sub, "42");
+    assert.match(String(refused(verifier(), text)), /is encrypted/);
+    const other = verifier({
+      decryptWith: [decryptWith.at(-1)!],
+      keys: secretSet("11".repeat(32), kid),
+    });
+    assert.match(String(refused(other, text)), /"untrusted"/);
+  }
+  assert.match(String(refused(opens, signed)), /not_encrypted/);
+  assert.equal(refused(verifier({ decryptWith }), signed), undefined);
+  assert.throws(() => verifier({ requireEncrypted: true }), TypeError);
 });
