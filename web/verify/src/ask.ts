@@ -14,10 +14,10 @@ import {
   opened,
   proved,
   sessionOfOpaque,
-  wellFormed,
   type Expected,
   type Looked,
 } from "./check.js";
+import { beforeAsking, keepTold, lookTold, type Sent } from "./told.js";
 import type { Claims } from "./claims.js";
 import type { Now } from "./now.js";
 import type { Policy } from "./policy.js";
@@ -39,14 +39,6 @@ export interface Asking {
   ask(token: string, isKnown: boolean): Promise<Answer>;
 }
 
-/** Why a token is not checked that says nothing itself: only its form can be seen. */
-export function unheardOf(of: Expected, token: string, policy: Policy, now: Now): Rejected {
-  wellFormed(() => sessionOfOpaque(token));
-  const tooOld = fresh(of, policy, now);
-  if (tooOld?.refusal.is === "unverifiable") return tooOld;
-  return new Rejected(of.asks ? { is: "ask" } : { is: "unverifiable", what: "opaque" });
-}
-
 /** Asks about a token, of which `signed` is known to be genuine, if anything is. */
 export async function ask(
   asking: Asking,
@@ -58,10 +50,11 @@ export async function ask(
   const shown = signed ? opened(asking.of, presented.token) : presented.token;
   for (let question = 0; question < QUESTIONS_MAX; question += 1) {
     if (question) await new Bell().wait(jitter(AGAIN_MS));
-    const answer = await asking.ask(shown, signed !== undefined);
+    const sent = beforeAsking(asking.of, presented.token, signed);
+    const answer = await asking.ask(shown, (signed ?? sent.kept) !== undefined);
     if (answer.is === "none") break;
     if (answer.is === "inactive") throw whyInactive(asking, presented, policy);
-    const taken = take(asking, presented, policy, signed, answer.claims);
+    const taken = take(asking, presented, policy, sent, answer.claims);
     if (taken) return taken;
   }
   throw NO_ANSWER();
@@ -75,16 +68,17 @@ function take(
   { of, now }: Asking,
   presented: Presented,
   policy: Policy,
-  signed: Looked | undefined,
+  sent: Sent,
   told: Claims | undefined,
 ): Looked | undefined {
+  const { signed } = sent;
   if (!signed) {
     if (!told || !isOfHandle(presented.token, told, now())) throw NO_ANSWER();
-    return believe(of, presented, policy, undefined, told, now());
+    return believe(of, presented, policy, sent, told, now());
   }
   if (told && !isOfTheSame(signed.claims, told)) throw NO_ANSWER();
   if (told && told.ver.some((counter, at) => counter !== signed.claims.ver[at]))
-    return believe(of, presented, policy, signed, told, now());
+    return believe(of, presented, policy, sent, told, now());
   const outdated = judged(of, signed.claims);
   // Whatever another kind of authority says beside yes, the token says itself.
   if (!outdated) return { ...signed, standing: undefined };
@@ -97,12 +91,12 @@ function believe(
   of: Expected,
   presented: Presented,
   policy: Policy,
-  signed: Looked | undefined,
+  sent: Sent,
   told: Claims,
   now: Now,
 ): Looked | undefined {
   meantForUs(of, told);
-  if (!signed) {
+  if (!sent.signed) {
     // An opaque token is bound to no key, and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
     if (told.jkt !== undefined) throw new Rejected({ is: "binding" });
     proved(of, presented, undefined, policy, now);
@@ -111,10 +105,11 @@ function believe(
   if (known?.effect === "revoked") throw new Rejected({ is: "revoked", ended: known.reason });
   if (known) return undefined;
   inTime(told, policy, now);
+  keepTold(of, presented.token, told, sent);
   const tooOld = fresh(of, policy, now);
   // It has just been asked about.
   if (tooOld && tooOld.refusal.is !== "ask") throw tooOld;
-  return { claims: told, proof: signed?.proof, standing: undefined };
+  return { claims: told, proof: sent.signed?.proof, standing: undefined };
 }
 
 const judged = ({ mirror }: Expected, claims: Claims) =>
@@ -123,9 +118,9 @@ const judged = ({ mirror }: Expected, claims: Claims) =>
 /** Introspection tells no reason; by now the mirror may. */
 function whyInactive({ of, now }: Asking, presented: Presented, policy: Policy): Rejected {
   const revoked = new Rejected({ is: "revoked", ended: undefined });
-  if (isOpaque(presented.token)) return revoked;
   try {
-    const { claims, standing } = look(of, presented, policy, now());
+    const looks = isOpaque(presented.token) ? lookTold : look;
+    const { claims, standing } = looks(of, presented, policy, now());
     if (standing?.refusal.is === "revoked" || standing?.refusal.is === "expired") return standing;
     return judged(of, claims) ? new Rejected({ is: "stale" }) : revoked;
   } catch (why) {

@@ -1,6 +1,5 @@
 /** Tokens that were verified already, so that one which comes again need not be verified again. */
 
-import type { Algorithm } from "./alg.js";
 import type { Claims } from "./claims.js";
 import type { Judgement, Mirror, Names } from "./mirror.js";
 
@@ -15,7 +14,6 @@ export interface Warm {
   readonly claims: Claims;
   /** The key that signed it. */
   readonly kid: Buffer | undefined;
-  readonly alg: Algorithm;
   /** How often a key had been taken away when it was verified: it counts no more once another is. */
   readonly keys: number;
   /** Its names in the mirror, and the generation of the keys that they were digested with. */
@@ -24,6 +22,21 @@ export interface Warm {
   /** The mirror's sequence at which nothing was known against it. */
   clearAt: number;
 }
+
+/** Claims that are good, as they are kept. */
+export const warmOf = (
+  mirror: Mirror,
+  claims: Claims,
+  kid: Buffer | undefined,
+  keys: number,
+): Warm => ({
+  claims,
+  kid,
+  keys,
+  names: mirror.namesOf(claims, kid),
+  targetKeys: mirror.keyGeneration,
+  clearAt: -1,
+});
 
 /** A token is found by its whole text. Once it is full, what was kept first makes room. */
 export class Cache {
@@ -42,6 +55,7 @@ export class Cache {
 
   keep(token: string, warm: Warm): void {
     if (this.most === 0) return;
+    this.kept.delete(token);
     if (this.kept.size >= this.most) {
       const [first] = this.kept.keys();
       if (first !== undefined) this.kept.delete(first);

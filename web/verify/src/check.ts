@@ -2,7 +2,7 @@
 
 import type { Algorithm, TokenType } from "./alg.js";
 import { decode, utf8 } from "./base64url.js";
-import { judge, type Cache, type Warm } from "./cache.js";
+import { judge, warmOf, type Cache, type Warm } from "./cache.js";
 import { claimsOf, type Claims } from "./claims.js";
 import type { Proofs } from "./dpop.js";
 import type { KeySet } from "./jwk.js";
@@ -65,12 +65,11 @@ export function sessionOfOpaque(token: string): string {
 /** Checks everything that the token itself can tell, and what the mirror knows against it. */
 export function look(of: Expected, presented: Presented, policy: Policy, now: Now): Looked {
   const found = of.cache.find(presented.token, of.keyring.generation);
-  const warm = found ?? verified(of, presented.token);
+  const [warm, keeps] = found ? [found, false] : verified(of, presented.token);
   const { claims } = warm;
   inTime(claims, policy, now);
   if (found) of.hit();
-  // Whoever checks a MAC does it faster than whoever looks for its answer.
-  else if (warm.alg !== "HS256") of.cache.keep(presented.token, warm);
+  else if (keeps) of.cache.keep(presented.token, warm);
   const proof = proved(of, presented, claims.jkt, policy, now);
   return { claims, proof, standing: standing(of, judge(warm, of.mirror), claims, policy, now) };
 }
@@ -79,7 +78,7 @@ export function look(of: Expected, presented: Presented, policy: Policy, now: No
  * RFC 9068 §4 lists type, issuer, audience, signature, expiry. The signature comes first here, since nobody has vouched for a
  * claim before it (OWASP ASVS 9.1.1); all of them must hold anyway.
  */
-function verified(of: Expected, token: string): Warm {
+function verified(of: Expected, token: string): [Warm, boolean] {
   const { current: keys, generation } = of.keyring;
   if (!keys) throw new Rejected({ is: "unverifiable", what: "keys" });
   const payload = signature(of, keys, opened(of, token));
@@ -88,9 +87,8 @@ function verified(of: Expected, token: string): Warm {
   meantForUs(of, claims);
   const { kid: name, alg } = payload.key;
   const kid = name === undefined ? undefined : keyIdOf(name);
-  const names = of.mirror.namesOf(claims, kid);
-  const targetKeys = of.mirror.keyGeneration;
-  return { claims, kid, alg, keys: generation, names, targetKeys, clearAt: -1 };
+  // Whoever checks a MAC does it faster than whoever looks for its answer.
+  return [warmOf(of.mirror, claims, kid, generation), alg !== "HS256"];
 }
 
 /** What a policy makes of it: nothing that is known is forgiven, and what is not known may be too old. */

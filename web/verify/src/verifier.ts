@@ -1,11 +1,12 @@
 /** Verifies access tokens of one issuer for one audience. */
 
-import { ask, unheardOf, type Asking } from "./ask.js";
+import { ask, type Asking } from "./ask.js";
 import { Cache } from "./cache.js";
 import { isOpaque, look, type Expected, type Looked } from "./check.js";
 import type { Claims } from "./claims.js";
 import { noncesOf, noncesOfFeed, Proofs } from "./dpop.js";
 import type { Mode } from "./feed.js";
+import { lookTold } from "./told.js";
 import { within, type FetchError } from "./http.js";
 import { openerOf } from "./jwe.js";
 import { parseKeySet } from "./jwk.js";
@@ -146,8 +147,7 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
   /** What the token itself can tell, and what is known of its session. */
   function looked(presented: Presented, policy: Policy): Looked {
     const at = now();
-    if (isOpaque(presented.token)) throw unheardOf(of, presented.token, policy, at);
-    return look(of, presented, policy, at);
+    return (isOpaque(presented.token) ? lookTold : look)(of, presented, policy, at);
   }
 
   /** The same with keys as new as they may be had. */
@@ -175,7 +175,8 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
     }
     if (signed && signed.standing?.refusal.is !== "ask") return signed;
     if (!of.asks) throw new Rejected({ is: "unverifiable", what: "session" });
-    return ask(asking, presented, policy, signed);
+    // An opaque token says nothing itself, whatever was told of it.
+    return ask(asking, presented, policy, isOpaque(presented.token) ? undefined : signed);
   }
 
   function letIn({ claims, proof, standing }: Looked, policy: Policy): Verified {

@@ -48,6 +48,8 @@ test("what is wrong with a token is told by its word", () => {
     ["sym_rt_AAEAAAACEREREREREREREREREREREQ", "malformed"],
     ["a.b", "malformed"],
     ["a.b.c.d", "malformed"],
+    [`${token(key)}.x`, "malformed"],
+    [`${token(key)}.`, "malformed"],
     ["x".repeat(17_000), "malformed"],
     [`${token(key)}=`, "malformed"],
     [`${token(key)} `, "malformed"],

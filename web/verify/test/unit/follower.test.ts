@@ -1,11 +1,23 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { isBoundary } from "../../src/cursor.js";
 import { Follower, type Heard } from "../../src/follower.js";
 import { Gap } from "../../src/gap.js";
-import type { KeySet } from "../../src/jwk.js";
+import { parseKeySet, type KeySet } from "../../src/jwk.js";
 import { Mirror } from "../../src/mirror.js";
-import { anyEntry, AT, chance, entry, ISSUER, keySetOf, newKey, now, Sender } from "../issuer.js";
+import {
+  anyEntry,
+  AT,
+  chance,
+  entry,
+  ISSUER,
+  jws,
+  keySetOf,
+  newKey,
+  now,
+  Sender,
+} from "../issuer.js";
 
 const key = newKey();
 const nobody = async () => {};
@@ -318,4 +330,33 @@ test("a checkpoint from before the authority began vouches for the digest and no
   );
   assert.ok(heard.vouched);
   assert.equal(mirror.age(now(1000)), 1000);
+});
+
+test("an access token is no checkpoint, nor is what a shared secret signed", async () => {
+  const payload = (sender: Sender) => {
+    const [, said] = /"jws":"([^"]+)"/.exec(sender.checkpoint(AT * 1000))!;
+    return Buffer.from(said!.split(".")[1]!, "base64url").toString();
+  };
+  const frame = (text: string) =>
+    bytes(`event: checkpoint\ndata: ${JSON.stringify({ jws: text })}\n\n`);
+  const typ = "symbolon-checkpoint+jwt";
+  const { sender, follower } = await begun();
+  const token = jws(key, { typ: "at+jwt" }, payload(sender));
+  assert.equal(
+    gap(() => follower.onBytes(frame(token), now())),
+    "malformed",
+  );
+  const secret = Buffer.alloc(32, 7);
+  const shared = parseKeySet(
+    JSON.stringify({ keys: [{ kty: "oct", k: secret.toString("base64url"), kid: "s" }] }),
+  );
+  const sign = (text: string) => createHmac("sha256", secret).update(text).digest();
+  const keys = [keySetOf(key), shared];
+  const { follower: other } = await begun(sender, () => keys[0]);
+  keys.shift();
+  const mac = jws({ ...key, kid: "s", alg: "HS256" as "EdDSA", sign }, { typ }, payload(sender));
+  assert.equal(
+    gap(() => other.onBytes(frame(mac), now())),
+    "forged",
+  );
 });
