@@ -5,6 +5,7 @@
  * before an event is hit by that event's mark, whichever of the two arrives first, and one from after it is not.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import {
   fresh,
   inTime,
@@ -24,7 +25,7 @@ import type { Policy } from "./policy.js";
 import type { Presented } from "./presented.js";
 import type { Answer } from "./questions.js";
 import { Rejected } from "./rejected.js";
-import { Bell, jitter } from "./rest.js";
+import { jitter } from "./rest.js";
 
 /** How often one request asks while what it is told is older than what is known by then. Inclusive. */
 const QUESTIONS_MAX = 3;
@@ -49,7 +50,7 @@ export async function ask(
   // The authority cannot open what it sealed for somebody else's key; it knows what it signed.
   const shown = signed ? opened(asking.of, presented.token) : presented.token;
   for (let question = 0; question < QUESTIONS_MAX; question += 1) {
-    if (question) await new Bell().wait(jitter(AGAIN_MS));
+    if (question) await pause(jitter(AGAIN_MS));
     const sent = beforeAsking(asking.of, presented.token, signed);
     const answer = await asking.ask(shown, (signed ?? sent.kept) !== undefined);
     if (answer.is === "none") break;

@@ -147,7 +147,12 @@ export class Mirror {
     const { clock, readAt, newest } = this;
     if (!this.isReady || !clock || readAt === undefined || !newest || this.lost > this.oldest)
       return undefined;
-    return Math.max(clock.authority + elapsed(clock.at, now) - readAt, 0);
+    return Math.max(this.authorityTime(now)! - readAt, 0);
+  }
+
+  /** What time it is at the authority, in milliseconds, as far as it was asked. */
+  authorityTime(now: Now): number | undefined {
+    return this.clock && this.clock.authority + elapsed(this.clock.at, now);
   }
 
   /** Under which names a token is looked up, in the order in which a reason is told: the narrowest first. */

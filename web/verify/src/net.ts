@@ -1,6 +1,7 @@
 /** The half of a verifier that needs a network: keys by themselves, the feed, and questions to the authority. */
 
 import { randomBytes } from "node:crypto";
+import { Teller, type Activity } from "./activity.js";
 import type { Cursor } from "./cursor.js";
 import { discover } from "./discovery.js";
 import { Feed, type Mode } from "./feed.js";
@@ -17,13 +18,15 @@ import type { Sessions } from "./sessions.js";
 import { placeOf } from "./url.js";
 
 /** What can go wrong between here and the authority. */
-export type Trouble = "keys" | "feed" | "questions" | "reports";
+export type Trouble = "keys" | "feed" | "questions" | "reports" | "activity";
 
 /** What the network half fills and reads. */
 export interface Filled {
   readonly keyring: Keyring;
   readonly mirror: Mirror;
   readonly sessions: Sessions;
+  /** Which sessions were used, if the authority is to be told. */
+  readonly activity: Activity | undefined;
   now(): Now;
   /** Tells whoever looks after the service what went wrong. */
   failed(what: Trouble): (why: FetchError) => void;
@@ -42,6 +45,8 @@ export interface Net {
   ready(): Promise<void>;
   close(): void;
 }
+
+const ALIVE_MS = 60_000;
 
 const CLOSED = () => new FetchError("unreachable", "any more: the verifier was closed");
 
@@ -67,6 +72,13 @@ export function netOf(options: Settled, filled: Filled): Net {
   };
   const at = (path: string) => place.at(path);
   const followed = options.feed && follow(options.feed);
+  const url = at("/v1/activity");
+  const told = { http, url, failed: failed("activity") };
+  const teller =
+    filled.activity && asksWith !== undefined
+      ? new Teller(filled.activity, { ...told, apiKey: asksWith })
+      : undefined;
+  teller?.start();
   void keys.fetch();
 
   function follow(feed: FeedOptions) {
@@ -122,17 +134,24 @@ export function netOf(options: Settled, filled: Filled): Net {
       return url && questions ? questions.ask(url, token, isKnown) : { is: "none" };
     },
     async ready() {
-      if (!keys.isReady) await keys.newer();
-      if (isClosed) throw CLOSED();
-      if (followed && mirror.age(now()) === undefined)
-        await new Promise<void>((done, fail) =>
-          waiting.push((failed) => (failed ? fail(failed) : done())),
-        );
+      // Whoever waits for this has nothing else to do yet, and waits between tries do not keep a process alive.
+      const alive = setInterval(() => {}, ALIVE_MS);
+      try {
+        if (!keys.isReady) await keys.newer();
+        if (isClosed) throw CLOSED();
+        if (followed && mirror.age(now()) === undefined)
+          await new Promise<void>((done, fail) =>
+            waiting.push((failed) => (failed ? fail(failed) : done())),
+          );
+      } finally {
+        clearInterval(alive);
+      }
     },
     close() {
       isClosed = true;
       for (const done of waiting.splice(0)) done(CLOSED());
       keys.close();
+      teller?.close();
       followed?.stream.close();
       followed?.reporter.close();
       http.close();

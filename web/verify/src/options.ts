@@ -25,6 +25,12 @@ export interface Options {
   /** An API key of scope `revocations:read`, to ask about tokens with (RFC 7662). Default: that of `feed`. */
   readonly introspection?: { readonly apiKey: string };
   /**
+   * Tells the authority once a minute which sessions were used, so that those whose client never renews, because its token cannot
+   * change, do not end as unused while they are in use. Turn it on in every service that such a session uses. Whoever has a
+   * stolen token then keeps its session from idling out, up to its absolute end: that is what sliding means. Default: off.
+   */
+  readonly reportActivity?: boolean;
+  /**
    * The issuer's keys as a JWK Set, for a verifier that fetches none: without a network, and for HS256, whose secret is never
    * published. It learns of no new and no withdrawn key but by `replaceKeys`.
    */
@@ -119,6 +125,10 @@ export function settled(options: Options): Settled {
     [
       options.requireEncrypted === true && !options.decryptWith?.length,
       "`requireEncrypted` needs `decryptWith`",
+    ],
+    [
+      options.reportActivity === true && !(feed ?? options.introspection),
+      "`reportActivity` needs an API key: that of `feed`, or of `introspection`",
     ],
     [nonceSecret !== undefined && nonceSecret.length !== 32, "`nonceSecret` must be 32 bytes"],
     [

@@ -1,5 +1,6 @@
 /** Verifies access tokens of one issuer for one audience. */
 
+import { Activity } from "./activity.js";
 import { ask, type Asking } from "./ask.js";
 import { Cache } from "./cache.js";
 import { isOpaque, look, type Expected, type Looked } from "./check.js";
@@ -56,6 +57,9 @@ export interface Status {
   readonly resyncs: number;
   /** How many wait for the end of a session. */
   readonly watched: number;
+  /** How many sessions were used and wait to be reported, and how many were forgotten untold; see `reportActivity`. */
+  readonly usesWaiting: number;
+  readonly usesDropped: number;
   /** How many requests were let in without a good proof of the key that their token is bound to. */
   readonly bindingsReported: number;
   /** How many requests were rejected, by the word of their reason, or of their refusal where that has none. */
@@ -117,6 +121,7 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
   const mirror = new Mirror(options.feed !== undefined);
   const sessions = new Sessions(mirror);
   const keyring = new Keyring();
+  const activity = options.reportActivity ? new Activity() : undefined;
   const failed = (what: Trouble) => (why: FetchError) => {
     told(what, why);
     if (why.status === 401 || why.status === 403)
@@ -125,7 +130,7 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
   };
   const net =
     options.keys === undefined
-      ? netOf(options, { keyring, mirror, sessions, now, failed })
+      ? netOf(options, { keyring, mirror, sessions, activity, now, failed })
       : undefined;
   if (options.keys !== undefined) keyring.replace(parseKeySet(options.keys));
   const own = nonceSecret && noncesOf(Buffer.from(nonceSecret));
@@ -184,6 +189,8 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
     const at = now();
     permit(policy, claims, at.wall);
     of.proofs.spend(proof, at);
+    // The authority counts no use that its own clock has not come to.
+    if (claims.sid) activity?.mark(claims.sid, mirror.authorityTime(at) ?? at.wall);
     return { claims, ended: (signal) => sessions.watch(claims, signal) };
   }
 
@@ -224,6 +231,8 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
       cacheHits: counts.hits,
       resyncs: net?.resyncs ?? 0,
       watched: sessions.size,
+      usesWaiting: activity?.size ?? 0,
+      usesDropped: activity?.dropped ?? 0,
       bindingsReported: counts.reported,
       rejected: { ...counts.rejected },
     }),
@@ -241,6 +250,7 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
   feed: "the feed is not heard",
   questions: "a token could not be asked about",
   reports: "what was applied could not be reported",
+  activity: "the use of sessions could not be reported",
 };
 
 const shown = (presented: Presented | string): Presented =>

@@ -11,6 +11,8 @@ import {
   type Presented,
   type Verifier,
 } from "../../src/index.js";
+import { Activity, Teller } from "../../src/activity.js";
+import { httpOf, type FetchError } from "../../src/http.js";
 import { b64, jws, newKey } from "../issuer.js";
 import { asked, OPENS, startAuthority, until, verdict, type Authority } from "./authority.js";
 
@@ -70,6 +72,21 @@ test("a token that lasts as long as its session is asked about once when a role 
   assert.equal(verdict(verifier, access_token, strict(5000, { role: "a" })), "insufficient_scope");
   await authority.api("PUT", "/v1/subjects/sliding/ban", {});
   await until(() => verdict(verifier, access_token) === "revoked banned", "it is refused");
+});
+
+test("the authority takes reports of which sessions were used", async () => {
+  const activity = new Activity();
+  const troubles: FetchError[] = [];
+  const teller = new Teller(activity, {
+    http: httpOf(fetch),
+    apiKey: authority.apiKey,
+    url: `${authority.url}/v1/activity`,
+    failed: (why) => void troubles.push(why),
+  });
+  const { session_id } = await authority.signIn("used", { client_id: "sliding" });
+  activity.mark(session_id, Date.now());
+  await teller.tell();
+  assert.deepEqual([troubles, activity.size, activity.dropped], [[], 0, 0]);
 });
 
 test("an encrypted token is opened, verified, and refused when its session ends", async () => {
