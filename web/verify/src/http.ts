@@ -66,33 +66,36 @@ const DOWNLOAD_MS_MAX = 120_000;
 
 /** A client that uses the platform's `fetch`. */
 export function httpOf(send: typeof fetch): Http {
-  const closed = new AbortController();
+  // Not `AbortSignal.any`, which remembers every signal that it ever stood for.
+  const underWay = new Set<AbortController>();
+  let isClosed = false;
 
   async function open(question: Question): Promise<Stream> {
     const own = new AbortController();
-    const signal = AbortSignal.any([closed.signal, own.signal]);
-    const answer = await within(
-      question.deadlineMs,
-      send(question.url, init(question, signal)),
-    ).catch((why: unknown) => {
+    const end = () => void underWay.delete(own);
+    const leave = () => {
+      end();
       own.abort();
-      throw failure(why);
-    });
-    if (answer.status !== 200 && answer.status !== 204) {
-      own.abort();
-      throw new FetchError("status", answer.status);
-    }
+    };
+    const failed = (why: unknown): never => {
+      leave();
+      throw why instanceof FetchError ? why : new FetchError("unreachable");
+    };
+    if (isClosed) throw new FetchError("unreachable");
+    underWay.add(own);
+    const asked = send(question.url, init(question, own.signal));
+    const answer = await within(question.deadlineMs, asked).catch(failed);
+    if (answer.status !== 200 && answer.status !== 204)
+      return failed(new FetchError("status", answer.status));
     const reader = answer.body?.getReader();
     return {
       async next(withinMs) {
-        if (!reader) return undefined;
-        const read = await within(withinMs, reader.read()).catch((why: unknown) => {
-          own.abort();
-          throw failure(why);
-        });
-        return read.done ? undefined : (read.value as Uint8Array);
+        const read = reader && (await within(withinMs, reader.read()).catch(failed));
+        if (read && !read.done) return read.value as Uint8Array;
+        end();
+        return undefined;
       },
-      leave: () => own.abort(),
+      leave,
     };
   }
 
@@ -117,7 +120,11 @@ export function httpOf(send: typeof fetch): Http {
     open,
     call: (question) => whole(question, question.deadlineMs, question.deadlineMs),
     download: (question) => whole(question, DOWNLOAD_MS_MAX, question.deadlineMs),
-    close: () => closed.abort(),
+    close() {
+      isClosed = true;
+      for (const own of underWay) own.abort();
+      underWay.clear();
+    },
   };
 }
 
@@ -128,9 +135,6 @@ function init({ apiKey, form, json }: Question, signal: AbortSignal): RequestIni
   const body = form ?? (json && JSON.stringify(json));
   return { headers, signal, redirect: "manual", ...(body && { method: "POST", body }) };
 }
-
-const failure = (why: unknown): FetchError =>
-  why instanceof FetchError ? why : new FetchError("unreachable");
 
 /** A promise that is waited for so long and no longer. */
 export function within<T>(ms: number, promise: Promise<T>): Promise<T> {

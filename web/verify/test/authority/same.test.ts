@@ -1,10 +1,11 @@
 /** The demo API of `dev` is built of the Rust verifier: the same token must be answered alike here and there. */
 
 import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { guard } from "../../src/fetch.js";
 import { bounded, type Verifier } from "../../src/index.js";
-import { b64 } from "../issuer.js";
+import { b64, jws, newKey } from "../issuer.js";
 import { startAuthority, until, verdict, type Authority } from "./authority.js";
 
 let authority: Authority;
@@ -113,4 +114,51 @@ test("what happened to a session is told in the same words", async () => {
     console.log(`# ${name}: ${own}`);
     assert.notEqual(own, "200 ");
   }
+});
+
+test("the proof of a bound token is asked for by the same nonce, and taken alike", async () => {
+  const key = newKey("ES256");
+  const { kty, crv, x, y } = key.jwk;
+  const jkt = createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
+  const { access_token } = await authority.signIn("bound", { client_id: "bound", jkt });
+  const own = await authority.verifier({ publicUrl: authority.demo });
+  const answer = guard(own, bounded(5000), () => new Response("orders"));
+  const proof = (other: object) =>
+    jws(
+      key,
+      { typ: "dpop+jwt", jwk: { kty, crv, x, y }, kid: undefined },
+      {
+        jti: randomUUID(),
+        htm: "GET",
+        htu: `${authority.demo}/orders`,
+        iat: Math.floor(Date.now() / 1000),
+        ath: createHash("sha256").update(access_token).digest("base64url"),
+        ...other,
+      },
+    );
+  const both = async (other: object) => {
+    const headers = { authorization: `DPoP ${access_token}`, dpop: proof(other) };
+    const url = `${authority.demo}/orders`;
+    const answers = [await answer(new Request(url, { headers })), await fetch(url, { headers })];
+    return answers.map(({ status, headers }) =>
+      [status, headers.get("www-authenticate"), headers.get("dpop-nonce")].join(" "),
+    );
+  };
+  for (const other of [
+    {},
+    { htm: "POST" },
+    { htu: "https://x.example/" },
+    { ath: undefined },
+    { jti: "" },
+  ]) {
+    const [node, rust] = await both(other);
+    assert.equal(node, rust, JSON.stringify(other));
+  }
+  // A nonce is handed out for a minute, which may end between the two.
+  await until(async () => {
+    const [node, rust] = await both({ iat: 1 });
+    assert.match(node!, /use_dpop_nonce.* [\w-]{22}$/);
+    return node === rust;
+  }, "both hand out the same nonce");
+  own.close();
 });

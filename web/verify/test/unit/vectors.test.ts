@@ -117,6 +117,8 @@ test("the snapshot has the revocations of the vectors, and no byte of its record
     assert.throws(() => snapshotOf(keys, changed), `byte ${at}`);
   }
   assert.throws(() => snapshotOf(keys, bytes.subarray(0, -1)));
+  const elsewhere = bytes.toString("latin1").replace(feed.checkpoint.cursor, feed.start);
+  assert.throws(() => snapshotOf(keys, Buffer.from(elsewhere, "latin1")), /stands elsewhere/);
 });
 
 test("a follower goes from the snapshot of the vectors on and holds what it says", async () => {
