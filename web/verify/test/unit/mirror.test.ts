@@ -195,3 +195,28 @@ test("after the digest key changed, what was revoked before is found under the o
   assert.equal(judge()?.reason, "banned");
   assert.equal(mirror.namesOf(token, undefined).length, 5, "the old key is let go");
 });
+
+test("what has ended is forgotten at once by whoever looks, and by and by in memory", () => {
+  const mirror = new Mirror(true);
+  const names = Array.from({ length: 40_000 }, (_, at) => `${at}`.padEnd(16, "."));
+  mirror.apply(names.map((name) => entry({ name, expires_at: AT })));
+  mirror.forget((AT + 1) * 1000);
+  assert.ok(mirror.size > 30_000, "not all of it in one turn");
+  for (const name of names)
+    assert.equal(mirror.judge([["session", name]], [0, 0, 0, 0]), undefined);
+  mirror.apply([entry({ name: names.at(-1)!, reason: "admin", expires_at: AT + 9 })]);
+  assert.equal(mirror.judge([["session", names.at(-1)!]], [0, 0, 0, 0])?.reason, "admin");
+});
+
+test("a third digest key, while what was kept under the first may still hit, leaves no age until that has ended", () => {
+  const mirror = freshMirror();
+  mirror.apply([entry({ expires_at: AT + 9 })]);
+  mirror.useTargetKey(targetKeyOf("A".repeat(43)));
+  assert.equal(mirror.age(now()), 0);
+  mirror.useTargetKey(targetKeyOf(DIGEST_KEY));
+  assert.equal(mirror.age(now()), 0, "the first came back");
+  mirror.useTargetKey(targetKeyOf("B".repeat(42) + "A"));
+  assert.equal(mirror.age(now()), undefined);
+  mirror.forget((AT + 10) * 1000);
+  assert.equal(mirror.age(now()), 0);
+});
