@@ -18,7 +18,7 @@ import {
   type Expected,
   type Looked,
 } from "./check.js";
-import { beforeAsking, keepTold, lookTold, type Sent } from "./told.js";
+import { beforeAsking, keepComplete, keepTold, lookTold, type Sent } from "./told.js";
 import type { Claims } from "./claims.js";
 import type { Now } from "./now.js";
 import type { Policy } from "./policy.js";
@@ -78,6 +78,7 @@ function take(
     return believe(of, presented, policy, sent, told, now());
   }
   if (told && !isOfTheSame(signed.claims, told)) throw NO_ANSWER();
+  if (signed.claims.rights !== undefined) return complete(of, presented.token, sent, told);
   if (told && told.ver.some((counter, at) => counter !== signed.claims.ver[at]))
     return believe(of, presented, policy, sent, told, now());
   const outdated = judged(of, signed.claims);
@@ -85,6 +86,23 @@ function take(
   if (!outdated) return { ...signed, standing: undefined };
   if (!told) throw NO_ANSWER();
   return undefined;
+}
+
+/** Takes what a thin token leaves out; nothing: the answer is older than what is known. */
+function complete(
+  of: Expected,
+  token: string,
+  sent: Sent,
+  told: Claims | undefined,
+): Looked | undefined {
+  const { claims, kid, proof } = sent.signed!;
+  if (!told) throw NO_ANSWER();
+  if (judged(of, claims)) return undefined;
+  // Something else holds by now, which the next token names.
+  if (told.rights !== claims.rights) throw new Rejected({ is: "stale" });
+  const whole = { ...claims, roles: told.roles, extra: told.extra, rights: undefined };
+  keepComplete(of, token, whole, sent);
+  return { claims: whole, kid, proof, standing: undefined };
 }
 
 /** Takes what holds of a token, as it would be taken from one that says so itself. */
@@ -100,17 +118,17 @@ function believe(
   if (!sent.signed) {
     // An opaque token is bound to no key, and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
     if (told.jkt !== undefined) throw new Rejected({ is: "binding" });
-    proved(of, presented, undefined, policy, now);
+    proved(of, presented, told, policy, now);
   }
   const known = judged(of, told);
   if (known?.effect === "revoked") throw new Rejected({ is: "revoked", ended: known.reason });
   if (known) return undefined;
   inTime(told, policy, now);
   keepTold(of, presented.token, told, sent);
-  const tooOld = fresh(of, policy, now);
+  const tooOld = fresh(of, policy, told.staleness, now);
   // It has just been asked about.
   if (tooOld && tooOld.refusal.is !== "ask") throw tooOld;
-  return { claims: told, proof: sent.signed?.proof, standing: undefined };
+  return { claims: told, kid: sent.signed?.kid, proof: sent.signed?.proof, standing: undefined };
 }
 
 const judged = ({ mirror }: Expected, claims: Claims) =>

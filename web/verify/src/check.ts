@@ -12,7 +12,7 @@ import type { Keyring } from "./keyring.js";
 import { Malformed } from "./malformed.js";
 import type { Judgement, Mirror } from "./mirror.js";
 import type { Now } from "./now.js";
-import { aheadMs, LEEWAY_MS_MAX, type Policy } from "./policy.js";
+import { aheadMs, LEEWAY_MS_MAX, withinOf, type Policy } from "./policy.js";
 import type { Presented } from "./presented.js";
 import { Rejected } from "./rejected.js";
 
@@ -43,6 +43,8 @@ export interface Expected {
 /** A genuine token for us, in time and proved. */
 export interface Looked {
   readonly claims: Claims;
+  /** The key that signed it, if it is signed. */
+  readonly kid: Buffer | undefined;
   /** The proof that came with it, to be used up by the request that is let in. */
   readonly proof: string | undefined;
   /** Why it is not let in all the same: what is known of its session, or that too little is. */
@@ -70,8 +72,17 @@ export function look(of: Expected, presented: Presented, policy: Policy, now: No
   inTime(claims, policy, now);
   if (found) of.hit();
   else if (keeps) of.cache.keep(presented.token, warm);
-  const proof = proved(of, presented, claims.jkt, policy, now);
-  return { claims, proof, standing: standing(of, judge(warm, of.mirror), claims, policy, now) };
+  const proof = proved(of, presented, claims, policy, now);
+  const stands = standing(of, judge(warm, of.mirror), claims, policy, now);
+  const isThin = claims.rights !== undefined && (!stands || stands.refusal.is === "ask");
+  return { claims, kid: warm.kid, proof, standing: isThin ? toAsk(of, policy, now) : stands };
+}
+
+/** Whom a policy closes the route to while the mirror is too old, nobody need ask about. */
+export function toAsk(of: Expected, policy: Policy, now: Now): Rejected {
+  const tooOld = fresh(of, policy, undefined, now);
+  if (tooOld?.refusal.is === "unverifiable") return tooOld;
+  return new Rejected(of.asks ? { is: "ask" } : { is: "unverifiable", what: "opaque" });
 }
 
 /**
@@ -87,8 +98,9 @@ function verified(of: Expected, token: string): [Warm, boolean] {
   meantForUs(of, claims);
   const { kid: name, alg } = payload.key;
   const kid = name === undefined ? undefined : keyIdOf(name);
-  // Whoever checks a MAC does it faster than whoever looks for its answer.
-  return [warmOf(of.mirror, claims, kid, generation), alg !== "HS256"];
+  // Whoever checks a MAC does it faster than whoever looks for its answer; and what is incomplete is not kept.
+  const keeps = alg !== "HS256" && claims.rights === undefined;
+  return [warmOf(of.mirror, claims, kid, generation), keeps];
 }
 
 /** What a policy makes of it: nothing that is known is forgiven, and what is not known may be too old. */
@@ -104,11 +116,17 @@ export function standing(
   // After the mirror: what ended it may be forgotten, and a wall clock that was set back revives nothing.
   if (claims.exp * 1000 + LEEWAY_MS_MAX < of.mirror.forgotten * 1000)
     return new Rejected({ is: "expired" });
-  return fresh(of, policy, now);
+  return fresh(of, policy, claims.staleness, now);
 }
 
-/** Whether the mirror is new enough for a policy. */
-export function fresh(of: Expected, { staleness }: Policy, now: Now): Rejected | undefined {
+/** Whether the mirror is new enough for a policy, and for a token that asks for so many seconds itself. */
+export function fresh(
+  of: Expected,
+  policy: Policy,
+  seconds: number | undefined,
+  now: Now,
+): Rejected | undefined {
+  const staleness = withinOf(policy.staleness, seconds && seconds * 1000);
   if (staleness.is === "offline") return undefined;
   const age = of.mirror.age(now);
   if (age !== undefined && age <= Math.min(staleness.ms, of.maxStalenessMs)) return undefined;
@@ -126,10 +144,11 @@ function outdated(of: Expected, { aud }: Claims): Rejected {
   return new Rejected({ is: of.asks && isLasting ? "ask" : "stale" });
 }
 
-/** Refuses what is for another audience, or another issuer's; names are compared whole (CVE-2024-53861). */
-export function meantForUs(of: Expected, { iss, aud }: Claims): void {
+/** Refuses what is for another audience, another issuer's, or not for a verifier alone; names are compared whole (CVE-2024-53861). */
+export function meantForUs(of: Expected, { iss, aud, one_use }: Claims): void {
   if (iss !== of.issuer) throw new Rejected({ is: "untrusted", what: "issuer" });
   if (!aud.includes(of.audience)) throw new Rejected({ is: "untrusted", what: "audience" });
+  if (one_use) throw new Rejected({ is: "unverifiable", what: "one_use" });
 }
 
 /** Refuses what does not hold yet, or any more. */
@@ -139,15 +158,16 @@ export function inTime({ iat, nbf, exp }: Claims, policy: Policy, { wall }: Now)
   if (exp * 1000 + policy.leewayMs <= wall) throw new Rejected({ is: "expired" });
 }
 
-/** Checks the proof of the key that a token is bound to, and answers its name. */
+/** Checks what a token is bound to, and answers the name of the proof of its key. */
 export function proved(
   of: Expected,
   presented: Presented,
-  jkt: string | undefined,
+  { jkt, surroundings }: Claims,
   policy: Policy,
   now: Now,
 ): string | undefined {
   try {
+    if (surroundings) throw new Rejected({ is: "unverifiable", what: "surroundings" });
     return of.proofs.check(presented, jkt, now);
   } catch (why) {
     if (!(why instanceof Rejected) || !policy.reportsBindings) throw why;

@@ -43,6 +43,14 @@ export interface Claims {
   readonly roles: readonly string[];
   /** The thumbprint of the key that whoever shows the token must prove (`cnf.jkt`, RFC 9449 §6.1). */
   readonly jkt: string | undefined;
+  /** Whether it is bound to features or a network of its sign-in, which this version cannot compare. */
+  readonly surroundings: boolean;
+  /** How old the knowledge of revocations may be by which it is let in, in seconds, if it says so. */
+  readonly staleness: number | undefined;
+  /** Whether it lets in once, and must be redeemed at the authority. */
+  readonly one_use: boolean;
+  /** The name of the roles and added claims that it leaves out, to be asked for, if it does. */
+  readonly rights: string | undefined;
   /** The claims that a back end added. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
@@ -60,6 +68,8 @@ const COUNTER_MAX = Number.MAX_SAFE_INTEGER;
 export function claimsOf(text: string, passedOver: readonly string[] = []): Claims {
   const object = json.members(text, "claims");
   return Object.freeze({
+    jkt: undefined,
+    surroundings: false,
     iss: filled(object, "iss"),
     sub: filled(object, "sub"),
     aud: audienceOf(json.required(object, "aud")),
@@ -75,7 +85,10 @@ export function claimsOf(text: string, passedOver: readonly string[] = []): Clai
     acr: json.optionalString(object, "acr"),
     amr: optional(object, "amr", json.strings) ?? [],
     roles: optional(object, "roles", json.strings) ?? [],
-    jkt: optional(object, "cnf", confirmationOf),
+    ...optional(object, "cnf", confirmationOf),
+    staleness: optional(object, "staleness", secondsOf),
+    one_use: optional(object, "one_use", switchOf) ?? false,
+    rights: optional(object, "rights", json.string),
     extra: extraOf(object, passedOver),
   });
 }
@@ -86,7 +99,10 @@ export const scopesOf = ({ scope }: Claims): readonly string[] =>
 
 /** The claims that we give a meaning to. */
 const OURS: ReadonlySet<string> = new Set(
-  "iss sub aud client_id iat exp nbf jti scope sid ver auth_time acr amr roles cnf".split(" "),
+  (
+    "iss sub aud client_id iat exp nbf jti scope sid ver auth_time acr amr roles cnf " +
+    "cnf_reported staleness one_use rights"
+  ).split(" "),
 );
 
 function extraOf(
@@ -137,11 +153,27 @@ function sessionOf(raw: string): string {
 const countersOf = (raw: string): Ver =>
   json.wholes(raw, "ver", [EPOCH_MAX, COUNTER_MAX, COUNTER_MAX, COUNTER_MAX]) as unknown as Ver;
 
+/** Zero would say that no knowledge is good enough. */
+function secondsOf(raw: string, name: string): number {
+  const seconds = instant(raw, name);
+  if (seconds === 0) throw new Malformed(name, "must be a whole number of seconds");
+  return seconds;
+}
+
+function switchOf(raw: string, name: string): boolean {
+  if (raw !== "true" && raw !== "false") throw new Malformed(name, "is neither true nor false");
+  return raw === "true";
+}
+
 /** A token that is bound in a way that we do not know must not pass as a bearer token (RFC 7800 §3.1). */
-function confirmationOf(raw: string): string {
+function confirmationOf(raw: string): Pick<Claims, "jkt" | "surroundings"> {
   const cnf = json.members(raw, "cnf");
-  const jkt = json.requiredString(cnf, "jkt");
-  if (cnf.size !== 1) throw new Malformed("cnf", "has a member that is not understood");
-  decodeExact(jkt, 32, "cnf.jkt");
-  return jkt;
+  const surroundings = cnf.has("features") || cnf.has("network");
+  for (const name of cnf.keys())
+    if (!["jkt", "features", "network"].includes(name))
+      throw new Malformed("cnf", "has a member that is not understood");
+  const jkt = json.optionalString(cnf, "jkt");
+  if (jkt !== undefined) decodeExact(jkt, 32, "cnf.jkt");
+  else if (!surroundings) throw new Malformed("cnf.jkt", "is missing");
+  return { jkt, surroundings };
 }

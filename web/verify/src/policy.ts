@@ -23,6 +23,13 @@ export type Staleness =
   /** Accept until `exp`, unless something is known against the token. */
   | { readonly is: "offline" };
 
+/** The same for a token that itself asks for knowledge that is no older than so many milliseconds. */
+export function withinOf(route: Staleness, ms: number | undefined): Staleness {
+  if (ms === undefined) return route;
+  if (route.is === "offline") return { is: "bounded", ms };
+  return { is: route.is, ms: Math.min(route.ms, ms) };
+}
+
 /** What a route may ask for beside a good token. Everything that is named must hold. */
 export interface Asks {
   /** Scopes, each of which must be in the token (RFC 9068 §2.2.3). Without any, every token for this audience will do. */

@@ -23,6 +23,8 @@ const UNKNOWN = {
   opaque: "the token is opaque, and this verifier has nobody to ask about it",
   url: "the verifier does not know for which method and URL a proof must be; `publicUrl` says where the service is reached",
   proofs: "more proofs were used lately than are remembered",
+  surroundings: "the token is bound to features or a network, which this verifier cannot compare",
+  one_use: "the token lets in once and must be redeemed, which this verifier cannot do",
 } as const;
 
 /** What is wrong with a token that is not trusted. */

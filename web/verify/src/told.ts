@@ -7,11 +7,11 @@
 
 import { judge, warmOf, type Warm } from "./cache.js";
 import {
-  fresh,
   inTime,
   proved,
   sessionOfOpaque,
   standing,
+  toAsk,
   wellFormed,
   type Expected,
   type Looked,
@@ -20,7 +20,6 @@ import type { Claims } from "./claims.js";
 import type { Now } from "./now.js";
 import type { Policy } from "./policy.js";
 import type { Presented } from "./presented.js";
-import { Rejected } from "./rejected.js";
 
 /** Checks a token that says nothing itself, by what was told of it. */
 export function lookTold(of: Expected, presented: Presented, policy: Policy, now: Now): Looked {
@@ -37,18 +36,11 @@ export function lookTold(of: Expected, presented: Presented, policy: Policy, now
   if (judged?.effect === "stale" || isOver) throw toAsk(of, policy, now);
   if (!judged) inTime(claims, policy, now);
   of.hit();
-  const proof = proved(of, presented, claims.jkt, policy, now);
+  const proof = proved(of, presented, claims, policy, now);
   const stands = standing(of, judged, claims, policy, now);
   // What would have ended the session may be forgotten by now; the authority knows.
   const isForgotten = stands?.refusal.is === "expired";
-  return { claims, proof, standing: isForgotten ? toAsk(of, policy, now) : stands };
-}
-
-/** Whom a policy closes the route to while the mirror is too old, nobody need ask about. */
-function toAsk(of: Expected, policy: Policy, now: Now): Rejected {
-  const tooOld = fresh(of, policy, now);
-  if (tooOld?.refusal.is === "unverifiable") return tooOld;
-  return new Rejected(of.asks ? { is: "ask" } : { is: "unverifiable", what: "opaque" });
+  return { claims, kid: undefined, proof, standing: isForgotten ? toAsk(of, policy, now) : stands };
 }
 
 /** What was known of a token before it was asked about. */
@@ -74,3 +66,7 @@ export function keepTold(of: Expected, token: string, told: Claims, sent: Sent):
   if (!signed) of.cache.keep(token, warmOf(of.mirror, told, undefined, keys));
   else if (kept) of.cache.keep(token, warmOf(of.mirror, told, kept.kid, kept.keys));
 }
+
+/** Keeps a thin token with what it leaves out: what a name stands for is never outdated. */
+export const keepComplete = (of: Expected, token: string, whole: Claims, sent: Sent): void =>
+  of.cache.keep(token, warmOf(of.mirror, whole, sent.signed?.kid, sent.keys));

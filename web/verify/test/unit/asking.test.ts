@@ -229,3 +229,26 @@ test("an authority that never answers makes nobody wait for long, and is told to
   assert.equal(verifier.status().rejected["unverifiable"], 1);
   verifier.close();
 });
+
+test("what a thin token leaves out is asked for once, and another set of it makes the token stale", async () => {
+  const rights = "AAAAAAAAAAAAAAAAAAAAAA";
+  const shown = token(key, { rights, roles: undefined, staleness: undefined });
+  let told: object = { active: true };
+  const { calls, fetch } = authority({
+    [METADATA]: metadata(),
+    "/jwks": () => new Response(jwksOf(key)),
+    "/introspect": () => Response.json(told),
+  });
+  const verifier = await connect({ ...options, fetch, introspection: { apiKey: "k" } });
+  const word = () => verifier.admit(shown, offline()).catch((why: Rejected) => why.reason);
+  assert.equal(await word(), "unverifiable", "only yes is no answer about it");
+  told = { active: true, ...claims({ rights: "BBBBBBBBBBBBBBBBBBBBBA", roles: ["x"] }) };
+  assert.equal(await word(), "stale");
+  told = { active: true, ...claims({ rights, roles: ["buyer"], tenant: "t" }) };
+  const { claims: whole } = await verifier.admit(shown, offline({ role: "buyer" }));
+  assert.deepEqual([whole.roles, { ...whole.extra }], [["buyer"], { tenant: "t" }]);
+  const asked = calls.length;
+  assert.deepEqual(verifier.check(shown, offline({ role: "buyer" })).claims.roles, ["buyer"]);
+  assert.equal(calls.length, asked);
+  verifier.close();
+});

@@ -113,6 +113,11 @@ test("a claim that is missing, of another form or named twice is never filled in
     { scope: ["a"] },
     { cnf: {} },
     { cnf: { jkt: b64(Buffer.alloc(32)), x5t: "a" } },
+    { cnf: { features: "x", x5t: "a" } },
+    { staleness: 0 },
+    { staleness: "5" },
+    { one_use: 1 },
+    { rights: 7 },
     { cnf: { "x5t#S256": b64(Buffer.alloc(32)) } },
   ])
     assert.equal(refused(token(key, other))?.reason, "malformed", JSON.stringify(other));
@@ -280,4 +285,22 @@ test("settings that cannot be meant are refused at once", () => {
     { maxStalenessMs: NaN },
   ])
     assert.throws(() => verifier(other).close(), JSON.stringify(other));
+});
+
+test("what a token asks for and this version cannot do is refused, and never passed over", () => {
+  const imprint = b64(Buffer.alloc(16));
+  for (const [other, what] of [
+    [{ cnf: { features: imprint } }, "surroundings"],
+    [{ cnf: { network: imprint, jkt: b64(Buffer.alloc(32)) } }, "surroundings"],
+    [{ one_use: true }, "one_use"],
+    [{ rights: imprint }, "opaque"],
+  ] as const) {
+    assert.deepEqual(refused(token(key, other))?.refusal, { is: "unverifiable", what });
+    assert.deepEqual(refused(token(key, other))?.refusal, { is: "unverifiable", what }, "again");
+  }
+  assert.equal(
+    refused(token(key, { one_use: false, cnf_reported: { features: imprint } })),
+    undefined,
+  );
+  assert.equal(refused(token(key, { staleness: 5 }))?.refusal.is, "ask", "it asks for knowledge");
 });

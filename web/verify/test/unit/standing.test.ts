@@ -145,3 +145,27 @@ test("a token that was verified before the digest key changed is looked for unde
   mirror.apply([{ ...session, name: digestOf(newer, "session", "EREREREREREREREREREREQ") }]);
   assert.equal(said(of, offline()), "revoked kicked");
 });
+
+test("a token that asks for newer knowledge than its route gets what it asks for", () => {
+  const of = expected(mirrorOf());
+  const shown = token(key, { staleness: 2 });
+  for (const [policy, ms, word] of [
+    [offline(), 2000, "in"],
+    [offline(), 2001, "ask"],
+    [strict(5000), 2001, "unverifiable"],
+    [bounded(5000), 2001, "ask"],
+    [bounded(1000), 1001, "ask"],
+  ] as const)
+    assert.equal(said(of, policy, ms, shown), word, `${policy.staleness.is} at ${ms}`);
+});
+
+test("a thin token lets nobody in before it is known what it leaves out, and what is known against it is said", () => {
+  const thin = token(key, { rights: "AAAAAAAAAAAAAAAAAAAAAA", roles: undefined });
+  const mirror = mirrorOf();
+  const of = expected(mirror);
+  for (const policy of [strict(5000), bounded(5000), offline()])
+    assert.equal(said(of, policy, 0, thin), "ask");
+  assert.equal(said(of, strict(5000), 5001, thin), "unverifiable");
+  mirror.apply([session]);
+  assert.equal(said(of, offline(), 0, thin), "revoked kicked");
+});
