@@ -3,17 +3,27 @@
 
 use std::sync::Arc;
 
-/// Whom a token is for: those of `own` that the client still has (all of the client's where `own` is empty),
-/// or of these the `resource` alone that was asked for (RFC 8707 §2). `None`: nobody is left, or the resource
-/// is not among them; a session whose audiences are gone is never given others in their place.
+/// Whom a client's tokens may be for.
+#[derive(Clone, Copy)]
+pub struct Offered<'a> {
+    /// All of them.
+    pub all: &'a [Arc<str>],
+    /// Those that it gets where nobody asks for any; empty: all of them.
+    pub usual: &'a [Arc<str>],
+}
+
+/// Whom a token is for: those of `own` that the client still has (its usual ones where `own` is empty). If a `resource`
+/// was asked for (RFC 8707 §2), it alone, of `own` or, where that is empty, of all. `None`: nobody is left, or the
+/// resource is not among them; a session whose audiences are gone is never given others in their place.
 pub fn narrow(
     own: &[Arc<str>],
-    of_client: &[Arc<str>],
+    of_client: Offered<'_>,
     resource: Option<&str>,
 ) -> Option<Arc<[Arc<str>]>> {
+    let own = if own.is_empty() && resource.is_none() { of_client.usual } else { own };
     let chosen = |name: &&Arc<str>| own.is_empty() || own.contains(name);
     let asked = |name: &&Arc<str>| resource.is_none_or(|resource| resource == &***name);
-    let left: Arc<[_]> = of_client.iter().filter(chosen).filter(asked).cloned().collect();
+    let left: Arc<[_]> = of_client.all.iter().filter(chosen).filter(asked).cloned().collect();
     (!left.is_empty()).then_some(left)
 }
 
@@ -39,10 +49,27 @@ mod tests {
             ("", "api", Some("ap"), ""),
             ("", "api", Some("API"), ""),
         ] {
-            let narrowed = narrow(&names(own), &names(of_client), resource);
+            let offered = Offered { all: &names(of_client), usual: &[] };
+            let narrowed = narrow(&names(own), offered, resource);
             let expected = Some(names(left)).filter(|left| !left.is_empty());
             let case = format!("{own:?} of {of_client:?} for {resource:?}");
             assert_eq!(narrowed.as_deref(), expected.as_deref(), "{case}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_nobody_gets_the_usual_audiences_and_who_asks_gets_any() {
+        let (all, usual) = (names("api billing"), names("api"));
+        let offered = Offered { all: &all, usual: &usual };
+        for (own, resource, left) in [
+            ("", None, "api"),
+            ("", Some("billing"), "billing"),
+            ("billing", None, "billing"),
+            ("billing", Some("api"), ""),
+        ] {
+            let narrowed = narrow(&names(own), offered, resource);
+            let expected = Some(names(left)).filter(|left| !left.is_empty());
+            assert_eq!(narrowed.as_deref(), expected.as_deref(), "{own:?} {resource:?}");
         }
     }
 }

@@ -13,6 +13,8 @@ pub const BELOW_NOTHING: Below = Below { epoch: StoreEpoch(0), counter: 0 };
 pub enum Change {
     /// A subject may sign in again.
     BanLifted(Subject),
+    /// A subject may have other numbers of sessions than its clients' settings say, or the same again.
+    DevicesLimited(Subject),
     /// A client that was switched off goes on.
     ClientEnabled(ClientId),
     /// Used refresh tokens of a client are treated otherwise than its settings say, for a while.
@@ -26,6 +28,8 @@ pub enum Change {
     },
     /// The person of a session proved more of themselves.
     SteppedUp(SessionId, Whose),
+    /// The back end of an application said that a session may not be renewed now; it lives.
+    Withheld(SessionId, Whose),
 }
 
 impl Change {
@@ -33,6 +37,7 @@ impl Change {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::BanLifted(_) => "ban_lifted",
+            Self::DevicesLimited(_) => "devices_limited",
             Self::ClientEnabled(_) => "client_enabled",
             Self::ReplaySet(_, ReplayFor { replay: Replay::Enforce, .. }) => "replay_enforced",
             Self::ReplaySet(_, ReplayFor { replay: Replay::Report, .. }) => "replay_reported",
@@ -41,14 +46,15 @@ impl Change {
             Self::KeysTurned { at_once: false } => "keys_announced",
             Self::KeysTurned { at_once: true } => "keys_turned",
             Self::SteppedUp(..) => "stepped_up",
+            Self::Withheld(..) => "withheld",
         }
     }
 
     /// The subject that it is about, if it is about one.
     pub const fn subject(&self) -> Option<&Subject> {
         match self {
-            Self::BanLifted(subject) => Some(subject),
-            Self::SteppedUp(_, whose) => Some(&whose.subject),
+            Self::BanLifted(subject) | Self::DevicesLimited(subject) => Some(subject),
+            Self::SteppedUp(_, whose) | Self::Withheld(_, whose) => Some(&whose.subject),
             Self::ClientEnabled(_)
             | Self::ReplaySet(..)
             | Self::ReplayEnded(_)
@@ -62,16 +68,17 @@ impl Change {
             Self::ClientEnabled(client)
             | Self::ReplaySet(client, _)
             | Self::ReplayEnded(client) => Some(client),
-            Self::SteppedUp(_, whose) => Some(&whose.client),
-            Self::BanLifted(_) | Self::KeysTurned { .. } => None,
+            Self::SteppedUp(_, whose) | Self::Withheld(_, whose) => Some(&whose.client),
+            Self::BanLifted(_) | Self::DevicesLimited(_) | Self::KeysTurned { .. } => None,
         }
     }
 
     /// The session that it is about, if it is about one.
     pub const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::SteppedUp(sid, _) => Some(*sid),
+            Self::SteppedUp(sid, _) | Self::Withheld(sid, _) => Some(*sid),
             Self::BanLifted(_)
+            | Self::DevicesLimited(_)
             | Self::ClientEnabled(_)
             | Self::ReplaySet(..)
             | Self::ReplayEnded(_)

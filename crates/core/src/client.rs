@@ -99,6 +99,9 @@ pub struct ClientPolicy {
     pub grace: Duration,
     /// What a used refresh token does after its window. Default: `Enforce`.
     pub replay: Replay,
+    /// How old a verifier's knowledge of revocations may be when it lets a token of this client in; whole seconds.
+    /// Default: each route says.
+    pub staleness: Option<Duration>,
     /// Whether the session's key, features or network are demanded. Default: none is.
     pub binding: BindingPolicy,
     /// How many sessions a subject may have, and who leaves when there are more.
@@ -115,6 +118,7 @@ impl Default for ClientPolicy {
             absolute: Duration::from_secs(90 * DAY),
             grace: Duration::from_secs(10),
             replay: Replay::Enforce,
+            staleness: None,
             binding: BindingPolicy::default(),
             devices: DevicePolicy {
                 per_subject: 10,

@@ -6,7 +6,7 @@ use crate::grant::{Terms, seconds_left};
 use crate::id::{ClientId, Digest, KeyId};
 use crate::loaded::Verdict;
 use crate::revocation::{Effect, Reason};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 /// Everything that a client's own access token is made from, but its scope and its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +19,8 @@ pub struct ClientGrant {
     pub issued_at: Timestamp,
     /// `exp`: whole seconds, exclusive.
     pub expires_at: Timestamp,
+    /// How old the knowledge may be by which it is let in, if the client says so.
+    pub staleness: Option<Duration>,
     /// The key that signs it.
     pub key: KeyId,
     /// The thumbprint of the key that whoever shows it must prove (`cnf.jkt`, RFC 9449 §6.1).
@@ -63,6 +65,7 @@ impl Cutoffs {
             ver: self.ver_of(client, 0),
             issued_at,
             expires_at: issued_at.after(terms.policy.access_ttl),
+            staleness: terms.policy.staleness,
             key: terms.key,
             jkt: None,
         }))

@@ -18,6 +18,8 @@ pub enum Denial {
     Ended(Reason),
     /// A used refresh token came back to a client whose `replay` is `off`: refused, the session lives.
     Replayed,
+    /// The application's back end was asked and says no, for this reason if it gave one; the session lives.
+    Withheld(Option<Reason>),
     /// The proof was malformed, late or without the nonce: to be asked for again.
     ProofNeeded,
     /// The subject is banned, until then or for good.
@@ -33,6 +35,7 @@ impl Denial {
             Self::ClientDisabled => Some(Reason::ClientDisabled),
             Self::Ended(reason) => Some(reason),
             Self::Replayed => Some(Reason::Replayed),
+            Self::Withheld(reason) => reason,
             Self::Banned(_) => Some(Reason::Banned),
             Self::UnknownSession | Self::ForeignToken | Self::ProofNeeded | Self::DeviceLimit => {
                 None

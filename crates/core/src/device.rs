@@ -77,6 +77,25 @@ pub enum Overflow {
     Refuse,
 }
 
+impl Overflow {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::EvictIdle, Self::EvictOldest, Self::Refuse];
+
+    /// The word in a configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EvictIdle => "evict_idle",
+            Self::EvictOldest => "evict_oldest",
+            Self::Refuse => "refuse",
+        }
+    }
+
+    /// What a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|overflow| overflow.as_str() == word)
+    }
+}
+
 /// How many sessions a subject may have through one client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DevicePolicy {
@@ -88,7 +107,37 @@ pub struct DevicePolicy {
     pub overflow: Overflow,
 }
 
+/// How many sessions one subject may have, where that is said of it: what is said goes before the settings of each
+/// client, and what is not stays as they are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeviceLimits {
+    /// In all. At least 1. Inclusive.
+    pub per_subject: Option<u16>,
+    /// Of one class. At least 1 each. Inclusive.
+    pub per_class: BTreeMap<DeviceClass, u16>,
+    /// Who leaves.
+    pub overflow: Option<Overflow>,
+}
+
+impl DeviceLimits {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl DevicePolicy {
+    /// The same for a subject of whom this is said.
+    pub fn under(&self, limits: &DeviceLimits) -> Self {
+        let mut per_class = self.per_class.clone();
+        per_class.extend(&limits.per_class);
+        Self {
+            per_subject: limits.per_subject.unwrap_or(self.per_subject),
+            per_class,
+            overflow: limits.overflow.unwrap_or(self.overflow),
+        }
+    }
+
     /// Which of a subject's `active` sessions of this client leave so that one on `device` may join;
     /// `None` if the newcomer is refused instead. DESIGN.md §4.7.
     pub fn make_room<'a>(

@@ -1,8 +1,10 @@
 //! A grant: everything that an answer's tokens are made from, so that equal questions get equal bytes.
 
+use crate::binding::Network;
 use crate::client::ClientPolicy;
 use crate::epoch::{Cutoffs, Ver};
 use crate::id::{Digest, KeyId, StoreEpoch};
+use crate::imprint::Bound;
 use crate::loaded::{Loaded, Verdict};
 use crate::revocation::{Effect, Reason};
 use crate::scope;
@@ -63,12 +65,18 @@ pub struct Grant {
     pub issued_at: Timestamp,
     /// `exp` of the access token: whole seconds, exclusive, never past the session's absolute end.
     pub expires_at: Timestamp,
+    /// How old the knowledge may be by which its access token is let in, if the client says so.
+    pub staleness: Option<Duration>,
     /// The key that signs it.
     pub key: KeyId,
     /// When the refresh token dies if it is not used: the earlier of idle and absolute end.
     pub refresh_expires_at: Timestamp,
     /// The thumbprint of the key that whoever shows its access token must prove (`cnf.jkt`, RFC 9449 §6.1).
     pub jkt: Option<Digest>,
+    /// The digest of the features that whoever shows it must have.
+    pub features: Option<Bound<Digest>>,
+    /// The network from which it must be shown.
+    pub network: Option<Bound<Network>>,
     /// How it came about.
     pub outcome: Outcome,
     /// What an operator should be alerted to, though the setting let it pass.
@@ -143,14 +151,17 @@ impl Loaded {
         Grant {
             session: session.clone(),
             scope: scope::within(&session.scope, &terms.policy.scope),
-            roles: self.subject.roles.clone(),
+            roles: Arc::clone(self.roles()),
             subject_claims: self.subject.claims.clone(),
             ver: self.cutoffs.ver(&session.client, &self.subject),
             issued_at,
             expires_at: issued_at.after(last.access_ttl).min(absolute),
+            staleness: terms.policy.staleness,
             key,
             refresh_expires_at: session.refresh_expires_at(terms.policy),
             jkt: session.proves_key(&terms.policy.binding),
+            features: session.shows_features(&terms.policy.binding),
+            network: session.shows_network(&terms.policy.binding),
             outcome,
             alert: None,
             cutoffs: Arc::clone(&self.cutoffs),

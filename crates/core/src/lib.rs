@@ -17,7 +17,7 @@
 //!
 //! # Where things are
 //! [`refresh`] is the heart: the table of DESIGN.md §4.1. [`sign_in`] has device limits and sign-out of
-//! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`lasting`] tokens that nobody can renew, [`one_time`] those that are used once, [`step_up`] what a person proves later, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
+//! many, [`activity`] use that verifiers report, [`handle`] credentials that never change, [`lasting`] tokens that nobody can renew, [`one_time`] those that are used once, [`step_up`] what a person proves later, [`told`] what a back end says of a renewal, [`import`] sessions of other systems, [`person`] profiles, bans and erasure, [`loaded`] what a rule is given and gives back,
 //! [`credentials`] what a client earns for itself, [`switches`] what an operator sets of one, [`change`] what the history has of acts that revoke nothing, [`scope`] and
 //! [`audience`] what of a grant still holds, [`epoch`] the counters, [`by_name`] tokens and keys that are revoked by name, [`revocation`] events
 //! and reasons, [`binding`] what a holder must also show, [`dpop`] proofs of a key, [`gateway`] what a gateway asks of a request, whose [`target`] means one thing or is refused, [`csrf`] whether the page that a cookie is for meant it.
@@ -39,6 +39,7 @@ pub mod grant;
 pub mod handle;
 pub mod id;
 pub mod import;
+pub mod imprint;
 pub mod lasting;
 pub mod loaded;
 pub mod one_time;
@@ -47,6 +48,7 @@ pub mod place;
 pub mod refresh;
 pub mod renewal;
 pub mod revocation;
+pub mod schedule;
 pub mod scope;
 pub mod session;
 pub mod sign_in;
@@ -56,6 +58,7 @@ pub mod subject;
 pub mod switches;
 pub mod target;
 pub mod time;
+pub mod told;
 
 pub use activity::Used;
 pub use change::Change;
@@ -78,3 +81,4 @@ pub use signing::{KeyLife, KeyPlan, KeyState};
 pub use step_up::StepUp;
 pub use subject::SubjectState;
 pub use time::{Duration, Timestamp};
+pub use told::Word;

@@ -67,6 +67,7 @@ impl Verdict {
             Denial::UnknownSession
             | Denial::ForeignToken
             | Denial::Replayed
+            | Denial::Withheld(_)
             | Denial::ProofNeeded
             | Denial::DeviceLimit => None,
         }

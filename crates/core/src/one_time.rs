@@ -8,6 +8,7 @@ use crate::denial::Denial;
 use crate::grant::{Grant, Terms};
 use crate::id::{Digest, Salt, SessionId, StoreEpoch};
 use crate::loaded::Loaded;
+use crate::revocation::LEEWAY_MAX;
 use crate::session::Standing;
 use crate::time::{CLOCK_DRIFT_MAX, Duration, Timestamp};
 
@@ -16,6 +17,12 @@ pub const OPERATION_LIFE_MAX: Duration = Duration::from_secs(60);
 
 /// The longest that a ticket lives. Inclusive.
 pub const TICKET_LIFE_MAX: Duration = Duration::from_secs(30);
+
+/// Until when the use of an access token for one use must be remembered that is good until `exp`: no verifier forgives
+/// more, by no clock that is believed.
+pub fn use_remembered_until(exp: Timestamp) -> Timestamp {
+    exp.after(LEEWAY_MAX).after(CLOCK_DRIFT_MAX.saturating_mul(2))
+}
 
 /// What a one-time credential says.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use crate::change::Change;
 use crate::client::Policies;
+use crate::device::DeviceLimits;
 use crate::epoch::Bump;
 use crate::id::{ClientId, SessionId};
 use crate::loaded::Loaded;
@@ -121,6 +122,23 @@ impl LoadedSubject {
         }
         let lifted = Change::BanLifted(self.subject.subject.clone());
         let event = lifted.event(&self.bump(reason, act, at));
+        self.decided(Vec::new(), vec![event], Replaced { version, changed: true })
+    }
+
+    /// Replaces what is said of the subject's devices: from the next sign-in on, which makes room by it. Nobody who is
+    /// signed in leaves before, and no token becomes stale.
+    pub fn limit_devices(
+        mut self,
+        devices: &DeviceLimits,
+        act: &Act,
+        at: Timestamp,
+    ) -> SubjectDecision<Replaced> {
+        let version = self.version();
+        if !self.subject.limit_devices(devices.clone()) {
+            return SubjectDecision::unchanged(Replaced { version, changed: false });
+        }
+        let limited = Change::DevicesLimited(self.subject.subject.clone());
+        let event = limited.event(&self.bump(Reason::Admin, act, at));
         self.decided(Vec::new(), vec![event], Replaced { version, changed: true })
     }
 

@@ -127,6 +127,8 @@ pub enum Target {
 pub enum Actor {
     /// A rule of the authority itself, such as an idle timeout.
     Authority,
+    /// The authority because it was time, by the name of the schedule.
+    Schedule(Arc<str>),
     /// A trusted back end or an operator, by the name of the API key.
     ApiKey(Arc<str>),
     /// Whoever may open the admin socket on the authority's own machine, by their user id.

@@ -8,6 +8,7 @@ use crate::id::{ClientId, Digest, Generation, KeyId, Salt, SessionId, StoreEpoch
 use crate::revocation::{Act, Actor, Effect, Event, LEEWAY_MAX, Reason, Target, Whose};
 use crate::subject::SubjectState;
 use crate::time::{Duration, Timestamp};
+use crate::told::OwnRoles;
 use core::ops::Deref;
 use std::sync::Arc;
 
@@ -74,6 +75,8 @@ pub struct SessionState {
     pub scope: Arc<str>,
     /// Claims of this session alone: a JSON object's text, checked when it was parsed, or empty.
     pub claims: Arc<str>,
+    /// Roles of this session alone, where its back end told some at a renewal.
+    pub roles: Option<OwnRoles>,
     /// The audience it was started for; empty: the client's.
     pub audience: Arc<[Arc<str>]>,
     /// How the person was authenticated (RFC 8176).
@@ -233,7 +236,7 @@ impl Session {
         let state = &mut self.0;
         (state.device.id, state.device.name) = (None, None);
         (state.ip, state.user_agent, state.started_by) = (None, None, None);
-        (state.claims, state.binding) = ("".into(), Binding::default());
+        (state.claims, state.roles, state.binding) = ("".into(), None, Binding::default());
         *self != before
     }
 

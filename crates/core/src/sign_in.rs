@@ -154,7 +154,8 @@ impl LoadedSubject {
             return SubjectDecision::unchanged(Err(Denial::Banned(ban.until)));
         }
         let active = self.active(&start.client, terms.policy, at);
-        let Some(leaving) = terms.policy.devices.make_room(&active, &start.device) else {
+        let devices = terms.policy.devices.under(&self.subject.devices);
+        let Some(leaving) = devices.make_room(&active, &start.device) else {
             return SubjectDecision::unchanged(Err(Denial::DeviceLimit));
         };
         let leaving: Vec<SessionId> = leaving.iter().map(|session| session.sid).collect();
@@ -293,6 +294,7 @@ impl Session {
             device: start.device.clone(),
             scope: start.scope.clone(),
             claims: start.claims.clone(),
+            roles: None,
             audience: start.audience.clone(),
             amr: start.amr.clone(),
             acr: start.acr.clone(),

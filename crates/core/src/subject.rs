@@ -1,5 +1,6 @@
 //! What the authority knows of a subject: roles, claims, a ban, and a counter.
 
+use crate::device::DeviceLimits;
 use crate::epoch::{Bump, Epochs};
 use crate::id::{StoreEpoch, Subject};
 use crate::revocation::{Below, Effect, Event, Reason, Target};
@@ -45,6 +46,8 @@ pub struct SubjectState {
     pub claims: Arc<str>,
     /// The ban in force, if any.
     pub ban: Option<Ban>,
+    /// How many sessions it may have, where that is not as its clients' settings say.
+    pub devices: DeviceLimits,
     /// The counter and its bounds.
     pub epochs: Epochs,
 }
@@ -57,6 +60,7 @@ impl SubjectState {
             roles: Arc::default(),
             claims: "".into(),
             ban: None,
+            devices: DeviceLimits::default(),
             epochs: Epochs::default(),
         }
     }
@@ -105,11 +109,19 @@ impl SubjectState {
         Below { epoch, counter: self.epochs.counter }
     }
 
+    /// Replaces what is said of its devices; answers whether that was anything else.
+    pub fn limit_devices(&mut self, devices: DeviceLimits) -> bool {
+        let before = std::mem::replace(&mut self.devices, devices);
+        before != self.devices
+    }
+
     /// Forgets who they are; counters, and the bare fact of a ban, stay. Answers whether there was
     /// anything to forget.
     pub fn forget_person(&mut self) -> bool {
         let note = self.ban.as_mut().and_then(|ban| ban.note.take());
-        let known = note.is_some() || !self.roles.is_empty() || !self.claims.is_empty();
+        let limited = !std::mem::take(&mut self.devices).is_empty();
+        let described = !self.roles.is_empty() || !self.claims.is_empty();
+        let known = note.is_some() || limited || described;
         (self.roles, self.claims) = (Arc::default(), "".into());
         known
     }

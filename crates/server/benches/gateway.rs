@@ -168,12 +168,13 @@ const SUBJECTS: usize = 6;
 fn renewed_within(place: &Path) {
     let file = place.join("symbolon.toml");
     let text = format!(
-        "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{0}/data/symbolon.db\"\n\
-         master_key_file = \"{0}/data/master.key\"\n[[audiences]]\nname = \"demo-api\"\n\
+        "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{0}/authority/symbolon.db\"\n\
+         master_key_file = \"{0}/authority/master.key\"\n[[audiences]]\nname = \"demo-api\"\n\
          [[clients]]\nclient_id = \"web\"\naudience = [\"demo-api\"]\ndelivery = \"headers\"\n\
          [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n",
         place.display()
     );
+    std::fs::create_dir(place.join("authority")).unwrap();
     std::fs::write(&file, text).unwrap();
     let (_authority, told) = started(&["--config", file.to_str().unwrap()]);
     let callers: Vec<_> = (0..CONNECTIONS)

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::feed::Feed;
+use crate::hook::Hooks;
 use crate::http::failures::Failures;
 use crate::http::gateway::behind::Kept;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
@@ -14,6 +15,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::extract::FromRef;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use symbolon_core::audience::Offered;
 use symbolon_core::signing::Wish;
 use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
@@ -58,6 +60,8 @@ pub struct App {
     pub has_gateway_sessions: bool,
     /// What stands behind such cookies, under this configuration.
     pub kept: Arc<Kept>,
+    /// The back ends that are asked before a session is renewed.
+    pub hooks: Arc<Hooks>,
     /// The proofs of bound tokens that were shown to the authority itself.
     pub proofs: Arc<Proofs>,
     random: Arc<SystemRandom>,
@@ -138,6 +142,7 @@ impl App {
             cookies: Cookies { secure: config.issuer.starts_with("https://") },
             has_gateway_sessions: config.has_gateway_sessions(),
             kept: Arc::default(),
+            hooks: Arc::new(Hooks::new(&config)?),
             // Those of the token endpoint: a client keeps one nonce for each server.
             proofs: Arc::new(Proofs::new(Some(keys.dpop_nonces.in_epoch(store.cutoffs().epoch)))),
             random: Arc::new(random),
@@ -158,6 +163,7 @@ impl App {
             has_gateway_sessions: config.has_gateway_sessions(),
             // What was made under other settings is made again.
             kept: Arc::default(),
+            hooks: Arc::new(self.hooks.under(&config)),
             config: Arc::new(config),
             policies,
             ..self.clone()
@@ -240,18 +246,27 @@ impl App {
         resource: Option<&str>,
     ) -> Option<Recipients> {
         let of_person = client.preset.has_sessions();
-        match resource {
+        let found = match resource {
             Some(name) if of_person && name == &*self.config.issuer => Some(self.to_issuer()),
             resource => {
-                let names = audience::narrow(own, &client.audience, resource)?;
-                self.recipients_of(names, of_person && !client.preset.has_refresh_tokens())
+                let offered = Offered { all: &client.audience, usual: &client.usual_audience };
+                let names = audience::narrow(own, offered, resource)?;
+                self.recipients_of(client, names, of_person && !client.preset.has_refresh_tokens())
             }
-        }
+        };
+        found.map(|recipients| Recipients { thin: client.thin, ..recipients })
     }
 
     /// `beside`: the issuer is among them, since whoever has the one token for everything can ask for no other.
-    fn recipients_of(&self, names: Arc<[Arc<str>]>, beside: bool) -> Option<Recipients> {
+    fn recipients_of(
+        &self,
+        client: &Client,
+        names: Arc<[Arc<str>]>,
+        beside: bool,
+    ) -> Option<Recipients> {
         let audience = self.config.audience(names.first()?)?;
+        let one_use =
+            names.iter().any(|name| self.config.audience(name).is_some_and(|own| own.one_use));
         // Whoever shares a secret with us could make tokens that open the owner's devices.
         let names = match beside && !audience.alg.is_symmetric() {
             true => names.iter().chain([&self.config.issuer]).cloned().collect(),
@@ -259,9 +274,9 @@ impl App {
         };
         let signer = match audience.alg.is_symmetric() {
             true => Signer::Shared(Arc::clone(&audience.name)),
-            false => Signer::Own(audience.alg),
+            false => Signer::Own(client.alg.unwrap_or(audience.alg)),
         };
-        Some(Recipients { signer, typ: audience.typ, names })
+        Some(Recipients { signer, typ: audience.typ, names, one_use, thin: false })
     }
 
     /// Tokens for the authority itself: for a person's own devices.
@@ -270,6 +285,8 @@ impl App {
             names: [Arc::clone(&self.config.issuer)].into(),
             signer: Signer::Own(Algorithm::EdDsa),
             typ: Type::AccessTokenJwt,
+            one_use: false,
+            thin: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::feed;
 use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
 use crate::people;
-use crate::task::{keys, sweep};
+use crate::task::{keys, schedules, sweep};
 use crate::tls::{Certificate, TlsError};
 use std::fmt;
 use std::net::SocketAddr;
@@ -158,6 +158,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let own_feed = tokio::spawn(feed::run_own(live.clone(), stop.clone()));
     let telling = tokio::spawn(people::run(live.clone(), stop.clone()));
     let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
+    let expiring = tokio::spawn(schedules::run(live.clone(), stop.clone()));
     let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
         tokio::spawn(http::serve(Door::Address(listener, None), router, stop.clone()))
@@ -172,6 +173,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     // All end with the same signal; whether they ended well changes nothing any more.
     let _ = sweeping.await;
     let _ = turning.await;
+    let _ = expiring.await;
     let _ = telling.await;
     let _ = feeding.await;
     let _ = own_feed.await;

@@ -3,6 +3,7 @@
 use crate::cache::{Cache, ENTRIES_DEFAULT};
 use crate::mirror::Mirror;
 use crate::proof::Proofs;
+use crate::rights::Rights;
 use crate::status::{Hits, Rejections};
 use crate::verifier::{Expected, Verifier};
 use std::fmt;
@@ -28,6 +29,7 @@ pub struct Builder {
     typ: Type,
     pub(crate) max_staleness: Duration,
     cache: usize,
+    pub(crate) allowlist: bool,
     decrypt: Vec<DecryptionKey>,
     require_encrypted: bool,
     public_url: Option<Box<str>>,
@@ -45,6 +47,7 @@ impl Builder {
             typ: Type::AccessTokenJwt,
             max_staleness: MAX_STALENESS,
             cache: ENTRIES_DEFAULT,
+            allowlist: false,
             decrypt: Vec::new(),
             require_encrypted: false,
             public_url: None,
@@ -112,6 +115,22 @@ impl Builder {
         self
     }
 
+    /// Lets a token in only once the authority has said that it is its own and its session lives: each is asked about at
+    /// its first use here, whatever the policy, and then believed from memory until the feed tells of a change. Default:
+    /// off. Needs the API key of `Builder::feed` or `Builder::introspection`.
+    ///
+    /// Security: without it a token is good unless something is known against it, so that whoever has stolen a signing
+    /// key is anybody until it is revoked, and a session that a restored store has forgotten lives on until its tokens
+    /// expire. With it neither is: the authority knows its tokens by more than their signature, and its sessions by
+    /// heart. When the feed was taken up anew (a restart, a gap, a restored store) everything is asked about again. The
+    /// price is a question for each new token in each process, about one in five minutes for each session that is in
+    /// use, and that nobody new is let in while the authority is away.
+    #[must_use]
+    pub const fn allowlist(mut self, on: bool) -> Self {
+        self.allowlist = on;
+        self
+    }
+
     /// A key that opens tokens which were encrypted for this audience (RFC 7516); what is inside is verified as every
     /// token is. Name several while the authority changes over to another one: a token says which it is for. Default:
     /// none, and an encrypted token is refused.
@@ -167,8 +186,11 @@ impl Builder {
     /// [`Policy::offline`](crate::Policy::offline) can let a token in.
     ///
     /// # Errors
-    /// No issuer or no audience.
+    /// No issuer or no audience; an allow list, which asks.
     pub fn offline(self, keys: KeySet) -> Result<Verifier, SetupError> {
+        if self.allowlist {
+            return Err(SetupError::NoApiKey);
+        }
         let verifier = Verifier::without_network(self.expected()?);
         verifier.replace_keys(keys);
         Ok(verifier)
@@ -181,11 +203,14 @@ impl Builder {
     /// Security: each audience has tokens, a cache and an algorithm of its own; a token for one is good at no other.
     ///
     /// # Errors
-    /// No audience, or another issuer.
+    /// No audience, or another issuer; an allow list, where `other` has no API key to ask with.
     pub fn sharing(self, other: &Verifier) -> Result<Verifier, SetupError> {
         let mut expected = self.expected()?;
         if expected.issuer != other.expected.issuer {
             return Err(SetupError::Issuer("is not that of the verifier to share with"));
+        }
+        if expected.allowlist && !other.expected.asks {
+            return Err(SetupError::NoApiKey);
         }
         expected.keys = Arc::clone(&other.expected.keys);
         expected.mirror = Arc::clone(&other.expected.mirror);
@@ -214,7 +239,9 @@ impl Builder {
             typ: self.typ,
             keys: Arc::default(),
             cache: (self.cache > 0).then(|| Cache::new(self.cache)),
+            rights: Rights::default(),
             asks: false,
+            allowlist: self.allowlist,
             mirror: Arc::new(Mirror::new()),
             public_url: self.public_url.clone(),
             proofs: Arc::new(Proofs::new(self.nonce_secret.as_ref().map(DpopNonces::of_secret))),
@@ -255,7 +282,7 @@ pub enum SetupError {
     ApiKey,
     /// The instance's name is not 1–64 visible ASCII characters.
     Instance,
-    /// Activity is to be reported, and there is no API key to report it with.
+    /// Activity is to be reported, or an allow list asked for, and there is no API key to do it with.
     NoApiKey,
     /// There is no tokio runtime here.
     Runtime,
@@ -272,9 +299,9 @@ impl fmt::Display for SetupError {
             Self::Through(why) => write!(f, "the URL to go through {why}"),
             Self::Audience => f.write_str("an audience is required: whom are the tokens for?"),
             Self::ApiKey => f.write_str("the API key cannot be sent in a header"),
-            Self::NoApiKey => {
-                f.write_str("activity is reported with an API key, and none was given")
-            }
+            Self::NoApiKey => f.write_str(
+                "to report activity or ask for an allow list takes an API key, and none was given",
+            ),
             Self::Instance => f.write_str("the instance must be 1 to 64 visible ASCII characters"),
             Self::Runtime => f.write_str("a connected verifier needs a tokio runtime"),
             Self::DecryptionKeys(why) => write!(f, "the decryption keys cannot be used: {why}"),

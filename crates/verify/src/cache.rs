@@ -55,6 +55,8 @@ pub(crate) struct Warm {
     opaque: bool,
     /// The generation of the issuer's keys when it was verified.
     keys: u64,
+    /// How often the feed had been taken up when the authority was asked and said that it is good; none if it was not.
+    listed_at: Option<u64>,
     /// The generation of the target keys under which `digests` are.
     target_keys: u64,
     /// The mirror's sequence at which nothing was known against it.
@@ -77,6 +79,8 @@ pub(crate) struct Origin {
     pub(crate) opaque: bool,
     /// The generation of the issuer's keys, read before they were.
     pub(crate) keys: u64,
+    /// How often the feed had been taken up when the authority was asked about it, if it was.
+    pub(crate) listed_at: Option<u64>,
 }
 
 impl Cache {
@@ -141,6 +145,7 @@ impl Warm {
             kid: origin.kid,
             opaque: origin.opaque,
             keys: origin.keys,
+            listed_at: origin.listed_at,
             target_keys,
             clear_at: AtomicU64::new(u64::MAX),
             digests: Default::default(),
@@ -159,8 +164,14 @@ impl Warm {
         self.opaque
     }
 
+    /// Whether the authority was asked about it since the feed was taken up so often.
+    pub(crate) fn is_listed_at(&self, taken: u64) -> bool {
+        self.listed_at == Some(taken)
+    }
+
     pub(crate) const fn origin(&self) -> Origin {
-        Origin { begins: self.begins, kid: self.kid, opaque: self.opaque, keys: self.keys }
+        let Self { begins, kid, opaque, keys, listed_at, .. } = *self;
+        Origin { begins, kid, opaque, keys, listed_at }
     }
 
     pub(crate) fn claims(&self) -> Claims<'_> {

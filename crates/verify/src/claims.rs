@@ -4,6 +4,8 @@ use crate::kept::{Kept, Part};
 use crate::proof::Name;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
@@ -35,8 +37,14 @@ pub struct Claims<'a> {
     pub auth_time: Option<Timestamp>,
     /// How strongly.
     pub acr: Option<&'a str>,
+    /// How old the knowledge of revocations may be by which it is let in, if it asks for that.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once: then it was redeemed for this request.
+    pub one_use: bool,
     /// The key that whoever shows it must prove.
     pub(crate) jkt: Option<Digest>,
+    /// What the features and the network of whoever shows it are compared with, if they are.
+    pub(crate) imprints: Option<&'a Imprints>,
     /// The proof of it that came with the token.
     pub(crate) proof: Option<Name>,
     more: More<'a>,
@@ -46,22 +54,42 @@ pub struct Claims<'a> {
 #[derive(Clone, Copy, Debug)]
 enum More<'a> {
     Parsed(&'a ParsedClaims<'a>),
+    Thin(&'a Thin<'a>),
     Kept(&'a Arc<Kept>),
+}
+
+/// What a token says, and where its roles and added claims are, which others left out, too.
+#[derive(Debug)]
+pub(crate) struct Thin<'a> {
+    pub(crate) parsed: &'a ParsedClaims<'a>,
+    pub(crate) rights: Arc<Kept>,
 }
 
 impl<'a> More<'a> {
     const fn parsed(self) -> Option<&'a ParsedClaims<'a>> {
         match self {
             Self::Parsed(parsed) => Some(parsed),
+            Self::Thin(thin) => Some(thin.parsed),
             Self::Kept(_) => None,
+        }
+    }
+
+    /// The token itself, where it leaves nothing out.
+    const fn whole(self) -> Option<&'a ParsedClaims<'a>> {
+        match self {
+            Self::Parsed(parsed) => Some(parsed),
+            Self::Thin(_) | Self::Kept(_) => None,
         }
     }
 
     /// A list of those that are kept; none of those that are not.
     fn kept(self, part: Part) -> impl Iterator<Item = &'a str> {
-        let kept = match self {
-            Self::Parsed(_) => None,
-            Self::Kept(kept) => Some(kept),
+        let kept = match (self, part) {
+            (Self::Parsed(_), _) | (Self::Thin(_), Part::Aud | Part::Amr) => None,
+            (Self::Thin(thin), Part::Roles | Part::ExtraName | Part::ExtraValue) => {
+                Some(&thin.rights)
+            }
+            (Self::Kept(kept), _) => Some(kept),
         };
         kept.into_iter().flat_map(move |kept| kept.part(part))
     }
@@ -71,6 +99,16 @@ impl<'a> Claims<'a> {
     /// The session's name as it is written, 22 characters.
     pub fn session_id(&self) -> Option<String> {
         self.sid.map(session_id_text)
+    }
+
+    /// The thumbprint of the key that whoever shows the token must prove, if it is bound to one (RFC 9449 §6.1).
+    pub const fn jkt(&self) -> Option<Digest> {
+        self.jkt
+    }
+
+    /// What the features and the network of whoever shows the token are compared with.
+    pub fn imprints(&self) -> Imprints {
+        self.imprints.copied().unwrap_or_default()
     }
 
     /// Whom it is for; the verifier's audience is among them.
@@ -87,7 +125,7 @@ impl<'a> Claims<'a> {
 
     /// The subject's roles.
     pub fn roles(&self) -> impl Iterator<Item = &'a str> {
-        let parsed = self.more.parsed().map(|parsed| &parsed.roles);
+        let parsed = self.more.whole().map(|parsed| &parsed.roles);
         parsed.into_iter().flat_map(Names::iter).chain(self.more.kept(Part::Roles))
     }
 
@@ -113,7 +151,7 @@ impl<'a> Claims<'a> {
 
     /// All claims that a back end added, each with its JSON text.
     pub fn extras(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let parsed = self.more.parsed().into_iter().flat_map(ParsedClaims::extras);
+        let parsed = self.more.whole().into_iter().flat_map(ParsedClaims::extras);
         let parsed = parsed.map(|(name, value)| (name, value.get()));
         parsed.chain(self.more.kept(Part::ExtraName).zip(self.more.kept(Part::ExtraValue)))
     }
@@ -132,9 +170,26 @@ impl<'a> Claims<'a> {
             ver: parsed.ver,
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
+            staleness: parsed.staleness,
+            one_use: parsed.one_use,
             jkt: parsed.jkt,
+            imprints: Some(&parsed.imprints).filter(|own| !own.is_empty()),
             proof: None,
             more: More::Parsed(parsed),
+        }
+    }
+
+    /// The same claims, with those that the token leaves out.
+    pub(crate) fn with_rights(self, thin: &'a Thin<'a>) -> Self {
+        Self { more: More::Thin(thin), ..self }
+    }
+
+    /// Where the claims are that the token leaves out, if they are known.
+    pub(crate) fn rights(&self) -> Option<&'a Arc<Kept>> {
+        match self.more {
+            More::Parsed(_) => None,
+            More::Thin(thin) => Some(&thin.rights),
+            More::Kept(kept) => kept.rights.as_ref(),
         }
     }
 
@@ -147,7 +202,7 @@ impl<'a> Claims<'a> {
     /// Claims that can outlive the token: copied, unless they are kept already.
     pub(crate) fn to_verified(self) -> Verified {
         let kept = match self.more {
-            More::Parsed(_) => Arc::new(Kept::copy(&self)),
+            More::Parsed(_) | More::Thin(_) => Arc::new(Kept::copy(&self)),
             More::Kept(kept) => Arc::clone(kept),
         };
         Verified {
@@ -195,6 +250,13 @@ impl Verified {
         &self.link
     }
 
+    /// The same with what the token left out.
+    pub(crate) fn with_rights(&self, rights: Arc<Kept>) -> Self {
+        let mut whole = self.clone();
+        whole.kept = Arc::new(self.kept.with_rights(rights));
+        whole
+    }
+
     /// What the token says.
     pub fn claims(&self) -> Claims<'_> {
         let kept = &self.kept;
@@ -210,7 +272,10 @@ impl Verified {
             ver: kept.ver,
             auth_time: kept.auth_time,
             acr: kept.acr.map(|span| kept.text(span)),
+            staleness: kept.staleness,
+            one_use: kept.one_use,
             jkt: kept.jkt,
+            imprints: kept.imprints.as_deref(),
             proof: None,
             more: More::Kept(kept),
         }

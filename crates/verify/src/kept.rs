@@ -1,6 +1,9 @@
 //! Claims that outlive their token: one text, and where in it each claim stands.
 
 use crate::Claims;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 
 /// A place in the text. A token is at most 16 KiB.
@@ -18,7 +21,7 @@ pub(crate) enum Part {
 }
 
 /// Claims in two allocations, since copying eleven strings takes longer than all else about a known token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kept {
     text: String,
     pub(crate) iss: Span,
@@ -30,12 +33,18 @@ pub(crate) struct Kept {
     pub(crate) iat: Timestamp,
     pub(crate) exp: Timestamp,
     pub(crate) auth_time: Option<Timestamp>,
+    pub(crate) staleness: Option<Duration>,
+    pub(crate) one_use: bool,
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
     pub(crate) jkt: Option<Digest>,
+    /// Hardly any token has them, and every one is copied from here.
+    pub(crate) imprints: Option<Box<Imprints>>,
     lists: Vec<Span>,
     /// Where in `lists` each part ends.
     ends: [u32; 5],
+    /// Where roles and added claims are that the token left out.
+    pub(crate) rights: Option<Arc<Kept>>,
 }
 
 impl Kept {
@@ -52,11 +61,13 @@ impl Kept {
         let [scope, acr] = [claims.scope, claims.acr].map(|text| text.map(|text| copy.text(text)));
         copy.part(Part::Aud, claims.aud());
         copy.part(Part::Amr, claims.amr());
-        copy.part(Part::Roles, claims.roles());
-        copy.part(Part::ExtraName, claims.extras().map(|(name, _)| name));
-        copy.part(Part::ExtraValue, claims.extras().map(|(_, value)| value));
+        // What many tokens share is not copied for each.
+        let own = claims.rights().is_none().then_some(*claims);
+        copy.part(Part::Roles, own.iter().flat_map(Claims::roles));
+        copy.part(Part::ExtraName, own.iter().flat_map(Claims::extras).map(|(name, _)| name));
+        copy.part(Part::ExtraValue, own.iter().flat_map(Claims::extras).map(|(_, value)| value));
         let Copying { text, lists, ends } = copy;
-        let Claims { iat, exp, auth_time, sid, ver, jkt, .. } = *claims;
+        let Claims { iat, exp, auth_time, staleness, one_use, sid, ver, jkt, .. } = *claims;
         Self {
             text,
             iss,
@@ -68,12 +79,21 @@ impl Kept {
             iat,
             exp,
             auth_time,
+            staleness,
+            one_use,
             sid,
             ver,
             jkt,
+            imprints: claims.imprints.copied().map(Box::new),
             lists,
             ends,
+            rights: claims.rights().map(Arc::clone),
         }
+    }
+
+    /// The same with what the token left out.
+    pub(crate) fn with_rights(&self, rights: Arc<Self>) -> Self {
+        Self { rights: Some(rights), ..self.clone() }
     }
 
     pub(crate) fn text(&self, span: Span) -> &str {
@@ -81,10 +101,16 @@ impl Kept {
     }
 
     pub(crate) fn part(&self, part: Part) -> impl Iterator<Item = &str> {
+        let whose = match part {
+            Part::Aud | Part::Amr => self,
+            Part::Roles | Part::ExtraName | Part::ExtraValue => {
+                self.rights.as_deref().unwrap_or(self)
+            }
+        };
         let at = part as usize;
-        let begin = if at == 0 { 0 } else { self.ends[at - 1] };
-        let spans = &self.lists[begin as usize..self.ends[at] as usize];
-        spans.iter().map(|span| self.text(*span))
+        let begin = if at == 0 { 0 } else { whose.ends[at - 1] };
+        let spans = &whose.lists[begin as usize..whose.ends[at] as usize];
+        spans.iter().map(|span| whose.text(*span))
     }
 }
 

@@ -44,10 +44,10 @@
 //!
 //! | `reason` | what the client does |
 //! |---|---|
-//! | `expired`, `stale` | renews in silence and tries again |
+//! | `expired`, `stale`, `used` | renews in silence and tries again |
 //! | `revoked` | lets the person sign in again; `ended` says why, where it is known. Without `ended` (introspection tells no reason) it renews once before |
 //! | `unverifiable` | tries again later: nothing is wrong with the token so far as is known |
-//! | `binding` | shows the token under `DPoP`, with a proof of the key that it is bound to |
+//! | `binding` | under the challenge `DPoP`: shows the token with a proof of the key that it is bound to; under `Bearer`: lets the person sign in again, since it is bound to other features or another network |
 //! | `proof` | makes a new proof and tries again; with the nonce of the header `DPoP-Nonce`, if there is one |
 //! | `malformed`, `untrusted` | throws the token away: it is not one for this place |
 //!
@@ -152,6 +152,13 @@
 //! behind which such tokens are `UNAVAILABLE`; put the layer around the server instead. One that has nobody to
 //! ask says [`Unknown::Opaque`], and [`Rejected::Stale`] of the others.
 //!
+//! # Tokens that ask for more
+//!
+//! A token of a client with `staleness` says how old the knowledge may be by which it is let in; the stricter of that and
+//! the route's [`Policy`] holds. A token for one use (`one_use` of its audience) is redeemed at the authority for each
+//! request by `Verifier::admit`, and is [`Rejected::Used`] afterwards; [`Verifier::check`] says [`Rejected::Ask`] of it.
+//! With [`Builder::allowlist`] a token is let in only once the authority has said that it is its own.
+//!
 //! # Tokens that are bound to a key
 //!
 //! A token with `cnf.jkt` (DPoP, RFC 9449) is good for nothing without a proof of that key, made for this very request:
@@ -160,6 +167,15 @@
 //! what the caller wrote into `Host` cannot; [`Presented::request`] and [`Presented::proof`] bring the rest, and
 //! the layers do so themselves. A proof that is late, or not made yet by its maker's clock, is asked for again with a nonce
 //! ([`Rejected::Proof`]), and then that clock does not matter. A good proof by another key is [`Rejected::Binding`].
+//!
+//! # Tokens that are bound to features or a network
+//!
+//! Such a token says in `cnf.features` and `cnf.network` what they must be, as a digest that is made together with the
+//! name of its session. [`Presented::features`] and [`Presented::ip`] bring those of the request, and are compared at every
+//! request; others are [`Rejected::Elsewhere`]. A program that brings neither lets no such token in
+//! ([`Unknown::Features`], [`Unknown::Address`]). The layers read the header `X-Symbolon-Features` by themselves, and are
+//! told by `layer::Admit::ip_from` where requests come from. What stands in `cnf_reported` refuses nobody and is
+//! counted ([`Status::bindings_reported`]).
 //!
 //! # Sessions that live by use
 //!
@@ -206,9 +222,11 @@ mod policy;
 mod presented;
 mod proof;
 mod rejected;
+mod rights;
 #[cfg(feature = "net")]
 mod sessions;
 mod status;
+mod surroundings;
 mod told;
 mod verifier;
 
@@ -224,6 +242,8 @@ pub use rejected::{Distrust, Rejected, Unknown};
 #[cfg(feature = "net")]
 pub use sessions::Ended;
 pub use status::{Mode, Status};
+pub use surroundings::Surroundings;
+pub use symbolon_core::imprint::{Bound, Imprint, Imprints};
 pub use symbolon_core::{Digest, Reason, SessionId, Timestamp, Ver};
 pub use symbolon_wire::{
     Algorithm, DecryptionKey, DpopNonces, KeyManagement, KeySet, Malformed, Type,

@@ -24,6 +24,18 @@ pub enum Staleness {
     Offline,
 }
 
+impl Staleness {
+    /// The same of a token that itself asks for knowledge that is no older than that.
+    pub(crate) fn within(self, asked: Option<Duration>) -> Self {
+        match (self, asked) {
+            (route, None) => route,
+            (Self::Strict(route), Some(token)) => Self::Strict(route.min(token)),
+            (Self::Bounded(route), Some(token)) => Self::Bounded(route.min(token)),
+            (Self::Offline, Some(token)) => Self::Bounded(token),
+        }
+    }
+}
+
 /// What one route asks of a token; made once, used for every request.
 ///
 /// ```
@@ -37,7 +49,8 @@ pub enum Staleness {
 /// What the mirror knows against a token is said under every policy. Without a feed (`Builder::feed`) a verifier
 /// knows nothing of revocations: under any policy but [`Policy::offline`] a synchronous check then ends in
 /// [`Rejected::Ask`], and `Verifier::admit` asks the authority about every request. No bound is larger than that of
-/// the verifier itself ([`Builder::max_staleness`](crate::Builder::max_staleness)).
+/// the verifier itself ([`Builder::max_staleness`](crate::Builder::max_staleness)), nor than that which a token asks for
+/// (`staleness` of its client).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     staleness: Staleness,

@@ -21,6 +21,8 @@ pub enum Rejected {
     Untrusted(Distrust),
     /// Its life is over: renew it.
     Expired,
+    /// It is for one use, and was used: renew it; nobody is logged out.
+    Used,
     /// What it says has changed since: renew it; nobody is logged out.
     Stale,
     /// Its session is over: sign in again.
@@ -33,6 +35,8 @@ pub enum Rejected {
     /// It is bound to a key, and came as a bearer token or with a good proof of another key; or it came as bound, and is
     /// not.
     Binding,
+    /// It is bound to features or a network, and came with others: sign in again.
+    Elsewhere,
     /// It is bound to a key, and the proof beside it must be made anew.
     Proof(BadProof),
     /// It is good, and does not suffice here: 403, not 401.
@@ -96,6 +100,10 @@ pub enum Unknown {
     Url,
     /// Whether a proof is new: more were used lately than are remembered.
     Proofs,
+    /// Which features the client has: the verifier was not told what the request says of them.
+    Features,
+    /// Where the request comes from: the verifier was told no address.
+    Address,
 }
 
 impl Rejected {
@@ -107,10 +115,12 @@ impl Rejected {
             | Self::Malformed(_)
             | Self::Untrusted(_)
             | Self::Expired
+            | Self::Used
             | Self::Stale
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
             | Self::Binding
+            | Self::Elsewhere
             | Self::InsufficientAuthentication { .. }
             | Self::Proof(_)
             | Self::Ask => 401,
@@ -124,10 +134,11 @@ impl Rejected {
             Self::Malformed(_) => Some("malformed"),
             Self::Untrusted(_) => Some("untrusted"),
             Self::Expired => Some("expired"),
+            Self::Used => Some("used"),
             Self::Stale => Some("stale"),
             Self::Revoked { .. } => Some("revoked"),
             Self::Unverifiable(_) | Self::Ask => Some("unverifiable"),
-            Self::Binding => Some("binding"),
+            Self::Binding | Self::Elsewhere => Some("binding"),
             Self::Proof(_) => Some("proof"),
             Self::Missing
             | Self::InsufficientScope { .. }
@@ -143,10 +154,12 @@ impl Rejected {
             | Self::Malformed(_)
             | Self::Untrusted(_)
             | Self::Expired
+            | Self::Used
             | Self::Stale
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
             | Self::Binding
+            | Self::Elsewhere
             | Self::InsufficientScope { .. }
             | Self::InsufficientAuthentication { .. }
             | Self::Ask => None,
@@ -212,6 +225,7 @@ impl fmt::Display for Rejected {
             Self::Malformed(why) => write!(f, "this is not an access token: {why}"),
             Self::Untrusted(what) => what.fmt(f),
             Self::Expired => f.write_str("the token has expired"),
+            Self::Used => f.write_str("the token was good for one request, which it has let in"),
             Self::Stale => f.write_str("the token must be renewed"),
             Self::Revoked { ended: None } => f.write_str("the session is over"),
             Self::Revoked { ended: Some(why) } => {
@@ -219,6 +233,9 @@ impl fmt::Display for Rejected {
             }
             Self::Unverifiable(what) => what.fmt(f),
             Self::Binding => f.write_str("the token is not bound to a key that was proved"),
+            Self::Elsewhere => {
+                f.write_str("the token is bound to other features or another network")
+            }
             Self::Proof(bad) => bad.fmt(f),
             Self::InsufficientScope { .. } => f.write_str("the token does not suffice here"),
             Self::InsufficientAuthentication { .. } => {
@@ -259,6 +276,14 @@ impl fmt::Display for Unknown {
                  `Builder::public_url` says where the service is reached"
             }
             Self::Proofs => "more proofs were used lately than are remembered",
+            Self::Features => {
+                "the token is bound to features, and the verifier was not told those of the request; \
+                 `Presented::features` takes the header `X-Symbolon-Features`"
+            }
+            Self::Address => {
+                "the token is bound to a network, and the verifier was not told where the request comes \
+                 from; `Presented::ip` and `layer::Admit::ip_from` say it, and a proxy by X-Forwarded-For"
+            }
         })
     }
 }
@@ -283,6 +308,7 @@ mod tests {
                 r#"Bearer error="invalid_token", reason="untrusted""#,
             ),
             (Rejected::Expired, 401, r#"Bearer error="invalid_token", reason="expired""#),
+            (Rejected::Used, 401, r#"Bearer error="invalid_token", reason="used""#),
             (Rejected::Stale, 401, r#"Bearer error="invalid_token", reason="stale""#),
             (revoked(None), 401, r#"Bearer error="invalid_token", reason="revoked""#),
             (
@@ -300,6 +326,7 @@ mod tests {
                 401,
                 r#"DPoP error="invalid_token", reason="binding", algs="EdDSA ES256 RS256""#,
             ),
+            (Rejected::Elsewhere, 401, r#"Bearer error="invalid_token", reason="binding""#),
             (Rejected::Ask, 401, r#"Bearer error="invalid_token", reason="unverifiable""#),
             (
                 Rejected::InsufficientScope { needed: "a b:c".into() },

@@ -61,11 +61,12 @@ impl Mode {
 }
 
 /// What rejections are counted by.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "missing",
     "malformed",
     "untrusted",
     "expired",
+    "used",
     "stale",
     "revoked",
     "unverifiable",
@@ -119,10 +120,12 @@ impl Rejections {
             Rejected::Malformed(_)
             | Rejected::Untrusted(_)
             | Rejected::Expired
+            | Rejected::Used
             | Rejected::Stale
             | Rejected::Revoked { .. }
             | Rejected::Unverifiable(_)
             | Rejected::Binding
+            | Rejected::Elsewhere
             | Rejected::Proof(_)
             | Rejected::Ask => "",
         };

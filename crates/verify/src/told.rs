@@ -11,6 +11,7 @@
 //! believed past its `exp`. What is hit when it comes is not kept, and never lets anyone in.
 
 use crate::cache::{Origin, OtherKeys, Warm};
+use crate::kept::Kept;
 use crate::mirror::Judgement;
 use crate::verifier::{Expected, Standing, in_time};
 use crate::{Claims, Now, Policy, Presented, Rejected, Unknown, Verified};
@@ -75,10 +76,11 @@ impl Expected {
             None => in_time(warm.begins(), claims.exp, policy, now)?,
         }
         self.hits.add();
-        claims.proof = self.proved(presented, claims.jkt, policy, now)?;
+        claims.proof = self.proved(presented, &claims, policy, now)?;
         let standing = self.standing(judged, &claims, policy, now);
         // What would have ended the session may be forgotten by now; the authority knows.
         let is_over = standing == Err(Rejected::Expired);
+        let standing = standing.and_then(|()| self.listed(warm));
         f(&claims, if is_over { Err(self.to_ask(policy, now)) } else { standing })
     }
 
@@ -98,18 +100,47 @@ impl Expected {
         };
         match (&sent.signed, &*told) {
             (Some(signed), Ok(told)) if !is_of_the_same(&signed.claims(), told) => Err(NO_ANSWER),
+            (Some(signed), Ok(told)) if signed.claims().lacks_rights() => self.learn(signed, told),
+            (Some(signed), Err(_)) if signed.claims().lacks_rights() => Err(NO_ANSWER),
             (Some(signed), Ok(told)) if told.ver == signed.claims().ver => {
                 match self.is_outdated(signed) {
                     true => Ok(Told::Outdated),
-                    false => Ok(Told::Good(signed.clone())),
+                    false => Ok(self.list(presented.token, sent, signed)),
                 }
             }
             // Whatever another kind of authority says beside yes, the token says itself.
-            (Some(signed), Err(_)) if !self.is_outdated(signed) => Ok(Told::Good(signed.clone())),
+            (Some(signed), Err(_)) if !self.is_outdated(signed) => {
+                Ok(self.list(presented.token, sent, signed))
+            }
             (None, Ok(told)) if !is_of_handle(presented.token, told, now) => Err(NO_ANSWER),
             (_, Ok(told)) => self.believe((presented, sent), told, policy, now),
             (_, Err(_)) => Err(NO_ANSWER),
         }
+    }
+
+    /// Takes what a thin token leaves out, for every token that leaves out the same.
+    fn learn(&self, signed: &Verified, told: &ParsedClaims<'_>) -> Result<Told, Rejected> {
+        if self.is_outdated(signed) {
+            return Ok(Told::Outdated);
+        }
+        let (own, told) = (signed.claims(), Claims::assume_good(told));
+        match own.left_out() {
+            Some(name) if told.left_out() == Some(name) => {
+                let rights = Arc::new(Kept::copy(&told));
+                self.rights.learn(name, Arc::clone(&rights));
+                Ok(Told::Good(signed.with_rights(rights)))
+            }
+            // Something else holds by now, which the next token names.
+            Some(_) | None => Err(Rejected::Stale),
+        }
+    }
+
+    /// The authority says of a signed token what it says itself: it is kept as one that was asked about.
+    fn list(&self, token: &str, sent: &Sent, signed: &Verified) -> Told {
+        if let Some(cache) = self.cache.as_ref().filter(|_| self.allowlist && sent.may_keep()) {
+            cache.insert(&Arc::new(self.told(token, &signed.claims(), sent)));
+        }
+        Told::Good(signed.clone())
     }
 
     /// Takes what holds of a token, as it would be taken from one that says so itself.
@@ -122,10 +153,10 @@ impl Expected {
     ) -> Result<Told, Rejected> {
         self.meant_for_us(told)?;
         if sent.signed.is_none() {
-            // The proof that a signed token needs was checked by what it says itself. An opaque one is bound to no key,
+            // What a signed token is bound to was checked by what it says itself. An opaque one is bound to no key,
             // and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
             told.jkt.map_or(Ok(()), |_| Err(Rejected::Binding))?;
-            self.proved(presented, None, policy, now)?;
+            self.proved(presented, &Claims::assume_good(told), policy, now)?;
         }
         let warm = Arc::new(self.told(presented.token, &Claims::assume_good(told), sent));
         match self.judge_new(&warm) {
@@ -138,7 +169,7 @@ impl Expected {
         if let Some(cache) = self.cache.as_ref().filter(|_| sent.may_keep()) {
             cache.insert(&warm);
         }
-        match self.fresh(policy, now) {
+        match self.fresh(policy, told.staleness, now) {
             // It has just been asked about.
             Ok(()) | Err(Rejected::Ask) => Ok(Told::Good(warm.claims().to_verified().of(self))),
             Err(too_old) => Err(too_old),
@@ -155,22 +186,30 @@ impl Expected {
         let keys = self.keys.generation();
         let found = self.cache.as_ref().and_then(|cache| cache.find(token, keys));
         let origin = found.map(|warm| warm.origin());
-        Sent { keys, origin, signed: known.filter(|_| !is_opaque(token)) }
+        // Before the question: an answer from before the feed is taken up anew is none after it.
+        Sent {
+            keys,
+            origin,
+            taken: self.mirror.taken(),
+            signed: known.filter(|_| !is_opaque(token)),
+        }
     }
 
     fn told(&self, token: &str, claims: &Claims<'_>, sent: &Sent) -> Warm {
-        let of_answer = Origin { begins: claims.iat, kid: None, opaque: true, keys: sent.keys };
+        let listed_at = Some(sent.taken);
+        let of_answer =
+            Origin { begins: claims.iat, kid: None, opaque: true, keys: sent.keys, listed_at };
         let origin = match sent.signed {
             // The signature is still by that key.
-            Some(_) => sent.origin.unwrap_or(of_answer),
+            Some(_) => Origin { listed_at, ..sent.origin.unwrap_or(of_answer) },
             None => of_answer,
         };
         Warm::new(token, claims, &origin, self.mirror.target_keys().generation)
     }
 
     /// Whom a policy closes the route to while the mirror is too old, nobody need ask about.
-    fn to_ask(&self, policy: &Policy, now: Now) -> Rejected {
-        match self.fresh(policy, now) {
+    pub(crate) fn to_ask(&self, policy: &Policy, now: Now) -> Rejected {
+        match self.fresh(policy, None, now) {
             Err(too_old @ Rejected::Unverifiable(_)) => too_old,
             Ok(()) | Err(_) if self.asks => Rejected::Ask,
             Ok(()) | Err(_) => Rejected::Unverifiable(Unknown::Opaque),
@@ -187,6 +226,8 @@ pub(crate) struct Sent {
     keys: u64,
     /// What it was verified with, if it is kept.
     origin: Option<Origin>,
+    /// How often the feed had been taken up.
+    taken: u64,
     /// What it says itself, if it does.
     signed: Option<Verified>,
 }
@@ -211,6 +252,7 @@ fn is_of_the_same(signed: &Claims<'_>, told: &ParsedClaims<'_>) -> bool {
         && signed.client_id == told.client_id
         && signed.jti == told.jti
         && signed.jkt == told.jkt
+        && signed.imprints.copied().unwrap_or_default() == told.imprints
         && signed.sid == told.sid
         && told.exp <= signed.exp
 }

@@ -1,17 +1,21 @@
 //! The check of a token, in the order of RFC 9068 §4.
 
 use crate::cache::{Cache, Origin, OtherKeys, Warm};
+use crate::claims::Thin;
 use crate::keys::Keys;
 use crate::mirror::{Judgement, Mirror};
 use crate::policy::{LEEWAY_MAX, Staleness};
 use crate::presented::Scheme;
 use crate::proof::{Name, Proofs};
+use crate::rights::Rights;
 use crate::status::{Hits, Rejections};
 use crate::told::is_opaque;
-use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
+use crate::{
+    Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Surroundings, Unknown, Verified,
+};
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_core::{Digest, Effect, Timestamp};
+use symbolon_core::{Effect, Timestamp};
 use symbolon_wire::{
     Algorithm, DecryptionKeys, KeySet, Malformed, ParsedClaims, Payload, Refused, SecretText, Type,
     Unopened, UnverifiedAccessToken, is_encrypted, parse_key_id,
@@ -40,8 +44,12 @@ pub(crate) struct Expected {
     pub(crate) keys: Arc<Keys>,
     /// What was verified already, and what the authority told; none where nothing is to be kept.
     pub(crate) cache: Option<Cache>,
+    /// What thin tokens leave out.
+    pub(crate) rights: Rights,
     /// Whether there is anybody to ask about a token.
     pub(crate) asks: bool,
+    /// Whether a token is good only once the authority has said so.
+    pub(crate) allowlist: bool,
     /// What is revoked; empty where no feed is followed.
     pub(crate) mirror: Arc<Mirror>,
     /// Where the service is reached.
@@ -193,8 +201,9 @@ impl Expected {
         match warm.judge(&self.mirror, sequence) {
             Ok(judged) => {
                 self.hits.add();
-                claims.proof = self.proved(presented, claims.jkt, policy, now)?;
-                f(&claims, self.standing(judged, &claims, policy, now))
+                claims.proof = self.proved(presented, &claims, policy, now)?;
+                let standing = self.standing(judged, &claims, policy, now);
+                f(&claims, standing.and_then(|()| self.listed(&warm)))
             }
             // It must be verified anew to be told.
             Err(OtherKeys) => self.check_cold(presented, policy, now, f),
@@ -227,20 +236,40 @@ impl Expected {
         self.meant_for_us(&parsed)?;
         let begins = parsed.nbf.map_or(parsed.iat, |nbf| nbf.max(parsed.iat));
         in_time(begins, parsed.exp, policy, now)?;
-        let proof = self.proved(presented, parsed.jkt, policy, now)?;
-        let claims = Claims::assume_good(&parsed).with(proof);
+        let claims = Claims::assume_good(&parsed);
+        let proof = self.proved(presented, &claims, policy, now)?;
+        let says = claims.with(proof);
+        let left_out = says.left_out();
+        let thin = left_out.and_then(|name| self.rights.find(name));
+        let thin = thin.map(|rights| Thin { parsed: &parsed, rights });
+        let claims = thin.as_ref().map_or(says, |thin| says.with_rights(thin));
         let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
         match &self.cache {
-            Some(cache) if !payload.key().algorithm().is_symmetric() => {
-                let origin = Origin { begins, kid, opaque: false, keys: generation };
+            // It is not kept before it is complete.
+            _ if left_out.is_some() && thin.is_none() => {
+                let judged = self.mirror.judge(&claims, kid);
+                match self.standing(judged, &claims, policy, now) {
+                    Ok(()) | Err(Rejected::Ask) => f(&claims, Err(self.to_ask(policy, now))),
+                    known => f(&claims, known),
+                }
+            }
+            Some(cache) if !payload.key().algorithm().is_symmetric() && !claims.one_use => {
+                let keys = generation;
+                let origin = Origin { begins, kid, opaque: false, keys, listed_at: None };
                 let warm = self.keep(cache, presented.token, &claims, &origin);
                 let judged = self.judge_new(&warm);
                 let claims = warm.claims().with(proof);
-                f(&claims, self.standing(judged, &claims, policy, now))
+                let standing = self.standing(judged, &claims, policy, now);
+                f(&claims, standing.and_then(|()| self.listed(&warm)))
             }
             Some(_) | None => {
                 let judged = self.mirror.judge(&claims, kid);
-                f(&claims, self.standing(judged, &claims, policy, now))
+                let standing = self.standing(judged, &claims, policy, now);
+                let may_pass = match claims.one_use || self.allowlist {
+                    true => Err(Rejected::Ask),
+                    false => Ok(()),
+                };
+                f(&claims, standing.and(may_pass))
             }
         }
     }
@@ -263,28 +292,48 @@ impl Expected {
         }
     }
 
-    /// Checks the proof of the key that a token is bound to, and answers its name; it is used up by the request that is
-    /// let in alone, so that one which must be asked about first is not taken for its own repetition.
+    /// Checks what a token is bound to: features, network, and the proof of a key, of which it answers the name. That is
+    /// used up by the request that is let in alone, so that one which must be asked about first is not taken for its own
+    /// repetition.
     #[inline]
     pub(crate) fn proved(
         &self,
         presented: &Presented<'_>,
-        jkt: Option<Digest>,
+        claims: &Claims<'_>,
         policy: &Policy,
         now: Now,
     ) -> Result<Option<Name>, Rejected> {
-        if jkt.is_none() && presented.scheme == Scheme::Bearer {
-            return Ok(None);
+        let bound = claims.jkt.is_some() || claims.imprints.is_some();
+        match presented.scheme {
+            Scheme::Bearer if !bound => return Ok(None),
+            // Whoever asks compares.
+            Scheme::Unshown => return Ok(None),
+            Scheme::Bearer | Scheme::Dpop => {}
         }
-        let lent = self.mirror.target_keys().dpop_nonces();
-        let checked = self.proofs.check(presented, jkt, self.public_url.as_deref(), (now, lent));
-        match checked {
+        match self.bound(presented, claims, now) {
             Err(_) if policy.only_reports_bindings() => {
                 self.rejections.report();
                 Ok(None)
             }
             checked => checked,
         }
+    }
+
+    fn bound(
+        &self,
+        presented: &Presented<'_>,
+        claims: &Claims<'_>,
+        now: Now,
+    ) -> Result<Option<Name>, Rejected> {
+        if let (Some(imprints), Some(sid)) = (claims.imprints, claims.sid) {
+            match presented.surroundings(sid, imprints)? {
+                Surroundings::Same => {}
+                Surroundings::Reported => self.rejections.report(),
+            }
+        }
+        let lent = self.mirror.target_keys().dpop_nonces();
+        let base = self.public_url.as_deref();
+        self.proofs.check(presented, claims.jkt, base, (now, lent))
     }
 
     /// Uses up the proof of a request that is let in.
@@ -337,16 +386,26 @@ impl Expected {
             None if claims.exp.after(LEEWAY_MAX) < self.mirror.forgotten() => {
                 Err(Rejected::Expired)
             }
-            None => self.fresh(policy, now),
+            None => self.fresh(policy, claims.staleness, now),
         }
     }
 
-    pub(crate) fn fresh(&self, policy: &Policy, now: Now) -> Standing {
+    /// Whether the authority has said that a token is its own, where only such are good. What it said before the feed
+    /// was last taken up anew counts no more: it may have forgotten what it said.
+    pub(crate) fn listed(&self, warm: &Warm) -> Standing {
+        match !self.allowlist || warm.is_listed_at(self.mirror.taken()) {
+            true => Ok(()),
+            false => Err(Rejected::Ask),
+        }
+    }
+
+    /// Whether what is known is as young as the route asks, and the token itself.
+    pub(crate) fn fresh(&self, policy: &Policy, asked: Option<Duration>, now: Now) -> Standing {
         let within = |bound: Duration| {
             let age = self.mirror.age(now.monotonic);
             age.is_some_and(|age| age <= bound.min(self.max_staleness))
         };
-        match policy.staleness() {
+        match policy.staleness().within(asked) {
             Staleness::Offline => Ok(()),
             Staleness::Strict(bound) | Staleness::Bounded(bound) if within(bound) => Ok(()),
             Staleness::Strict(_) if self.mirror.is_followed() => {

@@ -4,10 +4,12 @@ use crate::extra_claims::ExtraClaims;
 use crate::secret::SecretText;
 use crate::signing_key::{CryptoFailed, SigningKey};
 use crate::{Malformed, Type, base64url};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt;
-use symbolon_core::{Digest, Generation, SessionId, Timestamp, Ver};
+use symbolon_core::imprint::{Bound, Imprint, Imprints};
+use symbolon_core::{Digest, Duration, Generation, SessionId, Timestamp, Ver};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The longest token that is issued, in bytes. Inclusive.
@@ -46,6 +48,12 @@ pub struct Claims<'a> {
     pub roles: &'a [&'a str],
     /// The thumbprint of the key that the holder must show (RFC 9449 §6.1).
     pub jkt: Option<Digest>,
+    /// What the holder's features and network are compared with; never without a session.
+    pub imprints: Imprints,
+    /// How old the knowledge of revocations may be by which it is let in; written in whole seconds.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once, and must be redeemed at the authority.
+    pub one_use: bool,
     /// What the back end adds.
     pub extra: &'a ExtraClaims<'a>,
 }
@@ -65,11 +73,11 @@ impl Claims<'_> {
         generation: Generation,
     ) -> Result<Issued, IssueError> {
         let sid = self.sid.unwrap_or(NO_SESSION);
-        self.sign(key, typ, jti_key, (sid.as_bytes(), generation))
+        self.sign(key, typ, jti_key, NamedAfter::Session(sid, generation))
     }
 
-    /// Signs a token that has no session, such as a client's own. It is named after bytes that were drawn
-    /// for it alone: two of one second are two tokens, and revoking one leaves the other.
+    /// Signs a token that is named after bytes which were drawn for it alone: a client's own, which has no session,
+    /// or one for one use. Two of one second are two tokens, and revoking one leaves the other.
     ///
     /// # Errors
     /// The token would be longer than 4 KiB, or the library failed.
@@ -78,16 +86,16 @@ impl Claims<'_> {
         key: &SigningKey,
         typ: Type,
         jti_key: &JtiKey,
-        drawn: &[u8; 16],
+        drawn: &[u8; DRAWN_BYTES],
     ) -> Result<Issued, IssueError> {
-        self.sign(key, typ, jti_key, (drawn, Generation(0)))
+        self.sign(key, typ, jti_key, NamedAfter::Drawn(drawn))
     }
 
     /// What the token of a session's generation would say, and its name, without making it: for whoever asks
     /// about a session and holds no JWT of it.
     pub fn describe(&self, jti_key: &JtiKey, generation: Generation) -> (Vec<u8>, Jti) {
         let sid = self.sid.unwrap_or(NO_SESSION);
-        let (mut payload, jti) = self.payload(jti_key, (sid.as_bytes(), generation));
+        let (mut payload, jti) = self.payload(jti_key, NamedAfter::Session(sid, generation));
         payload.drain(..CONTEXT_BYTES);
         (payload, jti)
     }
@@ -97,7 +105,7 @@ impl Claims<'_> {
         key: &SigningKey,
         typ: Type,
         jti_key: &JtiKey,
-        named_after: (&[u8; 16], Generation),
+        named_after: NamedAfter<'_>,
     ) -> Result<Issued, IssueError> {
         let (payload, jti) = self.payload(jti_key, named_after);
         let payload = &payload[CONTEXT_BYTES..];
@@ -109,16 +117,11 @@ impl Claims<'_> {
     }
 
     /// All claims, behind what the token is named after.
-    fn payload(
-        &self,
-        jti_key: &JtiKey,
-        (context, generation): (&[u8; 16], Generation),
-    ) -> (Vec<u8>, Jti) {
+    fn payload(&self, jti_key: &JtiKey, named_after: NamedAfter<'_>) -> (Vec<u8>, Jti) {
         let mut payload = Vec::with_capacity(PAYLOAD_BYTES_TYPICAL);
-        payload.extend_from_slice(context);
-        payload.extend_from_slice(&generation.0.to_be_bytes());
+        payload.extend_from_slice(&named_after.context());
         self.write(&mut payload);
-        let jti = jti_key.name(&mut payload);
+        let jti = named_after.within(jti_key.name(&mut payload));
         name(&mut payload, "jti");
         base64(&mut payload, &jti.0);
         payload.push(b'}');
@@ -149,12 +152,41 @@ impl Claims<'_> {
         name(out, "ver");
         json(out, &[u64::from(store.0), subject, client, everything]);
         self.write_authentication(out);
-        if let Some(jkt) = self.jkt {
-            out.extend_from_slice(b",\"cnf\":{\"jkt\":");
-            base64(out, &jkt.0);
-            out.push(b'}');
+        self.write_confirmation(out);
+        if let Some(staleness) = self.staleness {
+            number(out, "staleness", staleness.as_secs());
+        }
+        if self.one_use {
+            out.extend_from_slice(b",\"one_use\":true");
         }
         self.extra.append_members(out);
+    }
+
+    /// What is only reported stands outside `cnf`, of which nobody may pass over what they do not understand.
+    fn write_confirmation(&self, out: &mut Vec<u8>) {
+        let jkt = self.jkt.as_ref().map(|jkt| ("jkt", &jkt.0[..]));
+        let Imprints { features, network } = &self.imprints;
+        let parts = [("features", features), ("network", network)];
+        for (claim, jkt, enforced) in [("cnf", jkt, true), ("cnf_reported", None, false)] {
+            let of = |(name, own): (_, &'_ Option<Bound<Imprint>>)| {
+                let own = own.as_ref().filter(|own| own.enforced == enforced)?;
+                Some((name, own.to.0))
+            };
+            let imprints = parts.map(of);
+            let imprints = imprints.iter().flatten().map(|(name, bytes)| (*name, &bytes[..]));
+            let mut members = jkt.into_iter().chain(imprints).peekable();
+            if members.peek().is_none() {
+                continue;
+            }
+            name(out, claim);
+            for (at, (member, bytes)) in members.enumerate() {
+                out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+                out.extend_from_slice(member.as_bytes());
+                out.extend_from_slice(b"\":");
+                base64(out, bytes);
+            }
+            out.push(b'}');
+        }
     }
 
     fn write_authentication(&self, out: &mut Vec<u8>) {
@@ -170,6 +202,46 @@ impl Claims<'_> {
                 strings(out, values);
             }
         }
+    }
+}
+
+/// How many bytes are drawn for a token that is named after them.
+pub const DRAWN_BYTES: usize = 8;
+
+/// What makes the name of a token another than that of one which says the same.
+#[derive(Clone, Copy)]
+enum NamedAfter<'a> {
+    /// The rotation that it is of.
+    Session(SessionId, Generation),
+    /// What was drawn; the name begins with it, so that whoever has the key can tell one that was made here.
+    Drawn(&'a [u8; DRAWN_BYTES]),
+}
+
+impl NamedAfter<'_> {
+    /// What stands in front of the claims when the name is computed.
+    fn context(self) -> [u8; CONTEXT_BYTES] {
+        let mut context = [0; CONTEXT_BYTES];
+        match self {
+            Self::Session(sid, generation) => {
+                context[..16].copy_from_slice(sid.as_bytes());
+                context[16..].copy_from_slice(&generation.0.to_be_bytes());
+            }
+            // No session is called so: fourteen bytes of its name are drawn.
+            Self::Drawn(drawn) => {
+                context[..DRAWN_BYTES].copy_from_slice(drawn);
+                context[DRAWN_BYTES..].fill(0xff);
+            }
+        }
+        context
+    }
+
+    /// The name, of what was computed.
+    fn within(self, Jti(mut name): Jti) -> Jti {
+        if let Self::Drawn(drawn) = self {
+            name.copy_within(..16 - DRAWN_BYTES, DRAWN_BYTES);
+            name[..DRAWN_BYTES].copy_from_slice(drawn);
+        }
+        Jti(name)
     }
 }
 
@@ -208,7 +280,42 @@ impl JtiKey {
         Self(key)
     }
 
-    /// A name proves nothing, it only has to be another for every other token and to hide the
+    /// What roles and added claims are called in a token that leaves them out: the same for whoever has the same,
+    /// and nothing that could be guessed from the name.
+    pub fn rights(&self, roles: &[&str], extra: &ExtraClaims<'_>) -> String {
+        let mut left_out = b"symbolon rights\n".to_vec();
+        strings(&mut left_out, roles);
+        left_out.extend_from_slice(extra.to_text().as_bytes());
+        self.name(&mut left_out).to_text()
+    }
+
+    /// Whether a payload is named as this key names the token of one of these generations of a session: then it was
+    /// made here, whoever else may have the key that signed it.
+    pub fn made_for_session(
+        &self,
+        payload: &[u8],
+        sid: SessionId,
+        generations: impl IntoIterator<Item = Generation>,
+    ) -> bool {
+        let Some((claims, jti)) = unnamed(payload) else { return false };
+        let mut named = [&[0; CONTEXT_BYTES], claims].concat();
+        generations.into_iter().any(|generation| {
+            let after = NamedAfter::Session(sid, generation);
+            named[..CONTEXT_BYTES].copy_from_slice(&after.context());
+            is_equal(self.name(&mut named), jti)
+        })
+    }
+
+    /// The same of a token that is named after what was drawn.
+    pub fn made_for_one(&self, payload: &[u8]) -> bool {
+        let Some((claims, jti)) = unnamed(payload) else { return false };
+        let Some(drawn) = jti.0.first_chunk() else { return false };
+        let after = NamedAfter::Drawn(drawn);
+        let mut named = [&after.context(), claims].concat();
+        is_equal(after.within(self.name(&mut named)), jti)
+    }
+
+    /// A name proves nothing to others, it only has to be another for every other token and to hide the
     /// generation. So it is one SHA-256 with the key at the end, at half the price of an HMAC:
     /// 2 % of an Ed25519 token.
     fn name(&self, claims_in_context: &mut Vec<u8>) -> Jti {
@@ -220,6 +327,18 @@ impl JtiKey {
         claims_in_context.truncate(len);
         Jti(jti)
     }
+}
+
+fn is_equal(own: Jti, shown: Jti) -> bool {
+    verify_slices_are_equal(&own.0, &shown.0).is_ok()
+}
+
+/// A payload as it is named, and its name; none if it is not written as ours are.
+fn unnamed(payload: &[u8]) -> Option<(&[u8], Jti)> {
+    const NAME: &[u8] = b",\"jti\":\"";
+    let (claims, end) = payload.split_at_checked(payload.len().checked_sub(NAME.len() + 24)?)?;
+    let name = end.strip_prefix(NAME)?.strip_suffix(b"\"}")?;
+    Some((claims, Jti::parse(std::str::from_utf8(name).ok()?).ok()?))
 }
 
 /// Why a token was not issued.

@@ -9,7 +9,8 @@ use crate::plain::{Plain, each_plain_member};
 use crate::{Malformed, base64url};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use symbolon_core::{Digest, SessionId, StoreEpoch, Timestamp, Ver};
+use symbolon_core::imprint::{Bound, Imprint, Imprints};
+use symbolon_core::{Digest, Duration, SessionId, StoreEpoch, Timestamp, Ver};
 
 /// The latest instant that a claim may name, in seconds: the end of the year 9999. Inclusive.
 pub const SECONDS_MAX: u64 = 253_402_300_799;
@@ -50,6 +51,12 @@ pub struct ParsedClaims<'a> {
     pub roles: Names<'a>,
     /// The thumbprint of the key that the holder must show.
     pub jkt: Option<Digest>,
+    /// What the holder's features and network are compared with; never without a session.
+    pub imprints: Imprints,
+    /// How old the knowledge of revocations may be by which it is let in, if it says so.
+    pub staleness: Option<Duration>,
+    /// Whether it lets in once, and must be redeemed at the authority.
+    pub one_use: bool,
     extra: Extra<'a>,
 }
 
@@ -150,6 +157,10 @@ struct Read<'a> {
     amr: Names<'a>,
     roles: Names<'a>,
     jkt: Option<Digest>,
+    enforced: Named,
+    reported: Named,
+    staleness: Option<Duration>,
+    one_use: Option<bool>,
     extra: Extra<'a>,
 }
 
@@ -186,6 +197,9 @@ impl<'a> Read<'a> {
             ("exp", Plain::Number(seconds)) => once_instant(&mut self.exp, seconds),
             ("nbf", Plain::Number(seconds)) => once_instant(&mut self.nbf, seconds),
             ("auth_time", Plain::Number(seconds)) => once_instant(&mut self.auth_time, seconds),
+            ("staleness", Plain::Number(seconds @ 1..=SECONDS_MAX)) => {
+                once(&mut self.staleness, Duration::from_secs(seconds))
+            }
             ("jti", Plain::Text(text)) => once(&mut self.jti, text.into()),
             ("scope", Plain::Text(text)) => once(&mut self.scope, text.into()),
             ("sid", Plain::Text(text)) => {
@@ -237,7 +251,10 @@ impl<'a> Read<'a> {
             "acr" => self.acr = Some(json::string(value, "acr")?),
             "amr" => self.amr = json::names(value, "amr")?,
             "roles" => self.roles = json::names(value, "roles")?,
-            "cnf" => self.jkt = Some(confirmation(value)?),
+            "cnf" => (self.jkt, self.enforced) = confirmation(value)?,
+            "cnf_reported" => self.reported = reported(value)?,
+            "staleness" => self.staleness = Some(seconds(value, "staleness")?),
+            "one_use" => self.one_use = Some(switch(value, "one_use")?),
             _ if !json::is_strict(value, 1) => {
                 return Err(Malformed::new("claims", "name a member twice or nest too deep"));
             }
@@ -255,6 +272,7 @@ impl<'a> Read<'a> {
     }
 
     fn finish(self) -> Result<ParsedClaims<'a>, Malformed> {
+        let imprints = self.imprints()?;
         Ok(ParsedClaims {
             iss: text(self.iss, "iss")?,
             sub: text(self.sub, "sub")?,
@@ -272,13 +290,47 @@ impl<'a> Read<'a> {
             amr: self.amr,
             roles: self.roles,
             jkt: self.jkt,
+            imprints,
+            staleness: self.staleness,
+            one_use: self.one_use.unwrap_or_default(),
             extra: self.extra,
         })
+    }
+
+    /// One that is of no session could be compared with nothing, and must not pass as if there were none.
+    fn imprints(&self) -> Result<Imprints, Malformed> {
+        let imprints = Imprints {
+            features: one(self.enforced.features, self.reported.features)?,
+            network: one(self.enforced.network, self.reported.network)?,
+        };
+        match imprints.is_empty() || self.sid.is_some() {
+            true => Ok(imprints),
+            false => Err(Malformed::new("sid", "is missing, and `cnf` is about a session")),
+        }
+    }
+}
+
+/// The imprints of one claim.
+#[derive(Clone, Copy, Default)]
+struct Named {
+    features: Option<Imprint>,
+    network: Option<Imprint>,
+}
+
+fn one(
+    enforced: Option<Imprint>,
+    reported: Option<Imprint>,
+) -> Result<Option<Bound<Imprint>>, Malformed> {
+    match (enforced, reported) {
+        (None, None) => Ok(None),
+        (Some(to), None) => Ok(Some(Bound { to, enforced: true })),
+        (None, Some(to)) => Ok(Some(Bound { to, enforced: false })),
+        (Some(_), Some(_)) => Err(Malformed::new("cnf_reported", "repeats what `cnf` has")),
     }
 }
 
 /// The claims that we give a meaning to.
-const OURS: [&str; 16] = [
+const OURS: [&str; 19] = [
     "iss",
     "sub",
     "aud",
@@ -295,6 +347,9 @@ const OURS: [&str; 16] = [
     "amr",
     "roles",
     "cnf",
+    "cnf_reported",
+    "staleness",
+    "one_use",
 ];
 
 /// So many others and all of ours are no more than an object may have.
@@ -336,6 +391,18 @@ pub(crate) fn instant(value: &RawValue, name: &'static str) -> Result<Timestamp,
     }
 }
 
+/// Zero would say that no knowledge is good enough.
+fn seconds(value: &RawValue, name: &'static str) -> Result<Duration, Malformed> {
+    match value.get().parse() {
+        Ok(seconds @ 1..=SECONDS_MAX) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Malformed::new(name, "must be a whole number of seconds")),
+    }
+}
+
+fn switch(value: &RawValue, name: &'static str) -> Result<bool, Malformed> {
+    serde_json::from_str(value.get()).map_err(|_| Malformed::new(name, "is neither true nor false"))
+}
+
 fn audience(value: &RawValue) -> Result<Audience<'_>, Malformed> {
     let aud = match value.get().starts_with('[') {
         true => Audience::Many(json::names(value, "aud")?),
@@ -358,13 +425,35 @@ fn counters(value: &RawValue) -> Result<Ver, Malformed> {
 }
 
 /// A token that is bound in a way that we do not know must not pass as a bearer token.
-fn confirmation(value: &RawValue) -> Result<Digest, Malformed> {
+fn confirmation(value: &RawValue) -> Result<(Option<Digest>, Named), Malformed> {
     let cnf = Object::parse(value.get(), "cnf")?;
-    let jkt = cnf.required("jkt").map_err(|wrong| wrong.within("cnf"))?;
-    match cnf.members().count() {
-        1 => base64url::decode_exact(&jkt, "cnf.jkt").map(Digest),
-        _ => Err(Malformed::new("cnf", "has a member that is not understood")),
+    let ours = |name| CONFIRMING.contains(&name);
+    if !cnf.members().any(|(name, _)| ours(name)) {
+        return Err(Malformed::new("cnf.jkt", "is missing"));
     }
+    if !cnf.members().all(|(name, _)| ours(name)) {
+        return Err(Malformed::new("cnf", "has a member that is not understood"));
+    }
+    let jkt = cnf.string("jkt").map_err(|wrong| wrong.within("cnf"))?;
+    let jkt = jkt.map(|jkt| base64url::decode_exact(&jkt, "cnf.jkt").map(Digest)).transpose()?;
+    Ok((jkt, named(&cnf).map_err(|wrong| wrong.within("cnf"))?))
+}
+
+/// What may stand in `cnf`.
+const CONFIRMING: [&str; 3] = ["jkt", "features", "network"];
+
+/// What is compared and refuses nobody.
+fn reported(value: &RawValue) -> Result<Named, Malformed> {
+    let object = Object::parse(value.get(), "cnf_reported")?;
+    named(&object).map_err(|wrong| wrong.within("cnf_reported"))
+}
+
+fn named(object: &Object<'_>) -> Result<Named, Malformed> {
+    let imprint = |name| {
+        let text = object.string(name)?;
+        text.map(|text| base64url::decode_exact(&text, name).map(Imprint)).transpose()
+    };
+    Ok(Named { features: imprint("features")?, network: imprint("network")? })
 }
 
 #[cfg(test)]

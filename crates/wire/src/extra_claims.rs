@@ -14,7 +14,7 @@ pub const EXTRA_MEMBERS_MAX: usize = 40;
 ///
 /// RFC 7519 §4.1, RFC 9068 §2.2, DESIGN.md §4.2, and what RFC 7662, 7800, 8693, OpenID Connect and
 /// its logout tokens would read in a token that an access token could otherwise be taken for.
-pub const RESERVED: [&str; 34] = [
+pub const RESERVED: [&str; 38] = [
     "iss",
     "sub",
     "aud",
@@ -28,11 +28,15 @@ pub const RESERVED: [&str; 34] = [
     "amr",
     "scope",
     "roles",
+    "rights",
     "groups",
     "entitlements",
     "sid",
     "ver",
     "cnf",
+    "cnf_reported",
+    "staleness",
+    "one_use",
     "act",
     "may_act",
     "azp",
@@ -61,6 +65,11 @@ pub struct ExtraClaims<'a> {
 impl<'a> ExtraClaims<'a> {
     /// No claims.
     pub const NONE: ExtraClaims<'static> = ExtraClaims { members: Cow::Borrowed("") };
+
+    /// What a token says in place of roles and claims: the name of those that it leaves out.
+    pub fn left_out(rights: &str) -> ExtraClaims<'static> {
+        ExtraClaims { members: Cow::Owned(format!("\"rights\":\"{rights}\"")) }
+    }
 
     /// Reads a JSON object.
     ///

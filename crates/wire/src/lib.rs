@@ -24,8 +24,10 @@ pub mod ext_authz;
 pub mod extra_claims;
 pub mod feed;
 pub mod handle;
+pub mod hook_call;
 pub mod import_line;
 pub mod imported_token;
+mod imprint;
 pub mod introspection;
 mod json;
 pub mod jwe;
@@ -46,7 +48,7 @@ pub mod signing_key;
 pub mod unverified;
 pub mod verifying_key;
 
-pub use access_token::{Claims, ISSUED_BYTES_WARN, IssueError, Issued, Jti, JtiKey};
+pub use access_token::{Claims, DRAWN_BYTES, ISSUED_BYTES_WARN, IssueError, Issued, Jti, JtiKey};
 pub use alg::{Algorithm, Type};
 pub use api_key::{
     ApiKeyDigest, ApiKeyDigests, ApiKeyId, PresentedApiKey, SecretHash, client_secret,
@@ -58,8 +60,10 @@ pub use digest::{parse_thumbprint, sha256};
 pub use dpop::{DpopNonces, NewProof, access_token_hash, open_dpop_proof};
 pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use handle::{HandleKeys, HandleKind};
+pub use hook_call::HookCall;
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
+pub use imprint::{features_imprint, imprints, network_imprint};
 pub use introspection::Introspected;
 pub use json::Names;
 pub use jwe::{

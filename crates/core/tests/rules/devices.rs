@@ -1,10 +1,11 @@
 //! Device limits at sign-in: DESIGN.md §4.7.
 
-use crate::common::{HOUR, client, nobody, s, sid, sign_in, start};
+use crate::common::{HOUR, client, commit, nobody, s, sid, sign_in, start};
 use std::collections::BTreeMap;
-use symbolon_core::device::{Device, DeviceClass, DevicePolicy, Overflow};
+use symbolon_core::device::{Device, DeviceClass, DeviceLimits, DevicePolicy, Overflow};
 use symbolon_core::{
-    ClientPolicy, Denial, LoadedSubject, Reason, Session, SessionState, Start, Target, Timestamp,
+    Act, Change, ClientPolicy, Denial, LoadedSubject, Reason, Session, SessionState, Start, Target,
+    Timestamp,
 };
 
 fn limited(per_subject: u16, overflow: Overflow) -> ClientPolicy {
@@ -198,4 +199,36 @@ fn every_class_is_read_back_from_its_word() {
         assert_eq!(DeviceClass::parse(class.as_str()), Some(class));
     }
     assert_eq!(DeviceClass::parse("toaster"), None);
+}
+
+#[test]
+fn what_is_said_of_a_subject_goes_before_its_clients_settings_and_the_rest_stays() {
+    let mut policy = limited(3, Overflow::EvictIdle).devices;
+    policy.per_class = [(DeviceClass::Web, 2), (DeviceClass::App, 1)].into();
+    let limits = |per_subject, per_class: &[(DeviceClass, u16)], overflow| DeviceLimits {
+        per_subject,
+        per_class: per_class.iter().copied().collect(),
+        overflow,
+    };
+    assert_eq!(policy.under(&DeviceLimits::default()), policy);
+    let all = policy.under(&limits(Some(9), &[(DeviceClass::Web, 5)], Some(Overflow::Refuse)));
+    assert_eq!((all.per_subject, all.overflow), (9, Overflow::Refuse));
+    assert_eq!(all.per_class, [(DeviceClass::Web, 5), (DeviceClass::App, 1)].into());
+}
+
+#[test]
+fn a_limited_subject_makes_room_at_its_next_sign_in_and_not_before() {
+    let (mut house, policy) = (nobody(), limited(3, Overflow::EvictIdle));
+    for n in 1..=3 {
+        displaces(&mut house, &start(n), &policy, u64::from(n));
+    }
+    let one = DeviceLimits { per_subject: Some(1), ..DeviceLimits::default() };
+    let decision = house.clone().limit_devices(&one, &Act::authority(), s(10));
+    assert!(decision.reply.changed && decision.changed.is_empty(), "nobody leaves now");
+    let told = &decision.events[0].target;
+    assert_eq!(told, &Target::Nothing(Change::DevicesLimited(house.subject.subject.clone())));
+    commit(&mut house, &decision);
+    assert_eq!(displaces(&mut house, &start(4), &policy, 11), [1, 2, 3]);
+    let again = house.clone().limit_devices(&one, &Act::authority(), s(12));
+    assert!(!again.reply.changed && again.events.is_empty());
 }

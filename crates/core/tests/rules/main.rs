@@ -40,6 +40,8 @@ mod refresh_table;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod signing;
@@ -47,3 +49,5 @@ mod signing;
 mod step_up;
 #[cfg(test)]
 mod switches;
+#[cfg(test)]
+mod told;

@@ -162,10 +162,12 @@ fn say_ok(config: &Config) {
     out::line(format!("  metrics on  {metrics}"));
     out::line(format!("  store       sqlite:{}", path.display()));
     for audience in &config.audiences {
-        let (alg, typ) = (audience.alg.name(), audience.typ.name());
+        let algorithms: Vec<_> = audience.algorithms().map(|alg| alg.name()).collect();
+        let (alg, typ) = (algorithms.join(" or "), audience.typ.name());
         let sealed = audience.encrypt.as_ref().map(|own| format!(", {}", own.alg().name()));
         let sealed = sealed.unwrap_or_default();
-        out::line(format!("  audience    {}: {alg}, {typ}{sealed}", audience.name));
+        let once = if audience.one_use { ", each token once" } else { "" };
+        out::line(format!("  audience    {}: {alg}, {typ}{sealed}{once}", audience.name));
     }
     for client in config.clients.values() {
         let kind = if client.is_confidential() { "confidential" } else { "public" };

@@ -21,6 +21,7 @@ pub mod feed;
 pub mod gateway;
 pub mod import;
 pub mod init;
+pub mod instant;
 pub mod keys;
 pub mod log;
 pub mod manual;

@@ -61,6 +61,9 @@ pub struct SidecarArgs {
     /// Tell the authority once a minute which sessions are used, so that those whose token cannot change stay alive
     #[arg(long)]
     report_activity: bool,
+    /// Let a token in only once the authority has said that it is its own: each is asked about at its first use
+    #[arg(long)]
+    allowlist: bool,
     /// The name under which it reports what it applied [default: drawn at each start]
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -133,6 +136,7 @@ fn settings(args: &SidecarArgs, shared: Shared) -> Result<Settings, Failure> {
         issuer: args.issuer.clone().or(configured).unwrap_or(own),
         api_key: api_key(args)?,
         instance: args.instance.clone(),
+        allowlist: args.allowlist || shared.gateway.allowlist,
         shared,
         max_staleness: args.max_staleness,
         report_activity: args.report_activity,

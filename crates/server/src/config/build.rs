@@ -5,7 +5,7 @@ use crate::config::place::{Place, Problems};
 use crate::config::url::{StoreUrl, issuer};
 use crate::config::{
     Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, Shared, client,
-    encrypt, environment, gateway,
+    encrypt, environment, gateway, schedules,
 };
 use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
@@ -36,6 +36,7 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
     let audiences = audiences(root, issuer.as_deref(), base, problems);
     let clients = clients(root, &audiences, problems);
     let gateway = gateway::gateway(root.table("gateway"), &audiences, problems);
+    let schedules = schedules::schedules(root, &clients, problems);
     Some(Config {
         issuer: issuer?,
         listen,
@@ -48,6 +49,7 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
         audiences,
         clients,
         gateway: Arc::new(gateway),
+        schedules,
         log: log_format(root),
         log_level: log_level(root),
     })
@@ -191,9 +193,32 @@ fn audiences(
         let typ = row.text("typ").and_then(Type::from_name).unwrap_or(Type::AccessTokenJwt);
         let secret = secret_file(row, alg, base, problems);
         let encrypt = encrypt::encrypt(row.table("encrypt"), base, problems);
-        audiences.push(Audience { name, alg, typ, secret, encrypt });
+        let accepts = accepts(row, alg, problems);
+        let one_use = row.is_on("one_use");
+        audiences.push(Audience { name, alg, typ, secret, encrypt, accepts, one_use });
     }
     audiences
+}
+
+/// What a client may choose in place of the audience's own algorithm: what has a published key.
+fn accepts(row: &Members, alg: Algorithm, problems: &mut Problems) -> Vec<Algorithm> {
+    let mut found = Vec::new();
+    for (at, (place, name)) in row.texts("accepts").iter().enumerate() {
+        let what = match Algorithm::from_name(name) {
+            None => format!("{name:?} is none of \"EdDSA\", \"ES256\" or \"RS256\""),
+            Some(other) if other == alg => format!("{name:?} is its `alg` already; leave it out"),
+            Some(other) if found.contains(&other) => format!("{name:?} is listed twice; keep one"),
+            Some(other) if other.is_symmetric() || alg.is_symmetric() => {
+                "HS256 stands alone: whoever shares a secret reads no published key".to_owned()
+            }
+            Some(other) => {
+                found.push(other);
+                continue;
+            }
+        };
+        problems.add(place, format!("{}[{at}]", row.path_of("accepts")), what);
+    }
+    found
 }
 
 /// An HS256 audience has a secret, and no other has.

@@ -18,6 +18,7 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         audiences: _,
         clients: _,
         gateway: _,
+        schedules: _,
         log,
         log_level,
     } = old;
@@ -58,7 +59,8 @@ pub fn changes(old: &Config, new: &Config) -> Vec<String> {
     let turning = named([("keys", old.keys != new.keys)]);
     let brought = named([("signing_keys", old.signing_keys != new.signing_keys)]);
     let at_gate = named([("gateway", old.gateway != new.gateway)]);
-    let own = turning.into_iter().chain(brought).chain(at_gate);
+    let due = named([("schedules", old.schedules != new.schedules)]);
+    let own = turning.into_iter().chain(brought).chain(at_gate).chain(due);
     let mut lines: Vec<_> = own.map(str::to_owned).collect();
     lines.extend(compare("audience", &by_name(old), &by_name(new), of_audience));
     lines.extend(compare("client", &by_id(&old.clients), &by_id(&new.clients), of_client));
@@ -87,19 +89,22 @@ fn compare<T>(
 }
 
 fn of_audience(old: &Audience, new: &Audience) -> Vec<&'static str> {
-    let Audience { name: _, alg, typ, secret, encrypt } = old;
+    let Audience { name: _, alg, typ, secret, encrypt, accepts, one_use } = old;
     named([
         ("alg", *alg != new.alg),
         ("typ", *typ != new.typ),
         ("secret_file", *secret != new.secret),
         ("encrypt", *encrypt != new.encrypt),
+        ("accepts", *accepts != new.accepts),
+        ("one_use", *one_use != new.one_use),
     ])
 }
 
 fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
-    let Client { id: _, preset, secret_hashes, origins, delivery, audience, policy } = old;
-    let ClientPolicy { scope, access_ttl, idle, absolute, grace, replay, binding, devices } =
-        policy;
+    let Client { id: _, preset, secret_hashes, origins, delivery, policy, .. } = old;
+    let Client { audience, usual_audience, alg, thin, hook, .. } = old;
+    let ClientPolicy { scope, access_ttl, idle, absolute, grace, replay, staleness, .. } = policy;
+    let ClientPolicy { binding, devices, .. } = policy;
     let now = &new.policy;
     named([
         ("preset", *preset != new.preset),
@@ -107,6 +112,11 @@ fn of_client(old: &Client, new: &Client) -> Vec<&'static str> {
         ("origins", *origins != new.origins),
         ("delivery", *delivery != new.delivery),
         ("audience", *audience != new.audience),
+        ("access_token.claims", *thin != new.thin),
+        ("hook", *hook != new.hook),
+        ("access_token.audience", *usual_audience != new.usual_audience),
+        ("access_token.alg", *alg != new.alg),
+        ("staleness", *staleness != now.staleness),
         ("scope", *scope != now.scope),
         ("access_token.ttl", *access_ttl != now.access_ttl),
         ("refresh.idle", *idle != now.idle),

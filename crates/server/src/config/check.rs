@@ -337,7 +337,6 @@ fn expected(kind: &Kind, value: &Value) -> String {
         Kind::Texts(max) => format!("{what} is not a list of at most {max} texts"),
         Kind::Table(_) => format!("{what} is not a table"),
         Kind::Rows { max, .. } => format!("{what} is not a list of at most {max} tables"),
-        Kind::Later => "comes with a later version; leave it out".to_owned(),
     }
 }
 

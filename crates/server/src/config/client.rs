@@ -3,7 +3,9 @@
 use crate::config::build::read;
 use crate::config::check::Members;
 use crate::config::duration::duration_text;
+use crate::config::hook::hook;
 use crate::config::place::{Place, Problems, nearest};
+use crate::config::tokens::{self, alg, usual_audience};
 use crate::config::url::web_origin;
 use crate::config::{Audience, Client, Delivery, Preset};
 use std::collections::BTreeMap;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use symbolon_core::device::{DeviceClass, DevicePolicy, Overflow};
 use symbolon_core::time::Duration;
 use symbolon_core::{BindingMode, BindingPolicy, ClientId, ClientPolicy, Replay};
-use symbolon_wire::SecretHash;
+use symbolon_wire::{Algorithm, SecretHash};
 
 /// The longest that an access token may live that another can follow. Inclusive.
 const SHORT_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,19 +31,25 @@ pub(crate) fn client(
     let id = read(row, "client_id", problems, |text| {
         ClientId::parse(text).map_err(|why| format!("{text:?} {why}"))
     })?;
+    let audience = audience(row, audiences, problems);
     let client = Client {
         id,
         preset: preset(row),
         secret_hashes: secret_hashes(row, problems),
         origins: origins(row, problems),
         delivery: delivery(row),
-        audience: audience(row, audiences, problems),
+        usual_audience: usual_audience(row, &audience, problems),
+        audience,
+        alg: alg(row),
+        thin: thin(row),
+        hook: hook(row, preset(row), problems),
         policy: ClientPolicy {
             scope: read(row, "scope", problems, scope).unwrap_or_default(),
             ..policy(row)
         },
     };
     check_preset(row, &client, problems);
+    tokens::check(row, &client, audiences, problems);
     if row.sound {
         let why = Why { row: Some(row), path: &row.path };
         check_lives(&client, &why, problems);
@@ -61,6 +69,11 @@ fn preset(row: &Members) -> Preset {
 
 fn delivery(row: &Members) -> Delivery {
     row.text("delivery").and_then(Delivery::parse).unwrap_or_default()
+}
+
+fn thin(row: &Members) -> bool {
+    let access_token = row.table("access_token");
+    access_token.and_then(|access_token| access_token.text("claims")) == Some("thin")
 }
 
 /// One, or two while a secret is being changed.
@@ -116,7 +129,7 @@ fn audience(row: &Members, audiences: &[Audience], problems: &mut Problems) -> V
     }
     let mut found: Vec<&Audience> = Vec::new();
     for (at, (place, name)) in listed.iter().enumerate() {
-        match one_audience(name, audiences, &found) {
+        match one_audience(name, audiences, &found, alg(row)) {
             Ok(audience) => found.push(audience),
             Err(what) => problems.add(place, format!("{path}[{at}]"), what),
         }
@@ -128,6 +141,7 @@ fn one_audience<'a>(
     name: &str,
     audiences: &'a [Audience],
     before: &[&Audience],
+    chosen: Option<Algorithm>,
 ) -> Result<&'a Audience, String> {
     let Some(audience) = audiences.iter().find(|audience| &*audience.name == name) else {
         let near = nearest(name, audiences.iter().map(|audience| &*audience.name));
@@ -156,15 +170,19 @@ fn one_audience<'a>(
         ));
     }
     match before.first() {
-        Some(other) if (other.alg, other.typ) != (audience.alg, audience.typ) => Err(format!(
-            "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \
+        Some(other)
+            if (chosen.is_none() && other.alg != audience.alg) || other.typ != audience.typ =>
+        {
+            Err(format!(
+                "{name:?} wants {} and {}, but {:?} wants {} and {}, and one token cannot be both; \
              give them the same alg and typ, or two clients",
-            audience.alg.name(),
-            audience.typ.name(),
-            other.name,
-            other.alg.name(),
-            other.typ.name()
-        )),
+                audience.alg.name(),
+                audience.typ.name(),
+                other.name,
+                other.alg.name(),
+                other.typ.name()
+            ))
+        }
         Some(_) | None => Ok(audience),
     }
 }
@@ -213,6 +231,7 @@ fn policy(row: &Members) -> ClientPolicy {
             .and_then(Replay::parse)
             .unwrap_or_default(),
         scope: default.scope,
+        staleness: row.duration("staleness"),
         binding: row.table("binding").map_or(default.binding, binding),
         devices: row
             .table("devices")
@@ -247,6 +266,7 @@ fn check_preset(row: &Members, client: &Client, problems: &mut Problems) {
     check_format(row, client.preset, problems);
     check_binding(row, client.preset, problems);
     check_delivery(row, client, problems);
+    check_claims(row, client, problems);
     if !client.preset.has_sessions() {
         return check_service(row, problems);
     }
@@ -304,17 +324,29 @@ fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
     problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
 }
 
-/// What is compared when a session is renewed needs a preset that renews; a key, a token that can name it.
+/// Where a token lasts, changes are told of the token itself; where it says nothing, it leaves nothing out.
+fn check_claims(row: &Members, client: &Client, problems: &mut Problems) {
+    let Some(access_token) = row.table("access_token").filter(|_| client.thin) else { return };
+    let what = match client.preset {
+        Preset::DualToken | Preset::GatewaySession => return,
+        Preset::SlidingSession => {
+            "\"thin\" tokens are renewed when roles change, and preset \"sliding-session\" renews nothing; leave it \
+             out, or use preset \"dual-token\""
+        }
+        Preset::OpaqueSession => "an opaque token says nothing anyway; leave it out",
+        Preset::Service => "a service has neither roles nor claims; leave it out",
+    };
+    problems.add(access_token.place_of("claims"), access_token.path_of("claims"), what);
+}
+
+/// What a credential is bound to belongs to a session; a key, to one that can be proved beside it.
 fn check_binding(row: &Members, preset: Preset, problems: &mut Problems) {
     let Some(binding) = row.table("binding") else { return };
     let why = |name: &str| match (preset, name) {
-        (Preset::DualToken, _) | (Preset::SlidingSession, "key") => None,
-        (Preset::SlidingSession, _) => Some("is compared at renewals, and this session has none"),
+        (Preset::DualToken | Preset::SlidingSession, _) => None,
         (Preset::OpaqueSession, "key") => Some("stands in a token, and an opaque one says nothing"),
         (Preset::GatewaySession, "key") => Some("cannot be proved by a browser beside its cookie"),
-        (Preset::OpaqueSession | Preset::GatewaySession, _) => {
-            Some("is compared at renewals, and this session has none")
-        }
+        (Preset::OpaqueSession | Preset::GatewaySession, _) => None,
         (Preset::Service, _) => {
             Some("belongs to a session; a service binds its tokens by sending a proof (`DPoP`)")
         }

@@ -17,6 +17,8 @@ pub struct Gateway {
     pub trusted_proxies: Vec<Network>,
     /// Where a page without a right token is sent.
     pub login_url: Option<Arc<str>>,
+    /// Whether only tokens are let in of which the authority itself says that they are its own.
+    pub allowlist: bool,
     /// What is asked of whom.
     pub rules: Rules,
 }
@@ -50,7 +52,8 @@ pub(crate) fn gateway(
     let (rows, rules): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
     let rules = Rules(rules);
     told_apart(&rows, &rules, problems);
-    Gateway { trusted_proxies: proxies(table, problems), login_url, rules }
+    let allowlist = table.is_on("allowlist");
+    Gateway { trusted_proxies: proxies(table, problems), login_url, allowlist, rules }
 }
 
 fn proxies(table: &Members, problems: &mut Problems) -> Vec<Network> {

@@ -13,23 +13,28 @@ mod duration;
 mod encrypt;
 mod environment;
 mod gateway;
+mod hook;
 mod master_key;
 mod network;
 mod overlay;
 mod place;
+mod schedules;
 mod schema;
 mod settings;
 mod shared;
+mod tokens;
 mod tree;
 mod url;
 
 pub use duration::{duration_text, parse_duration};
 pub use encrypt::Encrypt;
 pub use gateway::Gateway;
+pub use hook::{Hook, OnFailure};
 pub use network::Network;
 pub use place::{Place, Problem};
+pub use schedules::when_text;
 pub use schema::schema;
-pub use settings::setting_paths;
+pub use settings::{DEVICES_MAX, setting_paths};
 pub use shared::Shared;
 pub use url::{StoreUrl, is_loopback};
 
@@ -40,6 +45,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use symbolon_core::schedule::Schedule;
 use symbolon_core::time::Duration;
 use symbolon_core::{ClientId, ClientPolicy, KeyPlan, Policies};
 use symbolon_wire::{Algorithm, SecretHash, SecretText, Type};
@@ -49,6 +55,13 @@ pub const DEFAULT_FILE: &str = "symbolon.toml";
 
 /// The largest configuration file, in bytes. Inclusive.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The most bytes that roles and claims may take as JSON where a token says them. Inclusive. So much fits, under every
+/// algorithm, into an access token of 4 KiB beside what every token says; base64 adds a third.
+pub const PROFILE_BYTES_MAX: usize = 2304;
+
+/// The most where no token says them. Inclusive.
+pub const LEFT_OUT_BYTES_MAX: usize = 32 * 1024;
 
 /// A whole configuration; holding one is the proof that it was checked.
 #[derive(Clone)]
@@ -75,6 +88,8 @@ pub struct Config {
     pub clients: BTreeMap<ClientId, Client>,
     /// What proxies are told about requests.
     pub gateway: Arc<Gateway>,
+    /// Sessions that end because it is time, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// How log lines look.
     pub log: LogFormat,
     /// The least important lines that are still written.
@@ -107,13 +122,30 @@ pub struct Audience {
     pub secret: Option<PathBuf>,
     /// How they are encrypted; `None`: they are signed alone.
     pub encrypt: Option<Encrypt>,
+    /// What else they may be signed with, where a client says so.
+    pub accepts: Vec<Algorithm>,
+    /// Whether each lets in once.
+    pub one_use: bool,
 }
 
 impl Audience {
     /// One of which nothing but the name is said.
     pub fn by_default(name: &str) -> Self {
         let (alg, typ) = (Algorithm::EdDsa, Type::AccessTokenJwt);
-        Self { name: name.into(), alg, typ, secret: None, encrypt: None }
+        Self {
+            name: name.into(),
+            alg,
+            typ,
+            secret: None,
+            encrypt: None,
+            accepts: Vec::new(),
+            one_use: false,
+        }
+    }
+
+    /// Everything that tokens for it may be signed with.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        std::iter::once(self.alg).chain(self.accepts.iter().copied())
     }
 }
 
@@ -141,6 +173,14 @@ pub struct Client {
     pub delivery: Delivery,
     /// The audiences its tokens are for; at least one, all of one `alg` and one `typ`.
     pub audience: Vec<Arc<str>>,
+    /// Those of them that are meant where nobody asks for one; empty: all.
+    pub usual_audience: Vec<Arc<str>>,
+    /// How its tokens are signed; `None`: as its audiences say.
+    pub alg: Option<Algorithm>,
+    /// Whether its access tokens leave out roles and claims, which services then ask for once.
+    pub thin: bool,
+    /// Whom to ask before a session is renewed; `None`: nobody.
+    pub hook: Option<Hook>,
     /// The rules that its sessions live under.
     pub policy: ClientPolicy,
 }
@@ -423,6 +463,13 @@ impl Config {
     /// The audience of that name.
     pub fn audience(&self, name: &str) -> Option<&Audience> {
         self.audiences.iter().find(|audience| &*audience.name == name)
+    }
+
+    /// The most bytes that somebody's roles and claims may take as JSON: so much fits, under every client, into an
+    /// access token that says it, or is told to whoever asks if none of them does. Inclusive.
+    pub fn profile_bytes_max(&self) -> usize {
+        let mut of_people = self.clients.values().filter(|client| client.preset.has_sessions());
+        if of_people.all(|client| client.thin) { LEFT_OUT_BYTES_MAX } else { PROFILE_BYTES_MAX }
     }
 
     /// Whether any client has sessions that live in a cookie.

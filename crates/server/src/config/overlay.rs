@@ -159,12 +159,9 @@ impl Overlay<'_> {
     fn node(&self, kind: &Kind) -> Result<Node, String> {
         let node = |value| Ok(Node { place: self.place.clone(), value });
         match kind {
-            Kind::Text
-            | Kind::Required
-            | Kind::Secret
-            | Kind::Duration(..)
-            | Kind::Word(..)
-            | Kind::Later => node(Value::Text(self.text.to_owned())),
+            Kind::Text | Kind::Required | Kind::Secret | Kind::Duration(..) | Kind::Word(..) => {
+                node(Value::Text(self.text.to_owned()))
+            }
             Kind::Count(..) => node(match self.text.parse() {
                 Ok(number) => Value::Integer(number),
                 Err(_) => Value::Text(self.text.to_owned()),

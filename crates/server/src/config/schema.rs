@@ -13,7 +13,7 @@ pub fn schema() -> Value {
 }
 
 fn table(settings: &[Setting]) -> Map<String, Value> {
-    let accepted = |setting: &&Setting| !matches!(setting.kind, Kind::Later | Kind::Secret);
+    let accepted = |setting: &&Setting| !matches!(setting.kind, Kind::Secret);
     let properties: Map<String, Value> = settings
         .iter()
         .filter(accepted)
@@ -43,7 +43,7 @@ fn property(setting: &Setting) -> Map<String, Value> {
 
 fn shape(kind: &Kind) -> Map<String, Value> {
     let shape = match kind {
-        Kind::Text | Kind::Required | Kind::Secret | Kind::Later => json!({ "type": "string" }),
+        Kind::Text | Kind::Required | Kind::Secret => json!({ "type": "string" }),
         Kind::Duration(min, max) => json!({
             "type": "string",
             "pattern": "^(0|[1-9][0-9]*)(ms|s|min|h|d)$",
@@ -68,12 +68,9 @@ fn default(setting: &Setting) -> Option<Value> {
         Kind::Count(..) | Kind::Switch | Kind::Texts(_) | Kind::Table(_) | Kind::Rows { .. } => {
             serde_json::from_str(setting.default).ok()
         }
-        Kind::Text
-        | Kind::Required
-        | Kind::Secret
-        | Kind::Duration(..)
-        | Kind::Word(..)
-        | Kind::Later => Some(setting.default).filter(|text| !text.is_empty()).map(Into::into),
+        Kind::Text | Kind::Required | Kind::Secret | Kind::Duration(..) | Kind::Word(..) => {
+            Some(setting.default).filter(|text| !text.is_empty()).map(Into::into)
+        }
     }
 }
 
@@ -96,6 +93,6 @@ mod tests {
     fn what_may_not_stand_in_a_file_is_not_in_the_schema() {
         let schema = schema();
         assert!(schema["properties"]["master_key"].is_null());
-        assert!(schema["properties"]["clients"]["items"]["properties"]["staleness"].is_null());
+        assert_eq!(schema["properties"]["issuer"]["type"], "string");
     }
 }

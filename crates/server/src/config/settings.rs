@@ -5,6 +5,12 @@ use std::time::Duration;
 use symbolon_core::client::ACCESS_TTL_MAX;
 use symbolon_core::device::DeviceClass;
 
+/// The shortest that the answer of a hook may be waited for. Inclusive.
+pub(crate) const HOOK_TIMEOUT_MIN: Duration = Duration::from_millis(10);
+
+/// The longest that the answer of a hook may be waited for. Inclusive.
+pub(crate) const HOOK_TIMEOUT_MAX: Duration = Duration::from_secs(5);
+
 /// How many clients a configuration may have. Inclusive.
 pub(crate) const CLIENTS_MAX: usize = 1000;
 
@@ -30,6 +36,14 @@ pub(crate) const LISTED_MAX: usize = 64;
 /// How many rules a gateway may have. Inclusive.
 pub(crate) const RULES_MAX: usize = 200;
 
+/// How many schedules there may be. Inclusive.
+pub(crate) const SCHEDULES_MAX: usize = 50;
+
+/// The shortest and the longest of `every`. Inclusive.
+pub(crate) const EVERY_MIN: Duration = Duration::from_secs(60);
+/// See [`EVERY_MIN`].
+pub(crate) const EVERY_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
+
 /// How many secrets of one client may hold at once. Inclusive.
 pub(crate) const SECRETS_MAX: usize = 2;
 
@@ -39,8 +53,11 @@ pub(crate) const GRACE_MAX: Duration = Duration::from_secs(600);
 /// The longest that a session may live. Inclusive.
 pub(crate) const LIFE_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
 
+/// The oldest knowledge that a client may ask for. Inclusive: no verifier trusts older.
+pub(crate) const STALENESS_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// How many sessions a subject may have, of one class or in all. Inclusive.
-pub(crate) const DEVICES_MAX: u64 = 1000;
+pub const DEVICES_MAX: u64 = 1000;
 
 /// One setting.
 pub(crate) struct Setting {
@@ -76,8 +93,6 @@ pub(crate) enum Kind {
     Table(&'static [Setting]),
     /// Tables under `[[name]]`, at most `max`, told apart by their member `key`.
     Rows { key: &'static str, max: usize, settings: &'static [Setting] },
-    /// Promised, and refused for now.
-    Later,
 }
 
 const fn setting(
@@ -156,6 +171,44 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The applications that ask for tokens.",
     ),
     setting("gateway", Kind::Table(GATEWAY), "", "What proxies are told about requests."),
+    setting(
+        "schedules",
+        Kind::Rows { key: "name", max: SCHEDULES_MAX, settings: SCHEDULE },
+        "[]",
+        "Sessions that end because it is time.",
+    ),
+];
+
+const SCHEDULE: &[Setting] = &[
+    setting("name", Kind::Required, "", "What the history and metrics call it."),
+    setting("at", Kind::Texts(LISTED_MAX), "", "Times of the day, such as `03:30`, in UTC."),
+    setting("days", Kind::Texts(7), "[]", "Days of the week, such as `sun`, in UTC; none: each."),
+    setting(
+        "every",
+        Kind::Duration(EVERY_MIN, EVERY_MAX),
+        "",
+        "In place of `at`: each time that so long has passed since 1970-01-01 00:00 UTC.",
+    ),
+    setting("clients", Kind::Texts(CLIENTS_MAX), "[]", "Through which clients; none: through any."),
+    setting("device_classes", Kind::Texts(LISTED_MAX), "[]", "On which device classes; none: any."),
+    setting(
+        "older_than",
+        Kind::Duration(SECOND, LIFE_MAX),
+        "",
+        "Only sessions that began so long ago, or longer.",
+    ),
+    setting(
+        "unused_for",
+        Kind::Duration(SECOND, LIFE_MAX),
+        "",
+        "Only sessions that nobody used for so long, or longer.",
+    ),
+    setting(
+        "reason",
+        Kind::Word(&["expired", "admin", "signed_out", "permissions_changed"], &[]),
+        "expired",
+        "What the people are told.",
+    ),
 ];
 
 const TLS: &[Setting] = &[
@@ -202,6 +255,18 @@ const AUDIENCE: &[Setting] = &[
         Kind::Word(&["at+jwt", "JWT"], &[]),
         "at+jwt",
         "What tokens for it declare themselves to be.",
+    ),
+    setting(
+        "accepts",
+        Kind::Texts(LISTED_MAX),
+        "[]",
+        "Other algorithms that whoever verifies for it takes, for clients that name one.",
+    ),
+    setting(
+        "one_use",
+        Kind::Switch,
+        "false",
+        "Whether a token for it lets in once, at one of all that verify for it.",
     ),
     setting(
         "encrypt",
@@ -261,7 +326,13 @@ const CLIENT: &[Setting] = &[
         "body",
         "How its refresh tokens travel: in bodies, in a cookie that no script can read, or in headers.",
     ),
-    setting("staleness", Kind::Later, "", "How old a verifier's knowledge may be."),
+    setting("hook", Kind::Table(HOOK), "", "Its back end, asked before a session is renewed."),
+    setting(
+        "staleness",
+        Kind::Duration(SECOND, STALENESS_MAX),
+        "",
+        "How old a verifier's knowledge of revocations may be when it lets one of its tokens in.",
+    ),
 ];
 
 const ACCESS_TOKEN: &[Setting] = &[
@@ -276,6 +347,24 @@ const ACCESS_TOKEN: &[Setting] = &[
         Kind::Word(&["jwt", "opaque"], &[]),
         "jwt",
         "What an access token is; `opaque` for `opaque-session`.",
+    ),
+    setting(
+        "claims",
+        Kind::Word(&["full", "thin"], &[]),
+        "full",
+        "Whether an access token says roles and claims, or services ask for them once.",
+    ),
+    setting(
+        "alg",
+        Kind::Word(&["EdDSA", "ES256", "RS256"], &[]),
+        "",
+        "How they are signed, where each of its audiences accepts that; else as the audience says.",
+    ),
+    setting(
+        "audience",
+        Kind::Texts(LISTED_MAX),
+        "",
+        "Those of its audiences that they are for where nobody asks for one; else all of them.",
     ),
 ];
 
@@ -303,6 +392,27 @@ const REFRESH: &[Setting] = &[
         Kind::Word(&["enforce", "report", "off"], &[]),
         "enforce",
         "What a used refresh token does after its window.",
+    ),
+];
+
+const HOOK: &[Setting] = &[
+    setting(
+        "url",
+        Kind::Required,
+        "",
+        "Where the back end is asked: https, or http on this machine.",
+    ),
+    setting(
+        "timeout",
+        Kind::Duration(HOOK_TIMEOUT_MIN, HOOK_TIMEOUT_MAX),
+        "500ms",
+        "How long its answer is waited for.",
+    ),
+    setting(
+        "on_failure",
+        Kind::Word(&["last-known", "refuse"], &[]),
+        "last-known",
+        "What is done without an answer: what was known stands, or the renewal has to wait.",
     ),
 ];
 
@@ -344,6 +454,12 @@ const GATEWAY: &[Setting] = &[
     ),
     setting("audience", Kind::Text, "", "Whom tokens must be for where a rule names nobody else."),
     setting("login_url", Kind::Text, "", "Where a page without a right token is sent."),
+    setting(
+        "allowlist",
+        Kind::Switch,
+        "false",
+        "Whether only tokens are let in of which the authority says that they are its own.",
+    ),
     setting(
         "rules",
         Kind::Rows { key: "name", max: RULES_MAX, settings: RULE },
@@ -414,8 +530,7 @@ pub(crate) fn walk(
             | Kind::Count(..)
             | Kind::Switch
             | Kind::Word(..)
-            | Kind::Texts(_)
-            | Kind::Later => {}
+            | Kind::Texts(_) => {}
         }
     }
 }

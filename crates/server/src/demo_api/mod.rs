@@ -21,7 +21,7 @@ use axum::{Extension, Json, Router, middleware};
 use guard::{Admitted, Guard};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use symbolon_verify::{Algorithm, Policy, SetupError, Type, Verified, Verifier};
+use symbolon_verify::{Algorithm, Builder, Policy, SetupError, Type, Verified, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -38,7 +38,7 @@ pub struct Settings {
     /// An API key of scope `revocations:read`, to hear which sessions end, and to ask where the feed cannot be had.
     pub introspection_api_key: String,
     /// What tokens for the audience are signed with.
-    pub alg: Algorithm,
+    pub algorithms: Vec<Algorithm>,
     /// What tokens for the audience declare themselves to be.
     pub typ: Type,
     /// The origins whose pages may call; exact, and none by default.
@@ -53,7 +53,9 @@ impl Settings {
         Self {
             issuer: config.issuer.to_string(),
             introspection_api_key: introspection_api_key.to_owned(),
-            alg: audience.map_or(Algorithm::EdDsa, |audience| audience.alg),
+            algorithms: audience
+                .map(|audience| audience.algorithms().collect())
+                .unwrap_or_default(),
             typ: audience.map_or(Type::AccessTokenJwt, |audience| audience.typ),
             origins: origins.map(ToString::to_string).collect(),
         }
@@ -75,9 +77,11 @@ impl DemoApi {
     /// # Errors
     /// A verifier cannot be made of these settings.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let verifier = Verifier::builder(&settings.issuer)
-            .audience(AUDIENCE)
-            .algorithm(settings.alg)
+        let builder = Verifier::builder(&settings.issuer).audience(AUDIENCE);
+        let verifier = settings
+            .algorithms
+            .into_iter()
+            .fold(builder, Builder::algorithm)
             .typ(settings.typ)
             .feed(&settings.introspection_api_key)
             // For sessions whose token never changes: nobody else tells of their use.

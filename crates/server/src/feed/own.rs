@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{ClientPolicy, Fault, Loaded, SessionId, Timestamp};
 use symbolon_verify::feed::{Follower, Gap, Want};
-use symbolon_verify::{Now, Policy, Presented, SetupError, Verified, Verifier};
+use symbolon_verify::{Builder, Now, Policy, Presented, SetupError, Verified, Verifier};
 use symbolon_wire::feed::{Cursor, ENTRIES_MAX};
 use symbolon_wire::{KeySet, Malformed};
 use tokio::task::spawn_blocking;
@@ -73,7 +73,7 @@ impl Own {
     pub fn look(
         &self,
         app: &App,
-        (token, audience): (&str, &str),
+        (shown, audience): (&Presented<'_>, &str),
         at: Timestamp,
     ) -> Option<Verified> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone()?;
@@ -83,8 +83,12 @@ impl Own {
             return None;
         }
         let now = Now { wall: at, monotonic: monotonic() };
-        let verified = verifier.verify(&Presented::bearer(token), &Policy::offline(), now).ok()?;
+        let verified = verifier.verify(shown, &Policy::offline(), now).ok()?;
         let claims = verified.claims();
+        // What is only reported is counted where the store is asked.
+        if claims.imprints().only_report() {
+            return None;
+        }
         // What was issued before a loss of writes, the store alone knows; of that no feed tells.
         let of_now = claims.ver.store == app.store.cutoffs().epoch;
         let client = app.client(claims.client_id).filter(|_| of_now)?;
@@ -214,7 +218,8 @@ fn known(app: &App, verifier: &Verifier) -> Result<Known, Halt> {
     let published = app.config.audiences.iter().filter(|own| !own.alg.is_symmetric());
     let by_audience = published.map(|own| {
         let builder = Verifier::builder(&app.config.issuer).audience(&own.name);
-        let verifier = builder.algorithm(own.alg).typ(own.typ).sharing(verifier)?;
+        let builder = own.algorithms().fold(builder, Builder::algorithm);
+        let verifier = builder.typ(own.typ).sharing(verifier)?;
         Ok((Arc::clone(&own.name), verifier))
     });
     Ok(Known {

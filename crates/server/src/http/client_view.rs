@@ -5,9 +5,8 @@ use crate::config::{Client, duration_text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use symbolon_core::device::Overflow;
 use symbolon_core::epoch::ReplayFor;
-use symbolon_core::{Cutoffs, Timestamp};
+use symbolon_core::{BindingPolicy, Cutoffs, Timestamp};
 
 /// A client, as INTERFACE.md names its members. Durations are written as in the configuration.
 #[derive(Serialize)]
@@ -25,9 +24,16 @@ pub struct ClientView {
     scope: Arc<str>,
     access_token: AccessTokenView,
     #[serde(skip_serializing_if = "Option::is_none")]
+    staleness: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
+    /// Where there are sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<BindingView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook: Option<HookView>,
     disabled: bool,
     version: String,
     replay: Option<ReplayView>,
@@ -37,6 +43,13 @@ pub struct ClientView {
 struct AccessTokenView {
     ttl: String,
     format: &'static str,
+    claims: &'static str,
+    /// Left out where its audiences say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<&'static str>,
+    /// Left out where it is all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    audience: Vec<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -50,11 +63,26 @@ struct RefreshView {
     replay: Option<&'static str>,
 }
 
+/// Whom to ask before a session is renewed. The URL is left out: it may have a secret in its path.
+#[derive(Serialize)]
+struct HookView {
+    timeout: String,
+    on_failure: &'static str,
+}
+
 #[derive(Serialize)]
 struct DevicesView {
     per_subject: u16,
     per_class: BTreeMap<&'static str, u16>,
     overflow: &'static str,
+}
+
+/// What a token's holder must also show: each `off`, `report` or `enforce`.
+#[derive(Serialize)]
+struct BindingView {
+    key: &'static str,
+    features: &'static str,
+    network: &'static str,
 }
 
 /// What is done about replays for a while.
@@ -69,7 +97,6 @@ impl ClientView {
     pub fn new(client: &Client, cutoffs: &Cutoffs, at: Timestamp) -> Self {
         let switches = cutoffs.client(&client.id).switches(at);
         let of_people = client.preset.has_sessions();
-        let ttl = duration_text(client.policy.access_ttl);
         Self {
             client_id: client.id.as_str().to_owned(),
             preset: client.preset.as_str(),
@@ -79,12 +106,30 @@ impl ClientView {
             delivery: client.preset.has_refresh_tokens().then(|| client.delivery.as_str()),
             audience: client.audience.clone(),
             scope: Arc::clone(&client.policy.scope),
-            access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },
+            access_token: AccessTokenView::new(client),
+            staleness: client.policy.staleness.map(duration_text),
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
+            binding: of_people.then(|| BindingView::new(client.policy.binding)),
+            hook: client.hook.as_ref().map(|hook| HookView {
+                timeout: duration_text(hook.timeout),
+                on_failure: hook.on_failure.as_str(),
+            }),
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),
+        }
+    }
+}
+
+impl AccessTokenView {
+    fn new(client: &Client) -> Self {
+        Self {
+            ttl: duration_text(client.policy.access_ttl),
+            format: client.preset.format().as_str(),
+            claims: if client.thin { "thin" } else { "full" },
+            alg: client.alg.map(|alg| alg.name()),
+            audience: client.usual_audience.clone(),
         }
     }
 }
@@ -108,12 +153,15 @@ impl DevicesView {
         Self {
             per_subject: devices.per_subject,
             per_class: devices.per_class.iter().map(|(class, n)| (class.as_str(), *n)).collect(),
-            overflow: match devices.overflow {
-                Overflow::EvictIdle => "evict_idle",
-                Overflow::EvictOldest => "evict_oldest",
-                Overflow::Refuse => "refuse",
-            },
+            overflow: devices.overflow.as_str(),
         }
+    }
+}
+
+impl BindingView {
+    const fn new(policy: BindingPolicy) -> Self {
+        let BindingPolicy { key, features, network } = policy;
+        Self { key: key.as_str(), features: features.as_str(), network: network.as_str() }
     }
 }
 

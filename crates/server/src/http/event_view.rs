@@ -80,9 +80,14 @@ impl EventView {
         let target = TargetView { below: None, ..view.target };
         match event.act.actor {
             Actor::Person(_) => Self { target, request_id: None, ..view },
-            Actor::Authority | Actor::ApiKey(_) | Actor::Operator(_) | Actor::Client(_) => {
+            Actor::Authority
+            | Actor::Schedule(_)
+            | Actor::ApiKey(_)
+            | Actor::Operator(_)
+            | Actor::Client(_) => {
                 let by = match event.act.actor {
                     Actor::ApiKey(_) | Actor::Operator(_) => "service".to_owned(),
+                    Actor::Schedule(_) => "authority".to_owned(),
                     Actor::Authority | Actor::Client(_) | Actor::Person(_) => view.by,
                 };
                 // By which of their own devices; what else is noted is for operators.
@@ -112,11 +117,11 @@ impl TargetView {
 
     fn of_change(change: &Change) -> Self {
         let (kind, until) = match change {
-            Change::BanLifted(_) => ("subject", None),
+            Change::BanLifted(_) | Change::DevicesLimited(_) => ("subject", None),
             Change::ReplaySet(_, own) => ("client", Some(own.until.as_seconds())),
             Change::ClientEnabled(_) | Change::ReplayEnded(_) => ("client", None),
             Change::KeysTurned { .. } => ("key", None),
-            Change::SteppedUp(..) => ("session", None),
+            Change::SteppedUp(..) | Change::Withheld(..) => ("session", None),
         };
         let session_id = change.session().map(session_id_text);
         Self { kind, change: Some(change.as_str()), until, session_id, ..Self::default() }

@@ -3,6 +3,9 @@
 //! Of a token that lasts as long as its session it is said what holds now; `exp` is then how long that may be
 //! believed by whoever follows the feed.
 //!
+//! Whoever asks about a token for one use lets somebody in by it, as far as we know: so asking uses it up, and services
+//! that know nothing of such tokens let nobody in twice.
+//!
 //! A refresh token is always inactive here: a resource server that took one for an access token would
 //! accept a credential that lives for months.
 
@@ -10,6 +13,7 @@ use super::auth;
 use super::body::Form;
 use super::edge::{Context, no_store};
 use super::oauth_error::OAuthError;
+use super::one_use::{is_for_one, use_up};
 use super::own_token::OwnToken;
 use crate::api_keys::ApiScope;
 use crate::app::App;
@@ -73,13 +77,18 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
     let at = app.now()?;
     let Some(token) = OwnToken::read(app, text) else { return Ok(inactive) };
     let says = token.held(app, at).await?.and_then(|held| held.says.ok());
-    Ok(says.map_or(inactive, active))
+    let Some(claims) = says else { return Ok(inactive) };
+    match is_for_one(&claims) && !use_up(app, &claims, at).await? {
+        true => Ok(inactive),
+        false => Ok(active(claims)),
+    }
 }
 
 /// What is said of a token that is in force: all that it says itself.
 pub(crate) fn active(mut claims: Map<String, Value>) -> Value {
     claims.insert("active".into(), Value::Bool(true));
-    let kind = if claims.contains_key("cnf") { "DPoP" } else { "Bearer" };
+    let by_key = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    let kind = if by_key { "DPoP" } else { "Bearer" };
     claims.insert("token_type".into(), Value::String(kind.into()));
     Value::Object(claims)
 }

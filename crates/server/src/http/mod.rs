@@ -1,6 +1,7 @@
 //! HTTP, one file an endpoint. This page is the table of contents.
 
 pub mod activity;
+pub mod around;
 pub mod auth;
 pub mod ban;
 pub mod body;
@@ -35,6 +36,7 @@ pub mod me;
 pub mod metadata;
 pub mod oauth_error;
 pub mod one_time;
+pub mod one_use;
 pub mod openapi;
 pub mod operations;
 pub mod own_token;
@@ -54,6 +56,7 @@ pub mod start_session;
 pub mod steady;
 pub mod step_up;
 pub mod subject;
+pub mod subject_devices;
 pub mod subject_sessions;
 pub mod tickets;
 pub mod token;
@@ -80,6 +83,10 @@ pub fn router(live: Live) -> Router {
         )
         .route("/v1/subjects/{sub}", get(subject::get).put(subject::put))
         .route("/v1/subjects/{sub}/ban", put(ban::put).delete(ban::delete))
+        .route(
+            "/v1/subjects/{sub}/devices",
+            put(subject_devices::put).delete(subject_devices::delete),
+        )
         .route("/v1/subjects/{sub}/erase", post(erase::post))
         .route("/v1/clients", get(clients::get))
         .route("/v1/clients/{client_id}", get(client::get).put(client::put))
@@ -97,6 +104,7 @@ pub fn router(live: Live) -> Router {
         .route("/v1/operations/redeem", post(operations::redeem))
         .route("/v1/tickets", post(tickets::post))
         .route("/v1/tickets/redeem", post(tickets::post_redeem))
+        .route("/v1/tokens/redeem", post(one_use::post))
         .route("/v1/activity", post(activity::post))
         .route("/v1/presence", get(presence::get))
         .route("/v1/gateway/token", post(gateway::token::post))

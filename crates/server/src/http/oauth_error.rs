@@ -121,6 +121,23 @@ impl OAuthError {
         Self::new(StatusCode::BAD_REQUEST, "unsupported_token_type", description)
     }
 
+    /// The application's own back end says that the session may not be renewed now. The session lives, so that this
+    /// is not the `invalid_grant` after which a client forgets its tokens.
+    fn withheld(reason: Option<Reason>) -> Self {
+        let description =
+            "The application does not let this session be renewed now; it has not ended.";
+        Self { reason, ..Self::new(StatusCode::BAD_REQUEST, "access_denied", description) }
+    }
+
+    /// The application's own back end could not be asked, and nothing is renewed without it.
+    pub fn hook_away() -> Self {
+        let description =
+            "The application could not be asked whether this session may be renewed. Try again.";
+        let error =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description);
+        Self { retry_after: Some(1), ..error }
+    }
+
     /// The proof of a key is none, or none for this request (RFC 9449 §5).
     pub fn invalid_dpop_proof(description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", description)
@@ -217,6 +234,7 @@ impl From<Denial> for OAuthError {
             Denial::Ended(_) => "The session is over; sign in again.",
             Denial::Replayed => "This refresh token was used before and its window is closed.",
             Denial::Banned(_) => "The subject is banned.",
+            Denial::Withheld(_) => return Self::withheld(denial.reason()),
             Denial::ProofNeeded => "Show a fresh proof of the session's key.",
             Denial::DeviceLimit => "Too many devices.",
         };

@@ -4,13 +4,13 @@ use crate::app::App;
 use crate::config::Client;
 use crate::keys::{Recipients, client_subject};
 use serde_json::{Map, Value};
-use symbolon_core::binding::Proof;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::lasting::{Lasting, Worth};
 use symbolon_core::{
-    Act, ClientId, Decision, Denial, Digest, Fault, Grant, Handle, Loaded, SessionId, Shown,
-    Timestamp, Ver, Verdict,
+    ClientId, Decision, Denial, Digest, Fault, Grant, Handle, Loaded, SessionId, Shown, Timestamp,
+    Ver, Verdict,
 };
-use symbolon_wire::{HandleKind, Jti, ParsedClaims};
+use symbolon_wire::{HandleKind, Jti, ParsedClaims, imprints};
 
 /// An access token that this authority wrote, in force or not.
 pub enum OwnToken {
@@ -27,7 +27,11 @@ pub struct Signed {
     expires_at: Timestamp,
     /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
     jkt: Option<Digest>,
+    /// What whoever shows it has around them.
+    imprints: Imprints,
     claims: Map<String, Value>,
+    /// Those as they were signed.
+    payload: Box<[u8]>,
     jti: [u8; 16],
     ver: Ver,
 }
@@ -46,6 +50,8 @@ pub struct Held {
     pub audience: Vec<String>,
     /// Its session; a client's own token has none.
     pub session: Option<Loaded>,
+    /// What whoever shows it must have around them.
+    pub imprints: Imprints,
     /// What is to be believed of whoever shows it; else why nothing is.
     pub says: Result<Map<String, Value>, Unheld>,
 }
@@ -77,7 +83,9 @@ impl OwnToken {
             audience: claims.aud.iter().map(str::to_owned).collect(),
             expires_at: claims.exp,
             jkt: claims.jkt,
+            imprints: claims.imprints,
             claims: serde_json::from_slice(payload.bytes()).ok()?,
+            payload: payload.bytes().into(),
             jti: Jti::parse(&claims.jti).ok()?.0,
             ver: claims.ver,
         })))
@@ -99,8 +107,8 @@ impl OwnToken {
         }
     }
 
-    /// What holds of it now; `None` if its session, or its client, is not there any more. Showing a token that
-    /// lasts as long as its session is a use of the session.
+    /// What holds of it now; `None` if its session, or its client, is not there any more, or somebody else made it who
+    /// has our signing key. Showing a token that lasts as long as its session is a use of the session.
     ///
     /// # Errors
     /// The store could not be read, or could not write the use.
@@ -109,7 +117,12 @@ impl OwnToken {
             Self::Handle(handle) => of_handle(app, &handle, at).await,
             Self::Signed(signed) if signed.expires_at <= at => {
                 let says = Err(Unheld::Expired);
-                Ok(Some(Held { audience: signed.audience, session: None, says }))
+                Ok(Some(Held {
+                    audience: signed.audience,
+                    session: None,
+                    imprints: signed.imprints,
+                    says,
+                }))
             }
             Self::Signed(signed) => match signed.holder {
                 Holder::Session(sid) => signed.of_session(app, sid, at).await,
@@ -130,11 +143,15 @@ fn holder(claims: &ParsedClaims<'_>) -> Option<Holder> {
 impl Signed {
     fn of_client(&self, app: &App, id: &ClientId) -> Option<Held> {
         app.config.clients.get(id)?;
+        if !app.keys.wrote_for_client(&self.payload) {
+            return self.not_ours(app);
+        }
         let says = match app.store.cutoffs().judge_client(id, &self.jti, &self.ver) {
             Verdict::Live => Ok(self.claims.clone()),
             verdict @ (Verdict::Stale(_) | Verdict::Revoked(_)) => Err(Unheld::By(verdict)),
         };
-        Some(Held { audience: self.audience.clone(), session: None, says })
+        let (audience, imprints) = (self.audience.clone(), self.imprints);
+        Some(Held { audience, session: None, imprints, says })
     }
 
     async fn of_session(
@@ -143,15 +160,35 @@ impl Signed {
         sid: SessionId,
         at: Timestamp,
     ) -> Result<Option<Held>, Fault> {
-        let decide = |client: &Client, loaded| self.judged(app, client, loaded, at);
+        let decide = |client: &Client, loaded: Loaded| match app.keys.wrote(
+            &self.payload,
+            sid,
+            loaded.session.generation,
+        ) {
+            true => Ok(self.judged(app, client, loaded, at)?.map(Some)),
+            false => Ok(Decision::unchanged(None)),
+        };
         let Some((worth, session)) = decided(app, sid, decide).await? else { return Ok(None) };
-        let audience = self.audience.clone();
+        let Some(worth) = worth else { return Ok(self.not_ours(app)) };
+        let (audience, imprints) = (self.audience.clone(), self.imprints);
         let says = match worth {
-            Ok(Worth::AsItSays) => Ok(self.claims),
+            Ok(Worth::AsItSays) => Ok(self.completed(app, &session)?),
             Ok(Worth::AsOfNow(grant)) => Ok(self.as_of_now(app, &grant)?),
             Err(verdict) => Err(Unheld::By(verdict)),
         };
-        Ok(Some(Held { audience, session: Some(session), says }))
+        Ok(Some(Held { audience, session: Some(session), imprints, says }))
+    }
+
+    /// Somebody else has the key that signed it, who cannot name tokens as we do. As if its session were not there.
+    fn not_ours(&self, app: &App) -> Option<Held> {
+        let jti = symbolon_wire::Jti(self.jti).to_text();
+        app.metrics.not_ours();
+        tracing::error!(
+            jti,
+            "a token with a signature of ours was not made here: whoever made it may have the signing key; see \
+             `symbolon keys rotate` and `symbolon keys revoke`"
+        );
+        None
     }
 
     /// The rule for what its client can do when it is stale: renew it, or nothing.
@@ -175,12 +212,28 @@ impl Signed {
         Ok(loaded.by_lasting_token(&Lasting { jti, ver, terms }, at))
     }
 
-    /// What holds now, under the name, the dates and the audience of the token that was shown: those stay its own.
+    /// What it says, with what it leaves out.
+    fn completed(self, app: &App, session: &Loaded) -> Result<Map<String, Value>, Fault> {
+        let mut claims = self.claims;
+        if claims.contains_key("rights") {
+            let left_out = app.keys.left_out(session);
+            claims
+                .extend(left_out.map_err(|_| Fault::Store("stored claims cannot be read".into()))?);
+        }
+        Ok(claims)
+    }
+
+    /// What holds now, under the name, the dates and the audience of the token that was shown: those stay its own, and so
+    /// does what it is bound to.
     fn as_of_now(&self, app: &App, grant: &Grant) -> Result<Map<String, Value>, Fault> {
         let mut claims = described(app, grant, &[])?;
         for name in ["aud", "iat", "exp", "jti"] {
             let own = self.claims.get(name).cloned();
             claims.insert(name.to_owned(), own.unwrap_or_default());
+        }
+        for name in ["cnf", "cnf_reported"] {
+            claims.remove(name);
+            claims.extend(self.claims.get(name).cloned().map(|own| (name.to_owned(), own)));
         }
         Ok(claims)
     }
@@ -190,14 +243,12 @@ impl Signed {
 type OfHandle = (Recipients, Result<Box<Grant>, Denial>);
 
 async fn of_handle(app: &App, handle: &Handle, at: Timestamp) -> Result<Option<Held>, Fault> {
-    let act = Act::authority();
     let decide = |client: &Client, loaded: Loaded| {
         let Some(to) = app.recipients(client, &loaded.session.audience, None) else {
             return Ok(Decision::unchanged(None));
         };
         let terms = app.terms(client, &to.signer)?;
-        let shown = Shown { handle, proof: Proof::default(), terms, act: &act };
-        let decision = loaded.by_handle(&shown, at);
+        let decision = loaded.by_handle(&Shown { handle, terms }, at);
         Ok(decision.map(|answer| Some((to, answer.map(Box::new)))))
     };
     match decided(app, handle.sid(), decide).await? {
@@ -242,8 +293,10 @@ fn held_by_handle(
     session: Loaded,
 ) -> Result<Option<Held>, Fault> {
     let audience: Vec<_> = to.names.iter().map(|name| (**name).to_owned()).collect();
+    let mut bound = Imprints::default();
     let says = match answer {
         Ok(grant) => {
+            bound = imprints(&grant);
             let claims = described(app, &grant, &audience)?;
             // What is known by name is known of the JWT that a handle stands for, by verifiers too.
             match revoked_by_name(&claims, &grant) {
@@ -256,7 +309,7 @@ fn held_by_handle(
             None => return Ok(None),
         },
     };
-    Ok(Some(Held { audience, session: Some(session), says }))
+    Ok(Some(Held { audience, session: Some(session), imprints: bound, says }))
 }
 
 fn revoked_by_name(claims: &Map<String, Value>, grant: &Grant) -> Option<Verdict> {

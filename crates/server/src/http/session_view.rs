@@ -69,7 +69,7 @@ impl SessionView {
             client_id: session.client.as_str().to_owned(),
             device: DeviceView::new(&session.device),
             scope: session.scope.clone(),
-            roles: loaded.subject.roles.to_vec(),
+            roles: loaded.roles().to_vec(),
             amr: session.amr.to_vec(),
             acr: session.acr.clone(),
             created_at: session.created_at.as_seconds(),
@@ -89,6 +89,7 @@ impl SessionView {
 pub fn by(actor: &Actor) -> String {
     match actor {
         Actor::Authority => "authority".to_owned(),
+        Actor::Schedule(name) => format!("schedule:{name}"),
         Actor::ApiKey(name) => format!("api_key:{name}"),
         Actor::Operator(uid) => format!("operator:{uid}"),
         Actor::Client(client) => format!("client:{}", client.as_str()),

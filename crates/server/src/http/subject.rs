@@ -6,6 +6,7 @@ use super::edge::Context;
 use super::problem::Problem;
 use super::query::Query;
 use super::start_request::{ROLES_MAX, claims, names};
+use super::subject_devices::DevicesView;
 use super::subject_sessions::read;
 use super::version;
 use crate::api_keys::ApiScope;
@@ -24,10 +25,6 @@ use symbolon_core::person::{Profile, Replaced};
 use symbolon_core::subject::Ban;
 use symbolon_core::{Fault, LoadedSubject, SubjectDecision, Timestamp};
 
-/// The most bytes that roles and claims may take as JSON. Inclusive. So much fits, under every
-/// algorithm, into an access token of 4 KiB beside what every token says; base64 adds a third.
-pub const PROFILE_BYTES_MAX: usize = 2304;
-
 /// The body of `PUT /v1/subjects/{sub}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +39,8 @@ struct SubjectView {
     roles: Vec<Arc<str>>,
     claims: Box<RawValue>,
     ban: Option<BanView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<DevicesView>,
     version: String,
     active_sessions: usize,
 }
@@ -100,7 +99,7 @@ pub async fn put(
     Query::read(&uri, &[])?;
     let (subject, expected) = (read(sub)?, version::expected(&headers)?);
     let Object(request): Object<ProfileRequest> = parse_json(&json_bytes(&headers, body).await?)?;
-    let (profile, at) = (request.check()?, app.now()?);
+    let (profile, at) = (request.check(app.config.profile_bytes_max())?, app.now()?);
     let act = context.act(caller.actor(), None);
     let decide =
         |now: LoadedSubject| Ok(now.replace_profile(&profile, expected.as_deref(), &act, at));
@@ -116,21 +115,28 @@ pub fn replaced(Replaced { version, changed }: Replaced) -> Response {
 }
 
 impl ProfileRequest {
-    fn check(self) -> Result<Profile, Problem> {
+    fn check(self, bytes_max: usize) -> Result<Profile, Problem> {
         let roles = names(self.roles.unwrap_or_default(), "roles", ROLES_MAX)?;
         let claims = match claims(self.claims.as_deref())? {
             none if &*none == "{}" => "".into(),
             claims => claims,
         };
-        let bytes = serde_json::to_vec(&roles.to_vec()).map_or(0, |json| json.len());
-        match bytes + claims.len() {
-            0..=PROFILE_BYTES_MAX => Ok(Profile { roles, claims }),
-            bytes => {
-                let why = format!("and claims have {bytes} bytes; {PROFILE_BYTES_MAX} is the most");
-                Err(Problem::member("roles", why))
-            }
-        }
+        check_size(&roles, &claims, bytes_max)?;
+        Ok(Profile { roles, claims })
     }
+}
+
+/// Checks that roles and claims are not more than they may be together.
+///
+/// # Errors
+/// They do not.
+pub fn check_size(roles: &[Arc<str>], claims: &str, bytes_max: usize) -> Result<(), Problem> {
+    let bytes = serde_json::to_vec(roles).map_or(0, |json| json.len()) + claims.len();
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let why = format!("and claims have {bytes} bytes; {bytes_max} is the most");
+    Err(Problem::member("roles", why))
 }
 
 impl SubjectView {
@@ -143,6 +149,7 @@ impl SubjectView {
             roles: state.roles.to_vec(),
             claims: RawValue::from_string(claims.to_owned()).map_err(damaged)?,
             ban: state.banned(at).map(BanView::new),
+            devices: DevicesView::new(&state.devices),
             version: version::text(now.version()),
             active_sessions: now.count_active(&app.policies, at),
         })

@@ -12,6 +12,7 @@ use super::oauth_error::OAuthError;
 use super::tokens::{TokenAnswer, Writing};
 use crate::app::App;
 use crate::config::Client;
+use crate::hook::{Away, Renewal};
 use crate::keys::{Recipients, Signer};
 use crate::presence::Online;
 use axum::Extension;
@@ -22,10 +23,10 @@ use axum::response::Response;
 use std::sync::Arc;
 use symbolon_core::binding::{KeyProof, Network, Proof};
 use symbolon_core::person::Gone;
-use symbolon_core::revocation::{Act, Actor};
+use symbolon_core::revocation::{Act, Actor, Effect};
 use symbolon_core::{
     BindingMode, Decision, Denial, Digest, Fault, Grant, Loaded, Outcome, Reason, Refresh,
-    RefreshToken, SessionId, Timestamp, scope,
+    RefreshToken, SessionId, Timestamp, Word, scope,
 };
 use symbolon_wire::{Algorithm, sha256};
 
@@ -130,7 +131,9 @@ impl Request<'_> {
     async fn run(&self, headers: &HeaderMap) -> Result<Response, OAuthError> {
         let at = self.app.now()?;
         let key = self.key(headers, at).await?;
-        let decide = |now: Loaded| self.decide(now, &key, at);
+        let word = self.word(&key, at).await?;
+        let at = self.app.now()?;
+        let decide = |now: Loaded| self.decide(now, (&key, &word), at);
         let Some(done) = self.app.store.step(self.token.sid(), decide).await? else {
             self.app.metrics.refused(&self.client.id, Denial::UnknownSession);
             return Err(OAuthError::invalid_grant());
@@ -139,24 +142,44 @@ impl Request<'_> {
         done.reply.answer.map(|tokens| tokens.into_answer(StatusCode::OK))
     }
 
-    /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
-    fn decide(
-        &self,
-        now: Loaded,
-        key: &ShownKey,
-        at: Timestamp,
-    ) -> Result<Decision<Outcomes>, Fault> {
-        let audience = Arc::clone(&now.session.audience);
-        let recipients = self.app.recipients(self.client, &audience, self.resource);
+    /// What the client's back end says, where there is one and something to ask about.
+    async fn word(&self, key: &ShownKey, at: Timestamp) -> Result<Word, OAuthError> {
+        let Self { app, client, token, .. } = *self;
+        if client.hook.is_none() {
+            return Ok(Word::AsKnown);
+        }
+        let found = app.store.session(token.sid()).await?;
+        let Some(loaded) = found else { return Ok(Word::Unasked) };
+        let recipients = app.recipients(client, &loaded.session.audience, self.resource);
+        if !loaded.asks(&self.ask(recipients.as_ref(), key)?, at)? {
+            return Ok(Word::Unasked);
+        }
+        let renewal = Renewal { app, client, loaded: &loaded, token, at };
+        app.hooks.word(&renewal).await.map_err(|Away| OAuthError::hook_away())
+    }
+
+    fn ask(&self, recipients: Option<&Recipients>, key: &ShownKey) -> Result<Refresh<'_>, Fault> {
         let own = Signer::Own(Algorithm::EdDsa);
-        let signer = recipients.as_ref().map_or(&own, |recipients| &recipients.signer);
+        let signer = recipients.map_or(&own, |recipients| &recipients.signer);
         let terms = self.app.terms(self.client, signer)?;
         let (token, client, act) = (self.token, &self.client.id, &self.act);
         let Shown { features, network } = self.shown;
         let proof = Proof { key: key.proof, features, network };
-        let ask = Refresh { token, client, proof, terms, act };
-        let decision = now.refresh(&ask, at)?;
-        let ended = decision.events.first().map(|event| event.reason);
+        Ok(Refresh { token, client, proof, terms, act })
+    }
+
+    /// The rule, and the text of what it grants: if that cannot be written, nothing happened.
+    fn decide(
+        &self,
+        now: Loaded,
+        (key, word): (&ShownKey, &Word),
+        at: Timestamp,
+    ) -> Result<Decision<Outcomes>, Fault> {
+        let audience = Arc::clone(&now.session.audience);
+        let recipients = self.app.recipients(self.client, &audience, self.resource);
+        let ask = self.ask(recipients.as_ref(), key)?;
+        let decision = now.refresh_as_told(&ask, word, at)?;
+        let ended = ended_by(&decision);
         let grant = match decision.reply {
             Ok(ref grant) => grant,
             Err(denial @ Denial::ProofNeeded) => {
@@ -202,6 +225,12 @@ impl Request<'_> {
         let writing = Writing { app: self.app, client: self.client, at };
         Ok(TokenAnswer::renewed(&writing, grant, &recipients, &scope)?)
     }
+}
+
+/// Why a session is over by what was decided, if it is.
+pub fn ended_by<R>(decision: &Decision<R>) -> Option<Reason> {
+    let first = decision.events.first().filter(|event| event.effect == Effect::Revoked);
+    first.map(|event| event.reason)
 }
 
 impl<A> Outcomes<A> {

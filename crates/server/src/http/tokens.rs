@@ -135,14 +135,18 @@ impl Writing<'_> {
         scope: &str,
     ) -> Result<(Issued, Grant), Unwritten> {
         let issuer = &*self.app.config.issuer;
-        let first = self.app.keys.access_token(issuer, grant, recipients, scope)?;
+        // An answer that is given again earns each who asks a use of their own.
+        let drawn = recipients.one_use.then(|| self.app.random()).transpose()?;
+        let said = (grant, scope);
+        let first = self.app.keys.access_token(issuer, said, recipients, drawn.as_ref())?;
         if !grant.is_revoked(&first.jti.0) {
             return Ok((first, grant.clone()));
         }
         let newest = self.app.keys.newest();
         let terms = newest.terms(&self.client.policy, &recipients.signer);
         let afresh = grant.dated_afresh(&terms.ok_or(Fault::Contention)?, self.at);
-        let second = newest.access_token(issuer, &afresh, recipients, scope)?;
+        let said = (&afresh, scope);
+        let second = newest.access_token(issuer, said, recipients, drawn.as_ref())?;
         match afresh.is_revoked(&second.jti.0) {
             false => Ok((second, afresh)),
             true => Err(Fault::Contention.into()),

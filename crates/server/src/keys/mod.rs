@@ -3,21 +3,23 @@
 mod brought;
 mod described;
 mod encrypted;
+mod ours;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod unavailable;
 
 pub use brought::{brought_wrong, pem_key};
 pub use ring::{PER_ALGORITHM_MAX, Ring, RingKey, Wanted};
+pub use unavailable::KeysUnavailable;
 
 use crate::config::Config;
 use brought::{FromFile, Shared};
 use encrypted::Sealing;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use symbolon_core::credentials::ClientGrant;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::signing::Wish;
 use symbolon_core::{
     ClientId, ClientPolicy, Duration, Fault, Grant, KeyId, KeyState, Terms, Timestamp,
@@ -25,10 +27,10 @@ use symbolon_core::{
 use symbolon_store::{Kind, Store};
 use symbolon_wire::feed::{Checkpoint, TargetKey};
 use symbolon_wire::{
-    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, DpopNonces, ExtraClaims,
-    HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed,
-    MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey,
-    SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json, verify,
+    Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DRAWN_BYTES, DigestKey, DpopNonces,
+    ExtraClaims, HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet,
+    Malformed, MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey,
+    SecretText, ShardKey, SigningKey, Type, imprints, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -40,6 +42,10 @@ pub struct Recipients {
     pub signer: Signer,
     /// The `typ` that they expect.
     pub typ: Type,
+    /// Whether its roles and claims are left out, for them to ask for.
+    pub thin: bool,
+    /// Whether each token lets in once.
+    pub one_use: bool,
 }
 
 /// Which keys sign a token.
@@ -326,34 +332,43 @@ impl Keys {
         self.handles.mint(kind, grant.session.sid, grant.session.salt)
     }
 
-    /// The access token of a grant.
+    /// The access token of a grant; for one use, if something was drawn for it.
     ///
     /// # Errors
     /// It would be longer than 4 KiB, or the library failed.
     pub fn access_token(
         &self,
         issuer: &str,
-        grant: &Grant,
+        (grant, scope): (&Grant, &str),
         recipients: &Recipients,
-        scope: &str,
+        drawn: Option<&[u8; DRAWN_BYTES]>,
     ) -> Result<Issued, IssueError> {
         let key = self.signing(grant.key)?;
-        let issued =
-            self.with_claims(issuer, (grant, scope), &texts(&recipients.names), |claims| {
-                claims.issue(key, recipients.typ, &self.jti, grant.session.generation)
-            });
+        let says = (grant, scope, recipients.thin);
+        let issued = self.with_claims(issuer, says, &texts(&recipients.names), |mut claims| {
+            claims.one_use = drawn.is_some();
+            match drawn {
+                Some(drawn) => claims.issue_once(key, recipients.typ, &self.jti, drawn),
+                None => claims.issue(key, recipients.typ, &self.jti, grant.session.generation),
+            }
+        });
         self.handed_over(issued?, recipients)
     }
 
     fn with_claims<R>(
         &self,
         issuer: &str,
-        (grant, scope): (&Grant, &str),
+        (grant, scope, thin): (&Grant, &str, bool),
         to: &[&str],
-        write: impl FnOnce(&Claims<'_>) -> Result<R, IssueError>,
+        write: impl FnOnce(Claims<'_>) -> Result<R, IssueError>,
     ) -> Result<R, IssueError> {
         let session = &grant.session;
-        let extra = added_claims(&session.claims, &grant.subject_claims)?;
+        let added = added_claims(&session.claims, &grant.subject_claims)?;
+        let roles = texts(&grant.roles);
+        let (roles, extra) = match thin {
+            true => (Vec::new(), ExtraClaims::left_out(&self.jti.rights(&roles, &added))),
+            false => (roles, added),
+        };
         let claims = Claims {
             iss: issuer,
             sub: session.subject.as_str(),
@@ -367,11 +382,14 @@ impl Keys {
             auth_time: Some(session.authenticated_at),
             acr: session.acr.as_deref(),
             amr: &texts(&session.amr),
-            roles: &texts(&grant.roles),
+            roles: &roles,
             jkt: grant.jkt,
+            imprints: imprints(grant),
+            staleness: grant.staleness,
+            one_use: false,
             extra: &extra,
         };
-        write(&claims)
+        write(claims)
     }
 
     /// A client's own access token, named after what was drawn for it.
@@ -383,7 +401,7 @@ impl Keys {
         issuer: &str,
         (grant, scope): (&ClientGrant, &str),
         recipients: &Recipients,
-        drawn: &[u8; 16],
+        drawn: &[u8; DRAWN_BYTES],
     ) -> Result<Issued, IssueError> {
         let key = self.signing(grant.key)?;
         let claims = Claims {
@@ -401,6 +419,9 @@ impl Keys {
             amr: &[],
             roles: &[],
             jkt: grant.jkt,
+            imprints: Imprints::default(),
+            staleness: grant.staleness,
+            one_use: recipients.one_use,
             extra: &ExtraClaims::NONE,
         };
         self.handed_over(claims.issue_once(key, recipients.typ, &self.jti, drawn)?, recipients)
@@ -450,7 +471,8 @@ pub async fn look(master: &MasterKey, store: &Store) -> Result<Ring, KeysUnavail
 /// where no key from a file signs.
 fn own_algorithms(config: &Config, files: &[FromFile]) -> Vec<Algorithm> {
     let of_audiences = config.audiences.iter().map(|audience| audience.alg);
-    let needed: BTreeSet<_> = of_audiences.chain([Algorithm::EdDsa]).collect();
+    let of_clients = config.clients.values().filter_map(|client| client.alg);
+    let needed: BTreeSet<_> = of_audiences.chain(of_clients).chain([Algorithm::EdDsa]).collect();
     let own =
         |alg: &Algorithm| !alg.is_symmetric() && !files.iter().any(|file| file.signs_with(*alg));
     needed.into_iter().filter(own).collect()
@@ -521,62 +543,5 @@ fn added_claims<'a>(session: &'a str, subject: &'a str) -> Result<ExtraClaims<'a
         (own, base) => own
             .over(&base)
             .map_err(|_| IssueError::TooLong { bytes: session.len() + subject.len() }),
-    }
-}
-
-/// Why the authority has no keys to work with.
-#[derive(Debug)]
-pub enum KeysUnavailable {
-    /// The store failed.
-    Store(Fault),
-    /// The keys in the store were sealed under another master key.
-    OtherMasterKey,
-    /// A record is not what it should be.
-    Record(Malformed),
-    /// A file that the configuration names is not what it should be.
-    File(PathBuf, String),
-    /// An algorithm has [`PER_ALGORITHM_MAX`] keys already.
-    TooMany(Algorithm),
-    /// The cryptographic library failed.
-    Crypto,
-}
-
-impl fmt::Display for KeysUnavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(fault) => write!(f, "the signing keys could not be read: {fault}"),
-            Self::OtherMasterKey => f.write_str(
-                "the signing keys in this store were sealed under another master key; start with the \
-                 master key that the store was created with (no token can be made without it)",
-            ),
-            Self::Record(malformed) => write!(f, "a key record in the store is damaged: {malformed}"),
-            Self::File(path, why) => write!(f, "the key file {} {why}", path.display()),
-            Self::TooMany(alg) => write!(
-                f,
-                "{PER_ALGORITHM_MAX} keys of {} are in use; wait until one is gone, or revoke one",
-                alg.name()
-            ),
-            Self::Crypto => f.write_str("the cryptographic library could not make a key"),
-        }
-    }
-}
-
-impl std::error::Error for KeysUnavailable {}
-
-impl From<Fault> for KeysUnavailable {
-    fn from(fault: Fault) -> Self {
-        Self::Store(fault)
-    }
-}
-
-impl From<Malformed> for KeysUnavailable {
-    fn from(malformed: Malformed) -> Self {
-        Self::Record(malformed)
-    }
-}
-
-impl From<CryptoFailed> for KeysUnavailable {
-    fn from(_: CryptoFailed) -> Self {
-        Self::Crypto
     }
 }

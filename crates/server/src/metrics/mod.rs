@@ -1,10 +1,12 @@
 //! What is counted, in OpenMetrics' words; served on a listener of its own.
 
 mod gauges;
+mod hooks;
 mod windows;
 
 pub use gauges::Scrape;
 
+use hooks::Hooks;
 use windows::Windows;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -14,7 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
-use symbolon_core::{ClientId, Denial, Outcome, Reason, Timestamp};
+use symbolon_core::{ClientId, Denial, Duration, Outcome, Reason, Timestamp};
 use symbolon_wire::OneTimeKind;
 
 /// A client and a stable word: both bounded by the configuration and the code.
@@ -44,6 +46,13 @@ struct RuleAnd {
     what: &'static str,
 }
 
+/// What a schedule did; both bounded by the configuration and the code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ScheduleAnd {
+    schedule: String,
+    what: &'static str,
+}
+
 /// A rule's name, shared with the configuration; none: no rule decided.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct RuleName(Option<Arc<str>>);
@@ -69,7 +78,10 @@ pub struct Metrics {
     from_memory: Counter,
     unanswered: Counter,
     credentials: Counter,
+    not_ours: Counter,
+    scheduled: Family<ScheduleAnd, Counter>,
     windows: Windows,
+    hooks: Hooks,
 }
 
 impl Default for Metrics {
@@ -88,9 +100,13 @@ impl Default for Metrics {
             from_memory: Counter::default(),
             unanswered: Counter::default(),
             credentials: Counter::default(),
+            not_ours: Counter::default(),
+            scheduled: Family::default(),
             windows: Windows::default(),
+            hooks: Hooks::default(),
         };
         let registry = &mut this.registry;
+        this.hooks.register(registry);
         registry.register("grants", "Answers with tokens, by outcome", this.grants.clone());
         registry.register("refusals", "Refused requests, by kind", this.refusals.clone());
         registry.register("alerts", "Theft that a setting let pass", this.alerts.clone());
@@ -105,7 +121,7 @@ impl Default for Metrics {
         registry.register("gateway_checks", about, this.checks.clone());
         let about = "Uses of sessions that verifiers reported, by what became of them";
         registry.register("activity", about, this.uses.clone());
-        let about = "Operation tokens and tickets, by what became of them";
+        let about = "Operation tokens, tickets and tokens for one use, by what became of them";
         registry.register("one_time", about, this.once.clone());
         let about = "Questions about tokens, by what was answered";
         registry.register("introspections", about, this.introspections.clone());
@@ -117,6 +133,10 @@ impl Default for Metrics {
             "Wrong API keys and client secrets",
             this.credentials.clone(),
         );
+        let about = "Tokens with a signature of ours that were not made here: the signing key may be stolen";
+        registry.register("forged_tokens", about, this.not_ours.clone());
+        let about = "Sessions that a schedule ended, and its runs";
+        registry.register("schedules", about, this.scheduled.clone());
         this
     }
 }
@@ -142,8 +162,23 @@ impl Metrics {
         }
         self.grants.get_or_create(&label(client, what)).inc();
         if let Some(reason) = alert {
-            self.alerts.get_or_create(&label(client, reason.as_str())).inc();
+            self.alert(client, reason);
         }
+    }
+
+    /// A client's back end was to be asked about a renewal, and this became of it.
+    pub fn hooked(&self, client: &ClientId, what: &'static str) {
+        self.hooks.called(client, what);
+    }
+
+    /// A client's back end took so long to say something of a renewal, or to say nothing.
+    pub fn hook_took(&self, client: &ClientId, took: Duration) {
+        self.hooks.took(client, took);
+    }
+
+    /// A setting let pass what would have ended or refused something for this.
+    pub fn alert(&self, client: &ClientId, reason: Reason) {
+        self.alerts.get_or_create(&label(client, reason.as_str())).inc();
     }
 
     /// A client was given a token of its own.
@@ -177,6 +212,11 @@ impl Metrics {
         self.once.get_or_create(&KindAnd { kind, what }).inc();
     }
 
+    /// A token for one use was `redeemed`, or came again.
+    pub fn used_up(&self, what: &'static str) {
+        self.once.get_or_create(&KindAnd { kind: "access_token", what }).inc();
+    }
+
     /// A gateway's request was let in without the store.
     pub fn answered_from_memory(&self) {
         self.from_memory.inc();
@@ -196,6 +236,7 @@ impl Metrics {
             Denial::ClientDisabled => "client_disabled",
             Denial::Ended(reason) => reason.as_str(),
             Denial::Replayed => "replayed",
+            Denial::Withheld(_) => "withheld",
             Denial::ProofNeeded => "proof_needed",
             Denial::Banned(_) => "banned",
             Denial::DeviceLimit => "device_limit",
@@ -221,6 +262,17 @@ impl Metrics {
     /// An API key or a client secret was wrong.
     pub fn failed_credential(&self) {
         self.credentials.inc();
+    }
+
+    /// A token had a signature of ours, and was not made here.
+    pub fn not_ours(&self) {
+        self.not_ours.inc();
+    }
+
+    /// A schedule `ran`, or `ended` so many sessions.
+    pub fn scheduled(&self, schedule: &str, what: &'static str, count: u64) {
+        let schedule = schedule.to_owned();
+        self.scheduled.get_or_create(&ScheduleAnd { schedule, what }).inc_by(count);
     }
 
     /// Everything as text: what was counted, and what is measured for this answer alone.

@@ -47,7 +47,7 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Verifier};
+use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Unknown, Verifier};
 use symbolon_wire::{DecryptionKey, KeySet};
 use tokio::net::TcpListener;
 use upstream::Upstream;
@@ -73,6 +73,8 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// Whether the authority is told which sessions are used.
     pub report_activity: bool,
+    /// Whether a token is let in only once the authority said that it is its own.
+    pub allowlist: bool,
     /// Who may introspect; without any, whoever asks from this machine.
     pub secrets: Option<Secrets>,
     /// What opens tokens that are encrypted for the audiences here.
@@ -270,6 +272,7 @@ impl Sidecar {
             .route("/v1/activity", post(feed::pass_up))
             .route("/v1/operations/redeem", post(feed::pass_up))
             .route("/v1/tickets/redeem", post(feed::pass_up))
+            .route("/v1/tokens/redeem", post(feed::pass_up))
             .route(METADATA, get(documents::metadata))
             .route("/.well-known/jwks.json", get(documents::jwks))
             .route("/livez", get(authority_health::livez))
@@ -335,11 +338,12 @@ fn verifiers(settings: &Settings, relay: &Arc<Relay>) -> Result<(Verifier, Verif
         return Err(SetupError::SharedSecret(Arc::clone(&shared.name)));
     }
     let builder = |audience: &Audience| {
-        let builder = Verifier::builder(&settings.issuer)
-            .audience(&audience.name)
-            .algorithm(audience.alg)
+        let builder = Verifier::builder(&settings.issuer).audience(&audience.name);
+        let builder = audience.algorithms().fold(builder, Builder::algorithm);
+        let builder = builder
             .typ(audience.typ)
-            .max_staleness(settings.max_staleness);
+            .max_staleness(settings.max_staleness)
+            .allowlist(settings.allowlist);
         let builder = settings.decrypt.iter().cloned().fold(builder, Builder::decrypt_with);
         if settings.require_encrypted { builder.require_encrypted() } else { builder }
     };
@@ -374,12 +378,12 @@ impl Judges for Unknowing {
         Box::pin(async move { self.0.judge(shown, audience).await.map_err(unknowing) })
     }
 
-    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
-        self.1.at_once(cookie, audience)
+    fn behind_at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<ByCookie> {
+        self.1.at_once(shown, audience)
     }
 
-    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
-        Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
+    fn behind<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Seeking<'a> {
+        Box::pin(async move { self.1.behind(&shown, audience).await.map_err(unknowing) })
     }
 
     fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
@@ -405,6 +409,10 @@ fn unknowing(refused: Refused) -> Refused {
 /// What could not be found out is no refusal.
 fn away(refused: Refused, why: &str) -> Refused {
     match refused {
+        // What the proxy did not say, the authority does not know either.
+        untold @ Refused::Rejected(Rejected::Unverifiable(
+            Unknown::Url | Unknown::Features | Unknown::Address,
+        )) => untold,
         Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
             Refused::Fault(Fault::Store(why.into()))
         }

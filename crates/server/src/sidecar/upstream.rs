@@ -2,17 +2,13 @@
 
 use super::SetupError;
 use crate::http::problem::Problem;
+use crate::outbound::{Outbound, outbound};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::sync::Arc;
 use symbolon_core::Duration;
 use symbolon_wire::feed::{ENTRIES_MAX, RECORD_BYTES};
 use tokio::sync::Semaphore;
@@ -35,12 +31,6 @@ pub(super) const SNAPSHOT_MAX: Duration = Duration::from_secs(120);
 
 /// The longest snapshot, in bytes. Inclusive.
 const SNAPSHOT_BYTES_MAX: usize = ENTRIES_MAX * RECORD_BYTES + 8 * 1024;
-
-/// How long a connection may take to come about. Inclusive.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
-
-/// How long an unused connection is kept.
-const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// What the authority said.
 pub(super) struct Answer {
@@ -74,7 +64,7 @@ impl From<NoAnswer> for Problem {
 
 /// Asks the authority. Follows no redirect: an API key travels.
 pub(super) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Outbound,
     base: Box<str>,
     waiting: Semaphore,
     open: Semaphore,
@@ -83,21 +73,8 @@ pub(super) struct Upstream {
 impl Upstream {
     /// `base` is the authority's URL.
     pub(super) fn new(base: &str) -> Result<Self, SetupError> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_MAX));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(|_| SetupError::Verifier(symbolon_verify::SetupError::Tls))?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_MAX)
-            .build(connector);
+        let client =
+            outbound().map_err(|_| SetupError::Verifier(symbolon_verify::SetupError::Tls))?;
         let base = base.trim_end_matches('/').into();
         let (waiting, open) = (Semaphore::new(WAITING_MAX), Semaphore::new(QUESTIONS_MAX));
         Ok(Self { client, base, waiting, open })

@@ -2,4 +2,5 @@
 
 pub mod keys;
 pub mod reload;
+pub mod schedules;
 pub mod sweep;

@@ -264,3 +264,27 @@ fn an_ends_log_that_is_gone_empty_torn_or_damaged_is_told() {
     fs::create_dir(&log).unwrap();
     assert_eq!(look().0, "bad", "it cannot be read");
 }
+
+#[test]
+fn a_back_end_that_does_not_answer_is_noticed_before_renewals_are() {
+    let home = machine();
+    let config = fs::read_to_string(home.path().join("symbolon.toml")).unwrap();
+    let hook = |on_failure| {
+        // Nobody listens on port 1.
+        format!(
+            "{config}[[clients]]\nclient_id = \"web\"\naudience = [\"api\"]\n\
+             hook = {{ url = \"http://127.0.0.1:1/a-secret-path\", on_failure = \"{on_failure}\" }}\n"
+        )
+    };
+    for (on_failure, looks) in [("last-known", "warn"), ("refuse", "bad")] {
+        write(home.path(), "symbolon.toml", &hook(on_failure));
+        let ran = doctor(home.path());
+        assert_eq!(health(&ran, "hook"), looks, "{}", ran.out);
+        assert!(!ran.out.contains("a-secret-path"), "{}", ran.out);
+    }
+    let dev = Dev::start(&[]);
+    let answering = hook("refuse").replace("http://127.0.0.1:1", dev.text("authority"));
+    write(home.path(), "symbolon.toml", &answering);
+    let ran = doctor(home.path());
+    assert_eq!(health(&ran, "hook"), "good", "{}", ran.out);
+}

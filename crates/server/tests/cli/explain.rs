@@ -351,3 +351,22 @@ fn a_refresh_token_of_an_unknown_session_says_what_it_says_and_that_none_is_know
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
 }
+
+#[test]
+fn what_a_hook_and_thin_tokens_cost_is_told_and_no_secret_of_a_url_is() {
+    let home = tempfile::tempdir().unwrap();
+    let config = "issuer = \"https://id.example.com\"\nstore = \"sqlite:s.db\"\n[[audiences]]\nname = \"api\"\n\
+        [[clients]]\nclient_id = \"web\"\naudience = [\"api\"]\naccess_token = { claims = \"thin\" }\n\
+        hook = { url = \"https://app.example.com/a-secret-path\", on_failure = \"refuse\" }\n";
+    std::fs::write(home.path().join("symbolon.toml"), config).unwrap();
+    let ran = symbolon(home.path(), &["explain", "client", "web", "--json"]).ok();
+    let settings = ran.json()["settings"].clone();
+    let line = |name: &str| {
+        let found = settings.as_array().unwrap().iter().find(|line| line["setting"] == name);
+        found.unwrap_or_else(|| panic!("nothing is said of {name}: {settings}")).clone()
+    };
+    assert_eq!(line("hook")["value"], "refuse");
+    assert!(text(&line("hook"), "means").contains("up to 500ms longer"), "{settings}");
+    assert_eq!(line("access_token.claims")["value"], "thin");
+    assert!(!ran.out.contains("a-secret-path"), "{}", ran.out);
+}

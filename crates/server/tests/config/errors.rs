@@ -68,7 +68,7 @@ fn a_name_like_no_other_is_answered_with_those_there_are() {
     assert_eq!(
         one(&client("access_token = { lifetime_seconds = 5 }")),
         "symbolon.toml:10:18: clients.web.access_token: there is no setting `lifetime_seconds`; \
-         there are `ttl`, `format`"
+         there are `ttl`, `format`, `claims`, `alg`, `audience`"
     );
 }
 
@@ -184,26 +184,21 @@ fn lives_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn what_comes_later_is_known_and_refused() {
-    assert_eq!(
-        one(&client("staleness = \"5s\"")),
-        "symbolon.toml:10:13: clients.web.staleness: comes with a later version; leave it out"
-    );
-}
-
-#[test]
 fn a_binding_that_its_preset_cannot_hold_is_refused() {
     for (preset, part, why) in [
         ("opaque-session", "key", "stands in a token, and an opaque one says nothing"),
-        ("opaque-session", "features", "is compared at renewals, and this session has none"),
         ("gateway-session", "key", "cannot be proved by a browser beside its cookie"),
-        ("sliding-session", "network", "is compared at renewals, and this session has none"),
     ] {
         let lines = format!("preset = \"{preset}\"\nbinding = {{ {part} = \"report\" }}");
         let said = one(&client(&lines));
         assert!(said.contains(&format!("clients.web.binding.{part}: {why}")), "{said}");
         let off = client(&format!("preset = \"{preset}\"\nbinding = {{ {part} = \"off\" }}"));
         assert_eq!(self::said(&off, &[], &[]), Vec::<String>::new());
+    }
+    for preset in ["dual-token", "sliding-session", "opaque-session", "gateway-session"] {
+        let held = "binding = { features = \"enforce\", network = \"report\" }";
+        let held = client(&format!("preset = \"{preset}\"\n{held}"));
+        assert_eq!(self::said(&held, &[], &[]), Vec::<String>::new(), "{preset}");
     }
     let said = one(&client("binding = { key = \"always\" }"));
     assert!(said.contains("clients.web.binding.key"), "{said}");
@@ -475,5 +470,60 @@ fn a_refresh_token_travels_in_a_cookie_only_where_that_can_work() {
     }
     for good in [&*format!("delivery = \"cookie\"\n{PAGE}"), "delivery = \"headers\""] {
         assert_eq!(said(&client(good), &[], &[]), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_back_end_is_asked_only_over_tls_and_where_something_is_renewed() {
+    const URL: &str = "url = \"https://app.example.com/renewals\"";
+    for (lines, wrong) in [
+        (
+            "hook = { url = \"http://app.example.com/renewals\" }".to_owned(),
+            "clients.web.hook.url: \"http://app.example.com/renewals\" is http, and only loopback may go without TLS; \
+             write https",
+        ),
+        (
+            "hook = { url = \"https://app.example.com/#a\" }".to_owned(),
+            "clients.web.hook.url: \"https://app.example.com/#a\" has a fragment, which is never sent; leave it out",
+        ),
+        (
+            format!("hook = {{ {URL}, timeout = \"6s\" }}"),
+            "clients.web.hook.timeout: 6s is above the most, 5s",
+        ),
+        (
+            format!("preset = \"sliding-session\"\nhook = {{ {URL} }}"),
+            "clients.web.hook: is asked where a refresh token is used, and preset \"sliding-session\" has none: \
+             nothing of it is renewed; leave it out, or use preset \"dual-token\"",
+        ),
+        (
+            format!("preset = \"gateway-session\"\nhook = {{ {URL} }}"),
+            "clients.web.hook: is asked where a refresh token is used, and preset \"gateway-session\" has none: \
+             its cookie never changes, and what changes is in force at the next request; leave it out, or use preset \
+             \"dual-token\"",
+        ),
+    ] {
+        let said = one(&client(&lines));
+        assert!(said.ends_with(wrong), "{said}");
+    }
+    assert!(
+        one(&client("hook = { timeout = \"1s\" }")).contains("clients.web.hook.url: is missing")
+    );
+    let good = "hook = { url = \"http://127.0.0.1:9000/renewals?key=1\", on_failure = \"refuse\" }";
+    assert_eq!(said(&client(good), &[], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn tokens_are_thin_only_where_they_are_renewed() {
+    for (preset, why) in [
+        ("sliding-session", "preset \"sliding-session\" renews nothing"),
+        ("opaque-session", "says nothing anyway"),
+    ] {
+        let lines = format!("preset = \"{preset}\"\naccess_token = {{ claims = \"thin\" }}");
+        let said = one(&client(&lines));
+        assert!(said.contains("clients.web.access_token.claims: ") && said.contains(why), "{said}");
+    }
+    for preset in ["dual-token", "gateway-session"] {
+        let lines = format!("preset = \"{preset}\"\naccess_token = {{ claims = \"thin\" }}");
+        assert_eq!(said(&client(&lines), &[], &[]), Vec::<String>::new());
     }
 }

@@ -9,4 +9,8 @@ mod guide;
 #[cfg(test)]
 mod presets;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod values;

@@ -79,7 +79,7 @@ async fn members_that_are_wrong_are_named() {
         ("roles", json!({"0": "admin"})),
         ("roles[1]", json!(["a", 1])),
         ("roles[1]", json!(["a", ""])),
-        ("roles", json!(vec!["a"; 257])),
+        ("roles", json!(vec!["a"; 1025])),
         ("amr", json!(vec!["a"; 17])),
         ("amr[0]", json!(["a\u{0}"])),
         ("audience", json!(["nobody"])),

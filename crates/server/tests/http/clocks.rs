@@ -1,17 +1,18 @@
 //! Wall clocks that lie, and those that come to the ends of 32 bits: the real authority over real HTTP, by
 //! hands of its own.
 
-use crate::common::{Answer, Ask, Claims, Connection, Tokens, pass};
+use crate::common::{Answer, Ask, Claims, Connection, Tokens, pass, until};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use symbolon::api_keys::{self, ApiScope, NewApiKey};
-use symbolon::authority::{Doors, listen, open_by, run};
+use symbolon::app::Live;
+use symbolon::authority::{Doors, StartError, listen, open_by, run};
 use symbolon::clock::Hands;
 use symbolon::config::Config;
 use symbolon_core::Timestamp;
-use symbolon_store::Store;
+use symbolon_store::{Refusal, Store};
 use symbolon_wire::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,8 +22,8 @@ const YEAR: i64 = 365 * 24 * HOUR;
 
 /// How far the hands of each test are from the machine's, in seconds: what the wall clock alone is off by,
 /// and what both have moved.
-static OFF: [AtomicI64; 7] = [const { AtomicI64::new(0) }; 7];
-static MOVED: [AtomicI64; 7] = [const { AtomicI64::new(0) }; 7];
+static OFF: [AtomicI64; 11] = [const { AtomicI64::new(0) }; 11];
+static MOVED: [AtomicI64; 11] = [const { AtomicI64::new(0) }; 11];
 
 fn wall<const TEST: usize>() -> Timestamp {
     let off = OFF[TEST].load(Ordering::SeqCst) + MOVED[TEST].load(Ordering::SeqCst);
@@ -36,29 +37,30 @@ fn boot<const TEST: usize>() -> Duration {
 }
 
 /// An authority in this process.
-struct Clocked<const TEST: usize> {
+pub(crate) struct Clocked<const TEST: usize> {
     authority: String,
-    key: String,
-    store: Store,
+    pub(crate) key: String,
+    pub(crate) store: Store,
     tell: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
 
 impl<const TEST: usize> Clocked<TEST> {
     async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, "").await
+    }
+
+    /// The same with further lines in the configuration.
+    pub(crate) async fn start_with(folder: &Path, more: &str) -> Self {
         let store = folder.join("symbolon.db");
         let text = format!(
             "issuer = \"http://127.0.0.1:8620\"\nstore = \"sqlite:{}\"\n[[audiences]]\nname = \"api\"\n\
              [[clients]]\nclient_id = \"web\"\naudience = [\"api\"]\nrefresh = {{ grace = \"60s\" }}\n\
              [[clients]]\nclient_id = \"app\"\naudience = [\"api\"]\ndelivery = \"headers\"\n\
-             [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n",
+             [gateway]\nrules = [{{ name = \"all\", prefix = \"/\", renews = true }}]\n{more}\n",
             store.display()
         );
-        let Ok(config) = Config::from_text("a test", &text) else { panic!("refused: {text}") };
-        let master = "8b5f0d2e7a91c4463fd0b2a6917e53c81d64af90e273bc585902cd7f16ea3b4d";
-        let Ok(master) = MasterKey::parse(master) else { panic!("no master key") };
-        let hands = Hands { wall: wall::<TEST>, boot: boot::<TEST> };
-        let live = open_by(hands, config, master).await.unwrap();
+        let live = until("who stopped has let go of the store", || Self::open(&text)).await;
         let app = live.now();
         let new =
             NewApiKey { name: "test".to_owned(), scopes: ApiScope::ALL.to_vec(), clients: None };
@@ -75,13 +77,26 @@ impl<const TEST: usize> Clocked<TEST> {
         Self { authority, key, store, tell, running }
     }
 
-    async fn stop(self) {
+    /// Opens it; nothing while another has the store.
+    async fn open(text: &str) -> Option<Live> {
+        let Ok(config) = Config::from_text("a test", text) else { panic!("refused: {text}") };
+        let master = "8b5f0d2e7a91c4463fd0b2a6917e53c81d64af90e273bc585902cd7f16ea3b4d";
+        let Ok(master) = MasterKey::parse(master) else { panic!("no master key") };
+        let hands = Hands { wall: wall::<TEST>, boot: boot::<TEST> };
+        match open_by(hands, config, master).await {
+            Ok(live) => Some(live),
+            Err(StartError::Store(Refusal::InUse { .. })) => None,
+            Err(why) => panic!("{why:?}"),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
         drop(self.store);
         self.tell.send_replace(true);
         self.running.await.unwrap();
     }
 
-    async fn ask(&self, ask: Ask) -> Answer {
+    pub(crate) async fn ask(&self, ask: Ask) -> Answer {
         Connection::open(&self.authority).await.unwrap().ask(ask).await.unwrap()
     }
 
@@ -89,7 +104,7 @@ impl<const TEST: usize> Clocked<TEST> {
         self.sign_in_as("alice").await
     }
 
-    async fn sign_in_as(&self, subject: &str) -> Answer {
+    pub(crate) async fn sign_in_as(&self, subject: &str) -> Answer {
         self.sign_in_through("web", subject).await
     }
 
@@ -102,7 +117,7 @@ impl<const TEST: usize> Clocked<TEST> {
         self.ask(Ask::refresh("web", &tokens.refresh)).await
     }
 
-    async fn session(&self, tokens: &Tokens) -> Answer {
+    pub(crate) async fn session(&self, tokens: &Tokens) -> Answer {
         self.ask(Ask::get(&format!("/v1/sessions/{}", tokens.sid)).key(&self.key)).await
     }
 
@@ -114,7 +129,7 @@ impl<const TEST: usize> Clocked<TEST> {
         self.ask(ask).await.expect(200).member("accepted")
     }
 
-    async fn is_active(&self, tokens: &Tokens) -> bool {
+    pub(crate) async fn is_active(&self, tokens: &Tokens) -> bool {
         self.session(tokens).await.expect(200).member("state") == "active"
     }
 
@@ -124,7 +139,7 @@ impl<const TEST: usize> Clocked<TEST> {
         Claims::of(&tokens.access, std::str::from_utf8(&jwks.body).unwrap())
     }
 
-    fn wait(seconds: i64) {
+    pub(crate) fn wait(seconds: i64) {
         MOVED[TEST].fetch_add(seconds, Ordering::SeqCst);
     }
 

@@ -165,3 +165,68 @@ async fn sixty_four_racing_sign_ins_on_one_device_leave_one_session() {
     assert_eq!(gone.len(), RACERS - 1);
     assert_eq!(server.active("alice").await.len(), 1);
 }
+
+async fn limit(server: &Server, subject: &str, body: &Value) -> Answer {
+    server.ask_as_back_end(Ask::put(&format!("/v1/subjects/{subject}/devices"), body)).await
+}
+
+#[tokio::test]
+async fn what_is_said_of_one_subject_goes_before_the_settings_of_its_clients() {
+    let server = server().await;
+    let one = json!({"per_subject": 1, "overflow": "refuse"});
+    let answer = limit(&server, "alice", &one).await.expect(200);
+    assert_eq!(answer.member("changed"), true);
+    assert_eq!(limit(&server, "alice", &one).await.expect(200).member("changed"), false);
+    let shown = server.ask_as_back_end(Ask::get("/v1/subjects/alice")).await.expect(200);
+    assert_eq!(shown.member("devices"), one);
+    sign_in(&server, "alice", "idle").await;
+    let second = server.start_session(&body("alice", "idle", "web")).await;
+    second.expect_problem(409, "device_limit");
+    sign_in(&server, "alice", "oldest").await;
+    sign_in(&server, "bob", "idle").await;
+    sign_in(&server, "bob", "idle").await;
+    let wider = json!({"per_class": {"web": 4}});
+    limit(&server, "carol", &wider).await.expect(200);
+    for _ in 0..4 {
+        sign_in(&server, "carol", "classes").await;
+    }
+    assert_eq!(server.active("carol").await.len(), 4, "the client allows two");
+}
+
+#[tokio::test]
+async fn limits_of_a_subject_are_taken_back_kept_and_told_in_the_history() {
+    let server = server().await;
+    limit(&server, "alice", &json!({"per_subject": 1})).await.expect(200);
+    let key = server.api_key().to_owned();
+    let server = server.kill().await.start().await;
+    let ask = |ask: Ask| server.ask(ask.key(&key));
+    let shown = ask(Ask::get("/v1/subjects/alice")).await.expect(200);
+    assert_eq!(shown.member("devices"), json!({"per_subject": 1}));
+    let path = "/v1/subjects/alice/devices?note=sold%20the%20tablet";
+    assert_eq!(ask(Ask::delete(path)).await.expect(200).member("changed"), true);
+    assert_eq!(ask(Ask::delete(path)).await.expect(200).member("changed"), false);
+    let shown = ask(Ask::get("/v1/subjects/alice")).await.expect(200).json();
+    assert!(shown.get("devices").is_none(), "{shown}");
+    let history = ask(Ask::get("/v1/events?subject=alice")).await.expect(200).json();
+    let told = history["items"].as_array().unwrap().iter();
+    let told: Vec<_> = told.map(|own| (&own["change"], &own["note"])).collect();
+    let limited = json!("devices_limited");
+    let note = json!("sold the tablet");
+    assert_eq!(told, [(&limited, &Value::Null), (&limited, &note)], "{history}");
+}
+
+#[tokio::test]
+async fn a_wrong_limit_is_refused_by_member() {
+    let server = server().await;
+    for (body, member) in [
+        (json!({"per_subject": 0}), "per_subject"),
+        (json!({"per_subject": 1001}), "per_subject"),
+        (json!({"per_class": {"web": 0}}), "per_class.web"),
+        (json!({"per_class": {"toaster": 1}}), "per_class"),
+        (json!({"overflow": "none"}), "overflow"),
+    ] {
+        let refused = limit(&server, "alice", &body).await.expect_problem(400, "malformed");
+        assert_eq!(refused.text("member"), member);
+    }
+    limit(&server, "alice", &json!({"per_device": 1})).await.expect_problem(400, "malformed");
+}

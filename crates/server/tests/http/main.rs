@@ -11,11 +11,15 @@ mod advisories;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod around;
+#[cfg(test)]
 mod asked;
 #[cfg(test)]
 mod bad_bodies;
 #[cfg(test)]
 mod bad_queries;
+#[cfg(test)]
+mod client_settings;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
@@ -67,6 +71,8 @@ mod keys;
 #[cfg(test)]
 mod lasting;
 #[cfg(test)]
+mod listed;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod matrix;
@@ -77,15 +83,21 @@ mod metrics;
 #[cfg(test)]
 mod one_time;
 #[cfg(test)]
+mod one_use;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod recipes;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod refresh_hook;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod revocations;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod services;
 #[cfg(test)]
@@ -102,6 +114,8 @@ mod subject_races;
 mod subjects;
 #[cfg(test)]
 mod switches;
+#[cfg(test)]
+mod thin;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -263,7 +263,7 @@ async fn what_is_wrong_about_a_subject_is_named_and_changes_nothing() {
     let server = server().await;
     let own = server.sign_in("alice").await;
     let long = "a".repeat(501);
-    let many: Vec<_> = (0..257).map(|n| format!("r{n}")).collect();
+    let many: Vec<_> = (0..1025).map(|n| format!("r{n}")).collect();
     let large: Vec<_> = (0..20).map(|n| format!("{n}{}", "r".repeat(200))).collect();
     for (path, body, member) in [
         ("", json!({"role": ["x"]}), "role"),

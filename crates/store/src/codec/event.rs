@@ -128,6 +128,15 @@ fn change(to: &mut Encoder, change: &Change) {
             to.raw(sid.as_bytes());
             whose(to, own);
         }
+        Change::Withheld(sid, own) => {
+            to.byte(6);
+            to.raw(sid.as_bytes());
+            whose(to, own);
+        }
+        Change::DevicesLimited(subject) => {
+            to.byte(7);
+            to.text(subject.as_str());
+        }
     }
 }
 
@@ -142,7 +151,9 @@ fn read_change(from: &mut Decoder<'_>) -> Result<Change, Damage> {
         3 => Change::ReplayEnded(read_client(from)?),
         4 => Change::KeysTurned { at_once: from.flag()? },
         5 => Change::SteppedUp(SessionId::from_bytes(from.array()?), read_whose(from)?),
-        6.. => return Err(Damage("a change is unknown")),
+        6 => Change::Withheld(SessionId::from_bytes(from.array()?), read_whose(from)?),
+        7 => Change::DevicesLimited(read_subject(from)?),
+        8.. => return Err(Damage("a change is unknown")),
     })
 }
 
@@ -207,6 +218,10 @@ pub(super) fn actor(to: &mut Encoder, actor: &Actor) {
             to.byte(4);
             to.number(u64::from(*uid));
         }
+        Actor::Schedule(name) => {
+            to.byte(5);
+            to.text(name);
+        }
     }
 }
 
@@ -220,7 +235,8 @@ pub(super) fn read_actor(from: &mut Decoder<'_>) -> Result<Actor, Damage> {
             let uid = u32::try_from(from.number()?);
             Actor::Operator(uid.map_err(|_| Damage("a user id is too large"))?)
         }
-        5.. => return Err(Damage("an actor is unknown")),
+        5 => Actor::Schedule(from.shared_text()?),
+        6.. => return Err(Damage("an actor is unknown")),
     })
 }
 
@@ -270,11 +286,13 @@ mod tests {
             Target::Key(KeyId([9; 12])),
             Target::Everything(below),
             Target::Nothing(Change::BanLifted(subject.clone())),
+            Target::Nothing(Change::DevicesLimited(subject.clone())),
             Target::Nothing(Change::ClientEnabled(client.clone())),
             Target::Nothing(Change::ReplaySet(client.clone(), lenient)),
             Target::Nothing(Change::ReplayEnded(client.clone())),
             Target::Nothing(Change::KeysTurned { at_once: true }),
             Target::Nothing(Change::SteppedUp(SessionId::from_bytes([8; 16]), own.clone())),
+            Target::Nothing(Change::Withheld(SessionId::from_bytes([8; 16]), own.clone())),
         ];
         let actors = [
             Actor::Authority,
@@ -282,6 +300,7 @@ mod tests {
             Actor::Client(client),
             Actor::Person(subject),
             Actor::Operator(1000),
+            Actor::Schedule("nightly".into()),
         ];
         let mut acts = actors.into_iter().cycle().zip([None, Some("a note")].into_iter().cycle());
         let mut event = |target, effect, reason| {

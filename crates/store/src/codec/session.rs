@@ -10,20 +10,30 @@ use symbolon_core::binding::Binding;
 use symbolon_core::device::{Device, DeviceClass};
 use symbolon_core::id::{Generation, KeyId, Salt, SessionId, Subject};
 use symbolon_core::session::{End, FastForward, Rotation, WINDOWS_MAX, Window};
-use symbolon_core::{Session, SessionState, Ver};
+use symbolon_core::told::OwnRoles;
+use symbolon_core::{Below, Session, SessionState, Ver};
 
 const FORMAT: u8 = 1;
+
+/// A row of a session that has roles of its own, behind all that the others have.
+const FORMAT_WITH_ROLES: u8 = 2;
 
 /// Rows are a multiple of so many bytes long, checksum included.
 const ROW_STEP: usize = 16;
 
 /// The row of a session as its `version`-th change leaves it.
 pub(crate) fn encode(session: &Session, version: u64) -> Vec<u8> {
-    let mut to = Encoder::new(FORMAT);
+    let format = if session.roles.is_some() { FORMAT_WITH_ROLES } else { FORMAT };
+    let mut to = Encoder::new(format);
     identity(&mut to, session);
     origin(&mut to, session);
     family(&mut to, session);
     to.maybe(session.end.as_ref(), end);
+    if let Some(own) = &session.roles {
+        to.texts(&own.roles);
+        to.epoch(own.told_at.epoch);
+        to.number(own.told_at.counter);
+    }
     pad(&mut to);
     to.seal(&key(session.sid.as_bytes(), &version.to_le_bytes(), &session.subject))
 }
@@ -36,8 +46,11 @@ pub(crate) fn decode(
     sealed: &[u8],
 ) -> Result<Session, Damage> {
     let version = version.to_le_bytes();
-    let mut from = Decoder::open(sealed, &key(sid.as_bytes(), &version, subject), FORMAT)?;
-    let state = read(&mut from, sid, subject)?;
+    let has_roles = sealed.first() == Some(&FORMAT_WITH_ROLES);
+    let format = if has_roles { FORMAT_WITH_ROLES } else { FORMAT };
+    let mut from = Decoder::open(sealed, &key(sid.as_bytes(), &version, subject), format)?;
+    let mut state = read(&mut from, sid, subject)?;
+    state.roles = has_roles.then(|| read_own_roles(&mut from)).transpose()?;
     unpad(&mut from)?;
     from.finish(Session::restore(state))
 }
@@ -126,6 +139,7 @@ fn read(from: &mut Decoder<'_>, sid: SessionId, subject: &Subject) -> Result<Ses
         device: read_device(from)?,
         scope: from.shared_text()?,
         claims: from.shared_text()?,
+        roles: None,
         audience: from.texts()?,
         amr: from.texts()?,
         acr: from.maybe(Decoder::shared_text)?,
@@ -192,6 +206,11 @@ fn read_fast_forward(from: &mut Decoder<'_>) -> Result<FastForward, Damage> {
     Ok(FastForward { to: Generation(from.small()?), epoch: from.epoch()?, until: from.instant()? })
 }
 
+fn read_own_roles(from: &mut Decoder<'_>) -> Result<OwnRoles, Damage> {
+    let roles = from.texts()?;
+    Ok(OwnRoles { roles, told_at: Below { epoch: from.epoch()?, counter: from.number()? } })
+}
+
 fn read_end(from: &mut Decoder<'_>) -> Result<End, Damage> {
     Ok(End { reason: read_reason(from)?, at: from.instant()?, by: read_actor(from)? })
 }
@@ -232,6 +251,7 @@ pub(crate) mod tests {
         let actor = prop_oneof![
             Just(Actor::Authority),
             text().prop_map(Actor::ApiKey),
+            text().prop_map(Actor::Schedule),
             Just(Actor::Client(ClientId::parse("app").unwrap())),
             Just(Actor::Person(Subject::parse("用户").unwrap())),
         ];
@@ -249,6 +269,11 @@ pub(crate) mod tests {
         let maybe = || proptest::option::of(text());
         (proptest::sample::select(&DeviceClass::ALL[..]), maybe(), maybe())
             .prop_map(|(class, id, name)| Device { class, id, name })
+    }
+
+    fn maybe_roles(there: bool, roles: &Arc<[Arc<str>]>, counter: u64) -> Option<OwnRoles> {
+        let told_at = Below { epoch: StoreEpoch(7), counter };
+        there.then(|| OwnRoles { roles: Arc::clone(roles), told_at })
     }
 
     /// Any session that the codec must carry, whether or not a rule would make it.
@@ -269,6 +294,7 @@ pub(crate) mod tests {
                     device: names.3,
                     scope: texts.0,
                     claims: texts.1,
+                    roles: maybe_roles(forwarded, &lists, long[0]),
                     audience: lists.clone(),
                     amr: lists,
                     acr: origin.0,

@@ -5,6 +5,7 @@ use super::event::{
 };
 use super::{Damage, Decoder, Encoder};
 use symbolon_core::by_name::{ByName, KEYS_MAX, TOKENS_MAX};
+use symbolon_core::device::{DeviceClass, DeviceLimits, Overflow};
 use symbolon_core::epoch::{Bound, ClientState, Epochs, ReplayFor};
 use symbolon_core::subject::Ban;
 use symbolon_core::{ClientId, Cutoffs, KeyId, Replay, Subject, SubjectState};
@@ -21,20 +22,65 @@ pub(crate) fn encode(state: &SubjectState) -> Vec<u8> {
     to.text(&state.claims);
     to.maybe(state.ban.as_ref(), ban);
     epochs(&mut to, &state.epochs);
+    // Left out where nothing is said: such a row is as the first version wrote it, and read it.
+    if !state.devices.is_empty() {
+        devices(&mut to, &state.devices);
+    }
     to.seal(&[state.subject.as_str().as_bytes()])
 }
 
 /// The subject of a row.
 pub(crate) fn decode(subject: &Subject, sealed: &[u8]) -> Result<SubjectState, Damage> {
     let mut from = Decoder::open(sealed, &[subject.as_str().as_bytes()], FORMAT)?;
-    let state = SubjectState {
+    let mut state = SubjectState {
         subject: subject.clone(),
         roles: from.texts()?,
         claims: from.shared_text()?,
         ban: from.maybe(read_ban)?,
+        devices: DeviceLimits::default(),
         epochs: read_epochs(&mut from)?,
     };
+    if !from.is_empty() {
+        state.devices = read_devices(&mut from)?;
+    }
     from.finish(state)
+}
+
+fn devices(to: &mut Encoder, limits: &DeviceLimits) {
+    to.maybe(limits.per_subject.as_ref(), |to, most| to.number(u64::from(*most)));
+    to.number(limits.per_class.len() as u64);
+    for (class, most) in &limits.per_class {
+        to.text(class.as_str());
+        to.number(u64::from(*most));
+    }
+    to.maybe(limits.overflow.as_ref(), |to, overflow| {
+        to.byte(match overflow {
+            Overflow::EvictIdle => 0,
+            Overflow::EvictOldest => 1,
+            Overflow::Refuse => 2,
+        });
+    });
+}
+
+fn read_devices(from: &mut Decoder<'_>) -> Result<DeviceLimits, Damage> {
+    let most = |from: &mut Decoder<'_>| {
+        u16::try_from(from.number()?).map_err(|_| Damage("a number of devices is too large"))
+    };
+    let per_subject = from.maybe(most)?;
+    let of_class = |from: &mut Decoder<'_>| {
+        let class = DeviceClass::parse(&from.shared_text()?);
+        Ok((class.ok_or(Damage("a device class is unknown"))?, most(from)?))
+    };
+    let per_class = many(from, DeviceClass::ALL.len() as u64, of_class)?.into_iter().collect();
+    let overflow = from.maybe(|from| {
+        Ok(match from.byte()? {
+            0 => Overflow::EvictIdle,
+            1 => Overflow::EvictOldest,
+            2 => Overflow::Refuse,
+            3.. => return Err(Damage("an overflow is unknown")),
+        })
+    })?;
+    Ok(DeviceLimits { per_subject, per_class, overflow })
 }
 
 /// The cut-offs, as one small value.
@@ -234,6 +280,21 @@ mod tests {
             .prop_map(|(disabled, epochs, replay)| ClientState { disabled, epochs, replay })
     }
 
+    fn some_limits() -> impl Strategy<Value = DeviceLimits> {
+        let overflows = [Overflow::EvictIdle, Overflow::EvictOldest, Overflow::Refuse];
+        let class = proptest::sample::select(&DeviceClass::ALL[..]);
+        (
+            proptest::option::of(any::<u16>()),
+            proptest::collection::btree_map(class, any::<u16>(), 0..4),
+            proptest::option::of(proptest::sample::select(overflows.to_vec())),
+        )
+            .prop_map(|(per_subject, per_class, overflow)| DeviceLimits {
+                per_subject,
+                per_class,
+                overflow,
+            })
+    }
+
     fn a_name() -> impl Strategy<Value = ByName> {
         let effect = proptest::sample::select(&[Effect::Revoked, Effect::Stale][..]);
         let reason = proptest::sample::select(&Reason::ALL[..]);
@@ -260,11 +321,12 @@ mod tests {
             roles in proptest::collection::vec("[a-z]{0,9}".prop_map(Arc::<str>::from), 0..4),
             claims in "[a-z{}]{0,30}",
             ban in proptest::option::of(a_ban()),
+            devices in some_limits(),
             epochs in some_epochs(),
         ) {
             let subject = Subject::parse(&name).unwrap();
             let (roles, claims) = (roles.into(), claims.into());
-            let state = SubjectState { subject: subject.clone(), roles, claims, ban, epochs };
+            let state = SubjectState { subject: subject.clone(), roles, claims, ban, devices, epochs };
             prop_assert_eq!(decode(&subject, &encode(&state)), Ok(state));
         }
 

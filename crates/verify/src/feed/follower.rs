@@ -313,6 +313,7 @@ impl Follower {
         let keys = keys.as_deref().ok_or(Gap::Key)?;
         let snapshot = Snapshot::read(keys, bytes).map_err(Gap::of)?;
         let said = self.of_our_issuer(snapshot.checkpoint.clone())?;
+        self.expected.mirror.take_up();
         self.expected.mirror.use_target_key(snapshot.target_key.clone());
         let mut batch = Vec::with_capacity(ENTRIES_AT_ONCE.min(snapshot.len()));
         for entry in snapshot.entries() {

@@ -42,6 +42,8 @@ pub(crate) struct Mirror {
     freshness: Freshness,
     /// Something that ends in the second before this could not be kept; zero if nothing was lost.
     lost: AtomicU64,
+    /// How often the feed was taken up by a snapshot.
+    taken: AtomicU64,
     writer: Mutex<Held>,
     entries_max: usize,
 }
@@ -66,6 +68,7 @@ impl Mirror {
             keys: TargetKeys::published(),
             freshness: Freshness::default(),
             lost: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             writer: Mutex::new(Held { writer, latest: 0 }),
             entries_max,
         }
@@ -79,6 +82,16 @@ impl Mirror {
     /// Whether anybody does: else its silence is not that of an authority which cannot be heard.
     pub(crate) fn is_followed(&self) -> bool {
         self.freshness.is_followed()
+    }
+
+    /// The feed is taken up by a snapshot: at first, after a gap, and when the authority's store is another.
+    pub(crate) fn take_up(&self) {
+        self.taken.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often it was.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// Adds what the feed or a snapshot says, and then publishes the sequence. Adding again changes nothing.

@@ -6,6 +6,7 @@ mod discovery;
 mod feed;
 mod fetcher;
 mod http;
+mod once;
 mod questions;
 mod tickets;
 mod url;
@@ -18,6 +19,7 @@ use self::activity::Reporter;
 use self::feed::{Clock, Feed, KeysOf, Options, Start};
 use self::fetcher::{Fetched, Fetcher, Pace, Wanted};
 use self::http::Http;
+use self::once::Uses;
 use self::questions::{About, Answer, Questions};
 use self::tickets::Tickets;
 use self::url::Issuer;
@@ -47,6 +49,16 @@ pub(crate) struct Settings {
     pace: Pace,
     feed: Options,
     report_activity: bool,
+}
+
+impl Settings {
+    /// Whether there is an API key to ask with; there must be where something cannot be done without asking.
+    fn asks(&self, must: bool) -> Result<bool, SetupError> {
+        match self.api_key.is_some() || self.feed.api_key.is_some() {
+            false if must => Err(SetupError::NoApiKey),
+            asks => Ok(asks),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -154,7 +166,7 @@ impl Builder {
     pub fn connect_lazily(self) -> Result<Verifier, SetupError> {
         let mut expected = self.expected()?;
         expected.activity = self.net.report_activity.then(|| Arc::new(Activity::new()));
-        expected.asks = self.net.api_key.is_some() || self.net.feed.api_key.is_some();
+        expected.asks = self.net.asks(expected.allowlist)?;
         let expected = Arc::new(expected);
         let issuer = match &self.net.through {
             Some(url) => Issuer::through(&self.issuer, url)?,
@@ -174,6 +186,9 @@ impl Builder {
         let tickets = authorization_of_questions
             .clone()
             .map(|key| Tickets::new(Arc::clone(&http), issuer.clone(), key));
+        let uses = authorization_of_questions
+            .clone()
+            .map(|key| Uses::new(Arc::clone(&http), issuer.clone(), key));
         let questions =
             authorization_of_questions.map(|key| Questions::new(Arc::clone(&http), key));
         let (sender, fetched) = watch::channel(Fetched::default());
@@ -210,6 +225,7 @@ impl Builder {
             fetched,
             questions,
             tickets,
+            uses,
             interval,
             _tasks: tasks,
             feed,
@@ -259,6 +275,9 @@ impl Verifier {
         };
         let (verified, proof) = match looked {
             Ok((verified, Ok(()), proof)) => (verified, proof),
+            Ok((signed, Err(Rejected::Ask), proof)) if signed.claims().one_use => {
+                return self.use_once(presented.token, policy, (signed, proof)).await;
+            }
             Ok((signed, Err(Rejected::Ask), proof)) => {
                 (self.ask(presented, policy, Some(signed)).await?, proof)
             }
@@ -326,6 +345,7 @@ pub(crate) struct Net {
     fetched: watch::Receiver<Fetched>,
     questions: Option<Questions>,
     tickets: Option<Tickets>,
+    uses: Option<Uses>,
     interval: Duration,
     _tasks: JoinSet<()>,
     feed: Option<Feed>,

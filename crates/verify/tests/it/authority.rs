@@ -19,6 +19,7 @@ pub(crate) const METADATA: &str = "/.well-known/oauth-authorization-server";
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 pub(crate) const ACTIVITY: &str = "/v1/activity";
+pub(crate) const REDEEM: &str = "/v1/tokens/redeem";
 
 /// What a path answers.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ impl Answer {
     }
 }
 
-/// The last question: its headers and its form.
+/// The last question about a token: its headers and its body.
 pub(crate) type Question = (HeaderMap, String);
 
 #[derive(Default)]
@@ -137,7 +138,7 @@ async fn answer(
         let body = String::from_utf8(form.to_vec()).unwrap();
         state.told.lock().unwrap().push((parts.headers.clone(), body));
     }
-    if path == INTROSPECT {
+    if path == INTROSPECT || path == REDEEM {
         let form = String::from_utf8(form.to_vec()).unwrap();
         *state.last.lock().unwrap() = Some((parts.headers, form));
     }

@@ -12,7 +12,7 @@ use symbolon_wire::{
 };
 
 /// A key of each kind: what the authority seals with, and what a resource server keeps.
-fn drawn(alg: KeyManagement) -> (EncryptionKey, DecryptionKey) {
+pub(crate) fn drawn(alg: KeyManagement) -> (EncryptionKey, DecryptionKey) {
     let drawn = GeneratedKey::draw(alg).unwrap();
     let opens =
         DecryptionKey::from_jwk(drawn.private.expose()).unwrap_or_else(|why| panic!("{why}"));
@@ -23,7 +23,7 @@ fn drawn(alg: KeyManagement) -> (EncryptionKey, DecryptionKey) {
     (seals.unwrap_or_else(|why| panic!("{why}")), opens)
 }
 
-fn sealed(seals: &EncryptionKey, token: &str) -> String {
+pub(crate) fn sealed(seals: &EncryptionKey, token: &str) -> String {
     let master = MasterKey::parse("q83vASNFZ4mrze8BI0VniRI0VniavN7wD-Hh8NLDtKU");
     let by = master.unwrap_or_else(|why| panic!("{why}")).token_sealing_key();
     seals.seal(&by, Type::AccessTokenJwt, token).unwrap().expose().to_owned()

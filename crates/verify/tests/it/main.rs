@@ -14,10 +14,14 @@ mod follow;
 #[cfg(feature = "net")]
 mod layer;
 #[cfg(feature = "net")]
+mod listed;
+#[cfg(feature = "net")]
 mod live;
 mod mirror;
 mod model;
 mod offline;
+#[cfg(feature = "net")]
+mod once;
 #[cfg(feature = "net")]
 mod opaque;
 mod proofs;
@@ -28,6 +32,10 @@ mod script;
 mod sender;
 #[cfg(feature = "net")]
 mod sessions;
+mod staleness;
+mod surroundings;
+#[cfg(feature = "net")]
+mod thin;
 #[cfg(feature = "net")]
 mod tickets;
 mod tokens;

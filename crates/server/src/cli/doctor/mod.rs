@@ -3,6 +3,7 @@
 mod deep;
 mod disk;
 mod ends;
+mod hooks;
 mod keys;
 mod modes;
 mod server;
@@ -125,6 +126,7 @@ async fn examine(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings.extend(ends::look(config));
     findings.extend(disk::look(config));
     findings.extend(tls::look(config));
+    findings.extend(hooks::look(config).await);
     findings.push(server::descriptors());
     findings.push(server::look(config).await);
     findings

@@ -2,12 +2,13 @@
 
 mod costs;
 mod instead;
+mod lists;
 mod thefts;
 
 use crate::cli::config::load;
 use crate::cli::dev::setup::usual;
 use crate::cli::{ConfigArgs, Failure, out};
-use crate::config::{Client, Config, Format, Preset, duration_text};
+use crate::config::{Client, Config, Format, Hook, OnFailure, Preset, duration_text};
 use clap::Args;
 use costs::{Carried, Costs, Life, Traffic};
 use instead::{Instead, instead};
@@ -79,8 +80,9 @@ fn under(client: &Client, preset: Option<Preset>) -> Client {
     let Some(preset) = preset.filter(|preset| *preset != client.preset) else {
         return client.clone();
     };
-    let ClientPolicy { scope, devices, .. } = client.policy.clone();
-    Client { preset, policy: ClientPolicy { scope, devices, ..preset.policy() }, ..client.clone() }
+    let ClientPolicy { scope, devices, staleness, .. } = client.policy.clone();
+    let policy = ClientPolicy { scope, devices, staleness, ..preset.policy() };
+    Client { preset, policy, ..client.clone() }
 }
 
 impl Explained {
@@ -88,7 +90,10 @@ impl Explained {
         Self {
             client_id: client.id.as_str().to_owned(),
             preset: client.preset.as_str(),
-            settings: settings(config, client),
+            settings: settings(config, client)
+                .into_iter()
+                .chain(lists::lines(config, client))
+                .collect(),
             costs: Costs::of(config, client),
             thefts: thefts(config, client),
             weaker_by: weaker_by(config, client),
@@ -175,6 +180,14 @@ fn settings(config: &Config, client: &Client) -> Vec<Line> {
         ),
         access_token(preset, client.policy.access_ttl),
     ];
+    if client.thin {
+        lines.push(line(
+            "access_token.claims",
+            "thin",
+            "a token leaves out roles and claims; a service asks the authority at the first sight of each set of \
+             them, and lets nobody in without, on offline routes too",
+        ));
+    }
     lines.extend(encryption(config, client));
     if preset.has_sessions() {
         lines.extend(sessions(client));
@@ -249,6 +262,7 @@ fn sessions(client: &Client) -> Vec<Line> {
     if client.preset.has_refresh_tokens() {
         lines.extend(rotation(policy));
     }
+    lines.extend(client.hook.as_ref().map(hook));
     lines.push(line(
         "devices.per_subject",
         &policy.devices.per_subject.to_string(),
@@ -295,6 +309,23 @@ fn rotation(policy: &ClientPolicy) -> [Line; 2] {
             },
         ),
     ]
+}
+
+/// The URL is not shown: there may be a secret in its path.
+fn hook(hook: &Hook) -> Line {
+    let timeout = duration_text(hook.timeout);
+    let then = match hook.on_failure {
+        OnFailure::LastKnown => "goes on with the roles and claims that are known",
+        OnFailure::Refuse => "has to be tried again: an outage of the back end stops renewals",
+    };
+    Line {
+        setting: "hook",
+        value: hook.on_failure.as_str().to_owned(),
+        means: format!(
+            "the back end is asked before each renewal, repeats excepted, so that one takes up to {timeout} longer; \
+             without an answer by then it {then}"
+        ),
+    }
 }
 
 fn line(setting: &'static str, value: &str, means: &str) -> Line {

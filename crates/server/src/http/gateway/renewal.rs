@@ -1,17 +1,19 @@
 //! Renewing at a gate (decision 0040): whoever shows an access token that is over, and beside it what renews it, passes
 //! with the tokens that the token endpoint would have answered, and is handed them beside the upstream's answer.
 //!
-//! Only where the answer is yes: a request that is refused renews nothing, since nobody hands on what a refusal says.
+//! Only where the answer is yes: a request that is refused renews nothing, since nobody hands on what a refusal says. A
+//! back end that is asked before renewals is asked here, too.
 
 use super::behind::meant;
 use super::session::described;
 use super::{Admitted, Refused, may};
 use crate::app::App;
 use crate::config::{Client, Delivery};
+use crate::hook::{self, Away};
 use crate::http::delivery::{Unclear, X_ACCESS_TOKEN, beside, in_header, put};
 use crate::http::edge::Context;
 use crate::http::own_token::OwnToken;
-use crate::http::token::Outcomes;
+use crate::http::token::{Outcomes, ended_by};
 use crate::http::tokens::{Unwritten, Writing};
 use crate::keys::Recipients;
 use crate::presence::Online;
@@ -21,7 +23,8 @@ use symbolon_core::gateway::Needs;
 use symbolon_core::renewal::{Beside, Place};
 use symbolon_core::revocation::Actor;
 use symbolon_core::{
-    ClientId, Decision, Denial, Fault, Grant, Loaded, Reason, Refresh, RefreshToken, Timestamp,
+    Act, ClientId, Decision, Denial, Fault, Grant, Loaded, Reason, Refresh, RefreshToken,
+    Timestamp, Word,
 };
 use symbolon_verify::Rejected;
 use symbolon_wire::{CookieKind, SecretText, session_id_text};
@@ -58,9 +61,11 @@ pub type Passed = (Admitted, Renewed);
 /// Renews at the authority itself.
 pub(super) async fn renew(app: &App, asked: Renewal<'_>) -> Result<Passed, Refused> {
     let Some(shown) = shown(app, &asked).await? else { return Err(asked.why.into()) };
+    let renewing = Renewing { app, asked: &asked, shown: &shown, at: app.now()? };
+    let word = renewing.word().await?;
     let (token, at) = (&shown.token, app.now()?);
-    let renewing = Renewing { app, asked: &asked, shown: &shown, at };
-    let done = app.store.step(token.sid(), |now| renewing.decide(now)).await?;
+    let renewing = Renewing { at, ..renewing };
+    let done = app.store.step(token.sid(), |now| renewing.decide(now, &word)).await?;
     let Some(done) = done else { return Err(asked.why.into()) };
     let (client, outcomes) = done.reply;
     if let Some(client) = client.and_then(|id| app.config.clients.get(&id)) {
@@ -113,20 +118,53 @@ struct Renewing<'a> {
 type Decided = (Option<ClientId>, Outcomes<Result<Passed, Refused>>);
 
 impl Renewing<'_> {
+    /// What the client's back end says, where there is one and something to ask about. Without an answer that is needed
+    /// nothing is renewed here, and the token endpoint says why.
+    async fn word(&self) -> Result<Word, Refused> {
+        let (app, token, at) = (self.app, &self.shown.token, self.at);
+        if app.hooks.is_empty() {
+            return Ok(Word::AsKnown);
+        }
+        let Some(loaded) = app.store.session(token.sid()).await? else { return Ok(Word::Unasked) };
+        let Ok((client, recipients)) = self.prepared(&loaded) else { return Ok(Word::Unasked) };
+        if client.hook.is_none() {
+            return Ok(Word::AsKnown);
+        }
+        let act = self.act(&client.id);
+        if !loaded.asks(&self.refresh(client, &recipients, &act)?, at)? {
+            return Ok(Word::Unasked);
+        }
+        let renewal = hook::Renewal { app, client, loaded: &loaded, token, at };
+        app.hooks.word(&renewal).await.map_err(|Away| self.asked.why.clone().into())
+    }
+
+    fn act(&self, client: &ClientId) -> Act {
+        self.asked.context.act(Actor::Client(client.clone()), None)
+    }
+
+    fn refresh<'a>(
+        &'a self,
+        client: &'a Client,
+        recipients: &Recipients,
+        act: &'a Act,
+    ) -> Result<Refresh<'a>, Fault> {
+        let terms = self.app.terms(client, &recipients.signer)?;
+        let (token, proof) = (&self.shown.token, Proof::default());
+        Ok(Refresh { token, client: &client.id, proof, terms, act })
+    }
+
     /// The rule, and the text of what it grants. What does not lead to a yes changes nothing, but for an end that the
     /// refresh token itself brings about.
-    fn decide(&self, now: Loaded) -> Result<Decision<Decided>, Fault> {
+    fn decide(&self, now: Loaded, word: &Word) -> Result<Decision<Decided>, Fault> {
         let id = now.session.client.clone();
         let (client, recipients) = match self.prepared(&now) {
             Ok(prepared) => prepared,
             Err(refused) => return Ok(Decision::unchanged((None, Outcomes::of(Err(refused))))),
         };
-        let terms = self.app.terms(client, &recipients.signer)?;
-        let act = self.asked.context.act(Actor::Client(id.clone()), None);
-        let (token, proof) = (&self.shown.token, Proof::default());
-        let ask = Refresh { token, client: &id, proof, terms, act: &act };
-        let decision = now.refresh(&ask, self.at)?;
-        let ended = decision.events.first().map(|event| event.reason);
+        let act = self.act(&id);
+        let ask = self.refresh(client, &recipients, &act)?;
+        let decision = now.refresh_as_told(&ask, word, self.at)?;
+        let ended = ended_by(&decision);
         let grant = match decision.reply {
             Ok(ref grant) => grant,
             Err(denial) => {
@@ -184,6 +222,7 @@ impl Renewing<'_> {
             | Denial::DeviceLimit
             | Denial::ClientDisabled
             | Denial::Replayed
+            | Denial::Withheld(_)
             | Denial::ProofNeeded => self.asked.why.clone(),
         }
     }

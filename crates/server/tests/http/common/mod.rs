@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod back_end;
 mod configuration;
 mod connection;
 mod device;
@@ -15,6 +16,7 @@ mod tokens;
 
 pub(crate) use answer::Answer;
 pub(crate) use ask::{Ask, encoded};
+pub(crate) use back_end::{BackEnd, Mood};
 pub(crate) use configuration::{Configuration, ISSUER, SERVICE_SECRET};
 pub(crate) use connection::{Connection, at_once};
 pub(crate) use device::Device;

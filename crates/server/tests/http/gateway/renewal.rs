@@ -95,13 +95,13 @@ pub(super) async fn change(server: &Server, subject: &str, role: &str) {
 }
 
 /// That a check says no and hands nothing back.
-fn nothing_back(answer: &Answer) {
+pub(super) fn nothing_back(answer: &Answer) {
     for name in ["x-access-token", "x-refresh-token", "set-cookie", "x-symbolon-token"] {
         assert!(!answer.headers.contains_key(name), "{name}");
     }
 }
 
-async fn generation(server: &Server, sid: &str) -> u64 {
+pub(super) async fn generation(server: &Server, sid: &str) -> u64 {
     server.session(sid).await["generation"].as_u64().unwrap()
 }
 

@@ -10,6 +10,7 @@ use super::{document, operations};
 use crate::common::{Answer, Ask, Configuration, SERVICE_SECRET, Server, Tokens};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use symbolon_wire::SecretHash;
 
 /// A walk through all calls; it remembers what it has seen.
 struct Walk {
@@ -26,7 +27,11 @@ impl Walk {
                        login_url = \"https://login.example.com/\"\n\
                        rules = [{ name = \"all\", prefix = \"/\" }]";
         let configuration = Configuration::new().client("web", web).client("one", one);
-        let configuration = configuration.gateway(gateway);
+        let hash = SecretHash::of(SERVICE_SECRET).to_text();
+        let payer =
+            format!("preset = \"service\"\nsecret_hash = \"{hash}\"\naudience = [\"payments\"]");
+        let configuration = configuration.audience("payments", "one_use = true");
+        let configuration = configuration.bare_client("payer", &payer).gateway(gateway);
         let server = Server::configured(&configuration).await;
         Self { server, document: document::whole(), seen: BTreeSet::new() }
     }
@@ -190,7 +195,7 @@ async fn sessions_refused(walk: &mut Walk) {
         with("subject", json!("a".repeat(256))),
         with("client_id", json!("nobody")),
         with("device", json!({"class": "fridge"})),
-        with("roles", json!(vec!["r"; 257])),
+        with("roles", json!(vec!["r"; 1025])),
         with("user_agent", json!("a".repeat(1025))),
         with("no_such", json!(1)),
     ] {
@@ -235,6 +240,13 @@ async fn subjects(walk: &mut Walk) {
     let some = format!("{sessions}?device_class=app&device_id=d-1&client_id=web&note=x");
     walk.ask("DELETE /v1/subjects/{sub}/sessions", 200, Ask::delete(&some)).await;
     walk.ask("DELETE /v1/subjects/{sub}/sessions", 200, Ask::delete(sessions)).await;
+    let devices = format!("{of_one}/devices");
+    let limits = json!({"per_subject": 3, "per_class": {"web": 2}, "overflow": "refuse"});
+    walk.ask("PUT /v1/subjects/{sub}/devices", 200, Ask::put(&devices, &limits)).await;
+    let wrong = Ask::put(&devices, &json!({"per_subject": 0}));
+    walk.ask("PUT /v1/subjects/{sub}/devices", 400, wrong).await;
+    walk.ask("GET /v1/subjects/{sub}", 200, Ask::get(of_one)).await;
+    walk.ask("DELETE /v1/subjects/{sub}/devices", 200, Ask::delete(&devices)).await;
     let (until, ban) = (4_000_000_000_u64, format!("{of_one}/ban"));
     let timed = json!({"until": until, "reason": "admin", "note": "spam"});
     walk.ask("PUT /v1/subjects/{sub}/ban", 200, Ask::put(&ban, &timed)).await;

@@ -46,7 +46,7 @@ pub(super) fn all() -> Vec<Call> {
     let own = [sessions(), subjects(), bans(), history(), oauth(), discovery()];
     let others =
         [gateway::all(), operations(), operators::all(), feed::all(), person::all(), preflights()];
-    own.into_iter().chain(others).chain([one_time::all()]).flatten().collect()
+    own.into_iter().chain(others).chain([one_time::all(), devices()]).flatten().collect()
 }
 
 fn sessions() -> Vec<Call> {
@@ -191,6 +191,30 @@ fn bans() -> Vec<Call> {
     ]
 }
 
+fn devices() -> Vec<Call> {
+    let path = "/v1/subjects/{sub}/devices";
+    let limited = |call: Call| {
+        sub(call)
+            .key(ApiScope::SubjectsWrite)
+            .query("note", schema("Note"), "For the history.")
+            .answers(200, "The version that holds now, which this does not move.", "Replaced")
+            .with(200, "ETag")
+            .refuses(&[(403, "key-limited")])
+    };
+    vec![
+        limited(
+            Call::new("put", path, "Subjects", "limitDevices", "Limit a subject's devices")
+                .about(
+                    "Goes before the settings of every client, in place of what was said before, from the \
+                     next sign-in on; a member left out is as each client has it.",
+                )
+                .json("DevicesRequest"),
+        ),
+        limited(Call::new("delete", path, "Subjects", "unlimitDevices", "Say nothing of devices"))
+            .about("The settings of each client hold again."),
+    ]
+}
+
 fn history() -> Vec<Call> {
     let text = |max: u64| json!({"type": "string", "minLength": 1, "maxLength": max});
     vec![
@@ -240,6 +264,7 @@ fn oauth() -> Vec<Call> {
         .answers(200, "The session's newest tokens, or the service's own.", "TokenAnswer")
         .with(200, "Cache-Control")
         .refuses(&[
+            (400, "access_denied"),
             (400, "invalid_dpop_proof"),
             (400, "invalid_grant"),
             (400, "invalid_scope"),

@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 45] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -49,6 +49,7 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
         "unknown-target",
         "Nobody who is believed said which request this is about, or it was told twice.",
     ),
+    (403, "withheld", "The application does not let the session be renewed now; it lives."),
     (404, "not-found", "There is no such thing, or it is not within this key's reach."),
     (405, "method-not-allowed", "This path has other methods: see `Allow`."),
     (408, "timeout", "The body was not complete within 10 s."),
@@ -68,6 +69,7 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
     ),
     (409, "session-ended", "The session that this is about is over; `reason` says why."),
     (409, "too-many-keys", "Too many keys of this algorithm are in use; wait, or revoke one."),
+    (409, "stale", "What the token says has changed since; renew, and come again."),
     (
         409,
         "too-many-revoked",
@@ -105,7 +107,12 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 43] = [
 ];
 
 /// The words of `error` (RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 8707 §2).
-pub(super) const OAUTH: [(u16, &str, &str); 17] = [
+pub(super) const OAUTH: [(u16, &str, &str); 18] = [
+    (
+        400,
+        "access_denied",
+        "The application does not let the session be renewed now; it lives. The `reason`, if it gave one.",
+    ),
     (400, "invalid_dpop_proof", "The header `DPoP` is no proof for this request; make another."),
     (400, "invalid_grant", "The refresh token is not acceptable; its holder is told the `reason`."),
     (400, "invalid_request", "A parameter is missing, repeated or unreadable."),

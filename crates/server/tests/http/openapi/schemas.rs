@@ -5,11 +5,12 @@ mod one_time;
 mod operators;
 
 use serde_json::{Map, Value, json};
+use symbolon::config::DEVICES_MAX;
 use symbolon::http::ending::NOTE_BYTES_MAX;
 use symbolon::http::query::LIMIT_MAX;
 use symbolon::http::start_request::{LIST_MAX, ROLES_MAX, TEXT_BYTES_MAX};
 use symbolon_core::Reason;
-use symbolon_core::device::DeviceClass;
+use symbolon_core::device::{DeviceClass, Overflow};
 use symbolon_core::id::NAME_BYTES_MAX;
 use symbolon_core::scope::SCOPE_BYTES_MAX;
 use symbolon_wire::EXTRA_MEMBERS_MAX;
@@ -234,7 +235,7 @@ fn session() -> Value {
             "reason": described("Reason", "Only of an ended session."),
             "ended_at": described("Time", "Only of an ended session."),
             "by": text(
-                "Who ended it: `authority`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or \
+                "Who ended it: `authority`, `schedule:<name>`, `api_key:<name>`, `operator:<uid>`, `client:<id>` or \
                  `person`."
             ),
         }),
@@ -282,10 +283,13 @@ fn subjects() -> Value {
                 "roles": list(schema("Name"), ROLES_MAX, "In every access token from the next on."),
                 "claims": schema("Claims"),
                 "ban": or_null("Ban"),
+                "devices": schema("SubjectDevices"),
                 "version": schema("Version"),
                 "active_sessions": count("How many are active now."),
             }),
         ),
+        "SubjectDevices": answer(&[], device_limits()),
+        "DevicesRequest": request(&[], device_limits()),
         "Ban": answer(&["since", "until", "reason", "note"], json!({
             "since": schema("Time"),
             "until": or_null("Time"),
@@ -308,10 +312,26 @@ fn subjects() -> Value {
     })
 }
 
+/// How many sessions a subject may have, where that is said of it.
+fn device_limits() -> Value {
+    let most = json!({"type": "integer", "minimum": 1, "maximum": DEVICES_MAX});
+    let classes = DeviceClass::ALL.map(|class| (class.as_str().to_owned(), most.clone()));
+    json!({
+        "per_subject": {"type": "integer", "minimum": 1, "maximum": DEVICES_MAX,
+            "description": "At once, through each client."},
+        "per_class": {"type": "object", "additionalProperties": false,
+            "properties": classes.into_iter().collect::<serde_json::Map<_, _>>(),
+            "description": "The same on devices of one class."},
+        "overflow": {"type": "string", "enum": Overflow::ALL.map(Overflow::as_str),
+            "description": "Who leaves when a sign-in makes too many."},
+    })
+}
+
 /// What changed, where nothing was revoked.
 fn change() -> Value {
     let words = [
         "ban_lifted",
+        "devices_limited",
         "client_enabled",
         "replay_enforced",
         "replay_reported",
@@ -320,6 +340,7 @@ fn change() -> Value {
         "keys_announced",
         "keys_turned",
         "stepped_up",
+        "withheld",
     ];
     json!({"type": "string", "enum": words, "description": "What changed, if `effect` is `none`."})
 }

@@ -120,7 +120,7 @@ fn every_word_of_a_refusal_is_described() {
 }
 
 /// The schema of each strict body, by the name of the type that reads it.
-const BODIES: [(&str, &str); 23] = [
+const BODIES: [(&str, &str); 25] = [
     ("StartRequest", "StartSession"),
     ("DeviceRequest", "DeviceOfStart"),
     ("ProfileRequest", "Profile"),
@@ -144,6 +144,8 @@ const BODIES: [(&str, &str); 23] = [
     ("TicketRequest", "TicketRequest"),
     ("MyTicketRequest", "MyTicketRequest"),
     ("RedeemTicket", "RedeemTicket"),
+    ("RedeemToken", "RedeemToken"),
+    ("DevicesRequest", "DevicesRequest"),
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::for_the_authority;
 use super::Walk;
-use crate::common::Ask;
+use crate::common::{Ask, SERVICE_SECRET};
 use serde_json::{Value, json};
 
 const ORIGIN: &str = "https://app.example.com";
@@ -18,8 +18,25 @@ pub(super) async fn all(walk: &mut Walk) {
     walk.ask(call, 404, Ask::json(gone, &raised)).await;
     operations(walk, &own.sid).await;
     tickets(walk, &own.sid, &own.refresh).await;
+    uses(walk).await;
     walk.server.kick(&own.sid).await.expect(200);
     walk.ask(call, 409, Ask::json(&path, &raised)).await;
+}
+
+/// A service's own tokens for one payment.
+async fn uses(walk: &mut Walk) {
+    let call = "POST /v1/tokens/redeem";
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "payer"),
+        ("client_secret", SERVICE_SECRET),
+    ];
+    let token = walk.server.ask(Ask::form("/oauth2/token", &form)).await.expect(200);
+    let ask = |token: &str| Ask::json("/v1/tokens/redeem", &json!({"token": token}));
+    let token = token.text("access_token");
+    walk.ask(call, 200, ask(&token)).await;
+    walk.ask(call, 409, ask(&token)).await;
+    walk.ask(call, 400, ask("x")).await;
 }
 
 async fn operations(walk: &mut Walk, sid: &str) {

@@ -59,6 +59,22 @@ pub(super) fn all() -> Vec<Call> {
                 .answers(200, "Who it is, and the token.", "Earned"),
         )
         .refuses(&spent),
+        Call::new("post", "/v1/tokens/redeem", TAG, "redeemToken", "Use up an access token")
+            .about(
+                "Of an audience whose tokens let in once (`one_use`): of all who redeem one, at every \
+                 node, one is told yes. Introspection uses it up as well.",
+            )
+            .key(ApiScope::RevocationsRead)
+            .json("RedeemToken")
+            .answers(200, "It is used by this request; what it says.", "Introspection")
+            .with(200, "Cache-Control")
+            .refuses(&[
+                (404, "not-found"),
+                (409, "already-used"),
+                (409, "expired"),
+                (409, "session-ended"),
+                (409, "stale"),
+            ]),
     ]
 }
 

@@ -50,6 +50,9 @@ pub(super) fn all() -> Value {
             "ticket": text("The ticket."),
             "audience": described("Name", "Who redeems it."),
         })),
+        "RedeemToken": request(&["token"], json!({
+            "token": text("An access token for one use."),
+        })),
         "Earned": earned(whose),
     })
 }

@@ -109,15 +109,30 @@ pub(super) fn clients() -> Value {
     json!({
         "Client": client(),
         "ClientPage": page("Client", described("ClientId", NEXT)),
-        "ClientAccessToken": answer(&["ttl", "format"], json!({
+        "ClientAccessToken": answer(&["ttl", "format", "claims"], json!({
             "ttl": duration("How long an access token holds."),
             "format": {"type": "string", "enum": ["jwt", "opaque"]},
+            "claims": {"type": "string", "enum": ["full", "thin"],
+                "description": "Whether it says roles and claims, or services ask for them once."},
+            "alg": {"type": "string", "enum": ALGORITHMS, "description": "Left out: as its audiences say."},
+            "audience": {"type": "array", "items": {"type": "string"},
+                "description": "Whom they are for where nobody asks for one; left out: all."},
         })),
         "ClientRefresh": answer(&["idle", "absolute"], refresh),
         "ClientDevices": answer(&["per_subject", "per_class", "overflow"], json!({
             "per_subject": count("Sessions of a subject at once."),
             "per_class": per_class(),
             "overflow": {"type": "string", "enum": ["evict_idle", "evict_oldest", "refuse"]},
+        })),
+        "ClientHook": answer(&["timeout", "on_failure"], json!({
+            "timeout": duration("How long its answer is waited for."),
+            "on_failure": {"type": "string", "enum": ["last-known", "refuse"],
+                "description": "Without an answer: what was known stands, or the renewal has to wait."},
+        })),
+        "ClientBinding": answer(&["key", "features", "network"], json!({
+            "key": mode("A proof of the device's key (DPoP)."),
+            "features": mode("The features of the sign-in."),
+            "network": mode("The network of the sign-in."),
         })),
         "Replay": {
             "type": "string", "enum": ["enforce", "report", "off"],
@@ -163,14 +178,22 @@ fn client() -> Value {
                 travel; left out where there are none."},
             "audience": names("Whom its tokens are for."),
             "scope": schema("Scope"),
+            "staleness": {"type": "string", "description": "How old a verifier's knowledge may be; left out: \
+                each route says."},
             "access_token": schema("ClientAccessToken"),
             "refresh": described("ClientRefresh", "Not of a service."),
             "devices": described("ClientDevices", "Not of a service."),
+            "binding": described("ClientBinding", "Not of a service."),
+            "hook": described("ClientHook", "Only where a back end is asked before a session is renewed."),
             "disabled": truth("Whether an operator switched it off."),
             "version": schema("Version"),
             "replay": or_null("ReplayFor"),
         }),
     )
+}
+
+fn mode(description: &str) -> Value {
+    json!({"type": "string", "enum": ["off", "report", "enforce"], "description": description})
 }
 
 fn per_class() -> Value {
@@ -267,7 +290,7 @@ fn my_event() -> Value {
             "subject": schema("SubjectId"),
             "client_id": schema("ClientId"),
             "effect": {"type": "string", "enum": ["revoked", "stale", "none"]},
-            "change": {"type": "string", "enum": ["ban_lifted"]},
+            "change": {"type": "string", "enum": ["ban_lifted", "devices_limited"]},
             "reason": schema("Reason"),
             "by": text("Who: `person`, `service`, `authority` or `client:<id>`."),
             "ip": text("From where, if it was the person."),
