@@ -16,7 +16,7 @@ after(async () => {
   await authority.stop();
 });
 
-const POLICIES = [strict(5000), bounded(5000), offline()];
+const POLICIES = [strict(60_000), bounded(60_000), offline()];
 
 test("a kicked session is refused within a tenth of a second, under every policy and with its reason", async () => {
   const took: number[] = [];
@@ -61,7 +61,7 @@ test("a changed role makes tokens stale, and the renewed one is let in with the 
   });
   const answer = await fetch(`${authority.url}/oauth2/token`, { method: "POST", body: form });
   const renewed = (await answer.json()) as { access_token: string };
-  const { claims } = verifier.check(renewed.access_token, strict(5000, { role: "manager" }));
+  const { claims } = verifier.check(renewed.access_token, strict(60_000, { role: "manager" }));
   assert.deepEqual(claims.roles, ["manager"]);
 });
 
@@ -69,7 +69,7 @@ test("a single token, a client and everything can be revoked", async () => {
   const revoke = (target: object, effect: string) =>
     authority.api("POST", "/v1/revocations", { target, effect, reason: "admin" });
   const [one, two] = [await authority.signIn("revoked-1"), await authority.signIn("revoked-2")];
-  const { claims } = verifier.check(one.access_token);
+  const { claims } = verifier.check(one.access_token, offline());
   await revoke({ jti: claims.jti }, "revoked");
   await until(() => verdict(verifier, one.access_token) === "revoked admin", "it is refused");
   assert.equal(verdict(verifier, two.access_token), "in");
@@ -84,7 +84,7 @@ test("a single token, a client and everything can be revoked", async () => {
 
 test("whoever waits for an open session is told its end, and a renewal is none", async () => {
   const signedIn = await authority.signIn("waiting");
-  const verified = verifier.check(signedIn.access_token);
+  const verified = verifier.check(signedIn.access_token, offline());
   const leave = new AbortController();
   const [ended, left] = [verified.ended(), verified.ended(leave.signal)];
   assert.equal(verifier.status().watched, 2);

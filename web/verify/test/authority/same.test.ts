@@ -22,7 +22,7 @@ after(async () => {
 });
 
 const ORDERS = () =>
-  guard(verifier, bounded(5000, { scope: "orders:read" }), () => new Response("orders"));
+  guard(verifier, bounded(60_000, { scope: "orders:read" }), () => new Response("orders"));
 
 /** What both say to these headers: status and challenge. */
 async function both(headers: Record<string, string>): Promise<readonly [string, string]> {
@@ -122,7 +122,7 @@ test("the proof of a bound token is asked for by the same nonce, and taken alike
   const jkt = createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
   const { access_token } = await authority.signIn("bound", { client_id: "bound", jkt });
   const own = await authority.verifier({ publicUrl: authority.demo });
-  const answer = guard(own, bounded(5000), () => new Response("orders"));
+  const answer = guard(own, bounded(60_000), () => new Response("orders"));
   const proof = (other: object) =>
     jws(
       key,
