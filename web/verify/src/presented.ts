@@ -1,0 +1,59 @@
+/** What a request showed to be let in. */
+
+import { Rejected } from "./rejected.js";
+
+/** What a request showed. A bearer token needs nothing beside it; a bound one needs its request and its proof (RFC 9449 §7). */
+export interface Presented {
+  /** The access token. */
+  readonly token: string;
+  /** As what it was shown (RFC 6750 §2.1, RFC 9449 §7.1). */
+  readonly scheme: "Bearer" | "DPoP";
+  /** The method of the request. */
+  readonly method?: string | undefined;
+  /**
+   * Its URL, or its path below `publicUrl`. A whole URL is compared as it is given here, so it must not be made of what the
+   * caller wrote into `Host` or `X-Forwarded-*`.
+   */
+  readonly url?: string | undefined;
+  /** The value of its one `DPoP` header; of several, none. */
+  readonly proof?: string | undefined;
+}
+
+/** A token that came as `Authorization: Bearer …`. */
+export const bearer = (token: string): Presented => ({ token, scheme: "Bearer" });
+
+/**
+ * Reads the value of the one `Authorization` header of a request. Do not take a token from the URL, where logs and `Referer`
+ * repeat it (RFC 9700 §4.3.2), and refuse a request with several such headers yourself.
+ */
+export function presentedOf(authorization: string | undefined): Presented {
+  const [, name = "", token = ""] = /^([^ ]*) +([^]*?) *$/.exec(authorization ?? "") ?? [];
+  const scheme = SCHEMES.find((scheme) => scheme.toLowerCase() === name.toLowerCase());
+  if (!scheme || token === "") throw new Rejected({ is: "missing" });
+  return { token, scheme };
+}
+
+const SCHEMES = ["Bearer", "DPoP"] as const;
+
+/** A request without its body. */
+export interface Asked {
+  readonly method: string | undefined;
+  /** What stands in its first line; of it the path alone counts, since the caller writes the rest. */
+  readonly target: string | undefined;
+  /** All values of the header `Authorization`, and of `DPoP`. */
+  readonly authorization: readonly string[];
+  readonly dpop: readonly string[];
+}
+
+/** What a request shows: the token of its one `Authorization` header, and from nowhere else. */
+export function presentedBy({ method, target, authorization, dpop }: Asked): Presented {
+  if (authorization.length > 1) throw new Rejected({ is: "missing" });
+  const proof = dpop.length === 1 ? dpop[0] : undefined;
+  return { ...presentedOf(authorization[0]), method, url: pathOf(target ?? ""), proof };
+}
+
+/** The path of an origin-form or an absolute-form request target (RFC 9112 §3.2). */
+function pathOf(target: string): string | undefined {
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
+  return path === "" && target !== "" ? "/" : path.startsWith("/") ? path : undefined;
+}
