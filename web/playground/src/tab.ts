@@ -130,7 +130,7 @@ const over = (why: End) => {
 };
 
 const dial = ring(words);
-const title = h("h2", { tabindex: -1 });
+const title = h("h2", { id: "tab", tabindex: -1 });
 const phase = h("span", { class: "phase" });
 const rows = { role: row(), renewals: row(), answer: row(), clock: row() };
 const facts = h("dl", {}, ...Object.values(rows).map(({ element }) => element));
@@ -157,7 +157,7 @@ const faults = {
 };
 const root = h(
   "main",
-  { class: "tab" },
+  { class: "tab", "aria-labelledby": "tab" },
   h("header", {}, title, phase),
   h("div", { class: "state" }, dial.element, h("div", { class: "beside" }, facts, ended)),
   noteText,
