@@ -18,9 +18,12 @@ export function span(ms: number): string {
 /** A length as the configuration writes it, with a space where people expect one: `5min` is `5 min`. */
 export const spaced = (text: string): string => text.replace(/(\d)([a-z])/g, "$1 $2");
 
-/** The median of some. */
-export const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+/** The median of some: of an even number, what lies between the middle two. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
+}
 
 /** `0:07.4` since a beginning. */
 export function since(ms: number): string {

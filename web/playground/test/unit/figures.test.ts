@@ -37,6 +37,7 @@ test("an instant is told since the beginning", () => {
 
 test("the median is the middle one", () => {
   assert.equal(median([9, 1, 5]), 5);
+  assert.equal(median([10, 2, 4, 90]), 7);
   assert.equal(median([]), Number.NaN);
 });
 
