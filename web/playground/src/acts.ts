@@ -2,6 +2,7 @@
 
 import type { Tokens } from "@symbolon/client";
 import type { Backend } from "./backend.js";
+import { grantOf } from "./network.js";
 import type { Outcome } from "./outcome.js";
 import { untilRefused } from "./probe.js";
 import { type Grant, now, type Setup, type Tab } from "./wire.js";
@@ -19,7 +20,7 @@ const BEYOND_GRACE_MS = 300;
 export interface Stage {
   readonly setup: Setup;
   readonly backend: Backend;
-  /** All grants of this session that were seen, in order. */
+  /** All grants that were seen, in order; another window may have signed in since. */
   readonly grants: readonly Grant[];
   readonly tabs: readonly Tab[];
   /** Called with what it waits for, and in the end with what it came to. */
@@ -56,7 +57,7 @@ export async function race(stage: Stage): Promise<Outcome> {
   const [tokens] = bodies;
   const isSameSession = !!tokens && tokens.session_id === tab.client.session.sid;
   if (tokens) {
-    stage.granted({ access: tokens.access_token, refresh: tokens.refresh_token, at: now() });
+    stage.granted(grantOf(tokens));
     await tab.client.signIn(tokens);
   }
   return {
@@ -70,11 +71,14 @@ export async function race(stage: Stage): Promise<Outcome> {
   };
 }
 
+const ofSession = ({ grants }: Stage, { client }: Tab) =>
+  grants.filter(({ sid }) => sid === client.session.sid);
+
 /** The refresh token in force. Another window may have renewed unseen; then this one does first. */
 async function newest(stage: Stage, tab: Tab): Promise<string> {
   const held = await tab.client.token();
-  if (stage.grants.at(-1)?.access !== held) await tab.renew();
-  const refresh = stage.grants.at(-1)?.refresh;
+  if (ofSession(stage, tab).at(-1)?.access !== held) await tab.renew();
+  const refresh = ofSession(stage, tab).at(-1)?.refresh;
   if (!refresh) throw new Error("this page was granted no refresh token");
   return refresh;
 }
@@ -94,10 +98,11 @@ export async function replay(stage: Stage): Promise<Outcome> {
 async function dead(stage: Stage, tab: Tab): Promise<string> {
   const grace = stage.setup.grace_ms + BEYOND_GRACE_MS;
   const chain = () => {
-    const all = stage.grants.filter(({ refresh }) => refresh);
+    const all = ofSession(stage, tab).filter(({ refresh }) => refresh);
     return all.filter(({ refresh }, at) => refresh !== all[at - 1]?.refresh);
   };
-  if (chain().length < 2) await tab.renew();
+  // One to be replaced and its successor, where another window has done the renewing so far.
+  for (let times = 0; chain().length < 2 && times < 2; times++) await tab.renew();
   const [old, next] = chain();
   if (!old?.refresh || !next) throw new Error("this page saw no refresh token being replaced");
   for (let left = next.at + grace - now(); left > 0; left = next.at + grace - now()) {

@@ -1,5 +1,6 @@
 /** A tab's `fetch`: sees what goes over the wire, and makes trouble. */
 
+import type { Tokens } from "@symbolon/client";
 import { type Entry, type Grant, now } from "./wire.js";
 
 /** What a tab's network can be made to do. */
@@ -18,6 +19,14 @@ export interface Sees {
   saw(entry: Omit<Entry, "who">): void;
   granted(grant: Grant): void;
 }
+
+/** What an answer of the token endpoint, or of a sign-in, grants. */
+export const grantOf = ({ session_id, access_token, refresh_token }: Tokens): Grant => ({
+  sid: session_id,
+  access: access_token,
+  refresh: refresh_token,
+  at: now(),
+});
 
 /** Makes one. */
 export function network(authority: string, { saw, granted }: Sees): Network {
@@ -46,11 +55,7 @@ export function network(authority: string, { saw, granted }: Sees): Network {
     }
     if (!answer.ok) saw({ ...took, mark: "refused" });
     else if (isToken) {
-      const { access_token: access, refresh_token: refresh } = (await answer.clone().json()) as {
-        access_token: string;
-        refresh_token?: string;
-      };
-      granted({ access, refresh, at: now() });
+      granted(grantOf((await answer.clone().json()) as Tokens));
       saw({ ...took, mark: "renewal" });
     } else if (!isStream) saw({ ...took, mark: "request" });
     return answer;

@@ -19,8 +19,11 @@ const own = backend(key);
 const spoken = speech();
 const { text, told, words } = spoken;
 
-const sorry = (title: "noKey" | "unreachable") =>
-  document.body.replaceChildren(...apology(spoken, title));
+/** Instead of the page: it was opened without its key, or `dev` is gone, or was started again. */
+function sorry(why: unknown): undefined {
+  const isKey = why instanceof Refused && why.status === 401;
+  document.body.replaceChildren(...apology(spoken, isKey ? "noKey" : "unreachable"));
+}
 
 function frame(who: string): HTMLElement {
   const frame = h("iframe", { id: who });
@@ -39,7 +42,7 @@ function button(act: Act, run: (act: Act) => void): HTMLElement {
 }
 
 async function begin(): Promise<void> {
-  if (!key) return sorry("noKey");
+  if (!key) return sorry(new Refused(401, ""));
   const shown = {
     timeline: timeline(words),
     log: log(words),
@@ -83,6 +86,4 @@ told(({ lang, title }) => {
   document.documentElement.lang = lang;
   document.title = title;
 });
-void begin().catch((why: unknown) =>
-  sorry(why instanceof Refused && why.status === 401 ? "noKey" : "unreachable"),
-);
+void begin().catch(sorry);

@@ -31,6 +31,8 @@ export function seen(words: Words): Seen {
     say(act, outcome ? words.acts[outcome.act].name : words.seen);
     say(text, outcome ? words.outcome(outcome) : words.nothingYet);
     told.dataset["is"] = outcome?.is ?? "none";
+    // Whoever listens hears what came of it, and not every second until then.
+    told.ariaBusy = String(outcome?.is === "running" || outcome?.is === "waiting");
     const shown = outcome?.is === "done" ? figuresOf(outcome, words) : [];
     figures.hidden = !shown.length;
     figures.replaceChildren(

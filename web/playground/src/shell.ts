@@ -6,6 +6,7 @@ import { enable } from "./dom.js";
 import type { Latency } from "./latency.js";
 import type { Log } from "./log.js";
 import type { Act, Outcome } from "./outcome.js";
+import { grantOf } from "./network.js";
 import type { Seen } from "./seen.js";
 import type { Speech } from "./speech.js";
 import type { Timeline } from "./timeline.js";
@@ -27,12 +28,13 @@ interface Works {
   readonly busy: HTMLInputElement;
   /** What the tabs' frames are in. */
   readonly tabs: readonly HTMLElement[];
-  sorry(title: "unreachable"): void;
+  /** Gives up: the back end refused, or does not answer. */
+  sorry(why: unknown): undefined;
 }
 
 /** Opens the tabs; returns what runs an act. */
 export function shell(works: Works): (act: Act) => void {
-  const { setup, backend, speech, buttons } = works;
+  const { setup, backend, speech, buttons, sorry } = works;
   const tabs: Tab[] = [];
   const grants: Grant[] = [];
   const needed = new Map<string, number>();
@@ -56,10 +58,9 @@ export function shell(works: Works): (act: Act) => void {
   };
 
   const signIn: Shell["signIn"] = async (tab) => {
-    const tokens = await backend.signIn();
-    // Those of another session.
-    grants.length = 0;
-    granted({ access: tokens.access_token, refresh: tokens.refresh_token, at: now() });
+    const tokens = await backend.signIn().catch(sorry);
+    if (!tokens) return;
+    granted(grantOf(tokens));
     await tab.client.signIn(tokens);
   };
 
@@ -85,8 +86,7 @@ export function shell(works: Works): (act: Act) => void {
     look();
     // Unless another window of this browser has a session already, which these tabs take part in then.
     const isNobody = tabs.every(({ client }) => !client.session.sid);
-    if (tabs.length === works.tabs.length && isNobody)
-      void signIn(tabs[0]!).catch(() => works.sorry("unreachable"));
+    if (tabs.length === works.tabs.length && isNobody) void signIn(tabs[0]!);
   };
 
   window.playground = {

@@ -181,7 +181,7 @@ async function signIn(): Promise<void> {
   if (!isEnabled(again)) return;
   isSigningIn = true;
   show();
-  await shell.signIn(tab).catch(() => {});
+  await shell.signIn(tab);
   isSigningIn = false;
   const hadFocus = document.activeElement === again;
   show();

@@ -63,6 +63,7 @@ export interface Entry {
 
 /** Tokens that the authority granted, as they were seen on the wire. */
 export interface Grant {
+  readonly sid: string;
   readonly access: string;
   readonly refresh?: string | undefined;
   readonly at: number;

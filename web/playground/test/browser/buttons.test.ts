@@ -119,3 +119,19 @@ test("a clock that is two hours wrong costs at most a renewal", async () => {
   assert.deepEqual(wrongs, []);
   await page.context().close();
 });
+
+test("a second window takes part in the session, and its buttons do as they should", async () => {
+  const { page } = await open(world);
+  const other = await page.context().newPage();
+  await other.goto(world.url);
+  for (const who of ["A", "B"] as const) await reaches(other, who, "fresh");
+  assert.deepEqual((await act(other, /fifty/)).slice(0, 3), ["50/50", "1", "0"]);
+  await act(page, /Kick/);
+  await press(tab(page, "A"), "Sign in again");
+  for (const one of [page, other])
+    for (const who of ["A", "B"] as const) await reaches(one, who, "fresh");
+  const [reason] = await act(other, /Replay/);
+  assert.equal(reason, "replayed");
+  await says(tab(page, "A"), ".over", "an old refresh token came back");
+  await page.context().close();
+});
