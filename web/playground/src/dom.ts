@@ -39,6 +39,16 @@ export const say = (element: Element, text: string): void => {
 /** Whether somebody asked their system for less motion. */
 export const isStill = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/** How long a paint is waited for; a page that nobody looks at has none. */
+const PAINT_MS_MAX = 300;
+
+/** Settles once the page was painted. */
+export const painted = (): Promise<void> =>
+  new Promise((done) => {
+    requestAnimationFrame(() => setTimeout(done));
+    setTimeout(done, PAINT_MS_MAX);
+  });
+
 /** Whether a button acts. One that does not stays reachable: whoever has the focus on it keeps it. */
 export const isEnabled = (button: Element): boolean => button.ariaDisabled !== "true";
 

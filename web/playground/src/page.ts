@@ -2,7 +2,7 @@
 
 import { backend, Refused } from "./backend.js";
 import { costs } from "./costs.js";
-import { enable, h, isEnabled, say } from "./dom.js";
+import { enable, h, isEnabled, painted, say } from "./dom.js";
 import { latency } from "./latency.js";
 import { apology, layout } from "./layout.js";
 import { log } from "./log.js";
@@ -67,7 +67,8 @@ async function begin(): Promise<void> {
   document.body.replaceChildren(
     ...layout(spoken, { ...elements, where, tabs, buttons, busy, costsHint, costs: table, api }),
   );
-  const setup = await own.setup();
+  // The tabs are loaded when there is something to see, and not instead of it.
+  const [setup] = await Promise.all([own.setup(), painted()]);
   tell(setup);
   run = shell({ setup, backend: own, speech: spoken, ...shown, buttons, busy, tabs, sorry });
 
