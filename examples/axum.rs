@@ -11,9 +11,11 @@
 #![expect(clippy::disallowed_methods, reason = "the settings of an example are its environment")]
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::routing::get;
 use std::error::Error;
 use std::io::Write;
+use std::net::SocketAddr;
 use symbolon_verify::layer::{Admit, Admitted};
 use symbolon_verify::{Policy, Verifier};
 
@@ -30,7 +32,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .feed(&std::env::var("API_KEY")?)
         .connect()
         .await?;
-    let admit = Admit::new(verifier, Policy::default().scope("orders:read"));
+    // Whoever connects is who asks, as long as no proxy stands before this; a token may be bound to where that is.
+    let admit = Admit::new(verifier, Policy::default().scope("orders:read"))
+        .ip_from(|extensions, _| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()));
     // Everything above a layer is guarded by it; what is added after it is open.
     let app = Router::new()
         .route("/orders", get(orders))
@@ -39,6 +43,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listen = std::env::var("LISTEN").unwrap_or("127.0.0.1:9000".into());
     let listener = tokio::net::TcpListener::bind(listen).await?;
     writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }

@@ -57,6 +57,8 @@ core.register_action("symbolon", { "http-req" }, function(txn, url)
   end
   local csrf = txn:get_var("txn.csrf")
   if csrf then asking["x-symbolon-csrf"] = { csrf } end
+  local features = txn:get_var("txn.features")
+  if features then asking["x-symbolon-features"] = { features } end
   local response = core.httpclient():get({ url = url, headers = asking, timeout = 5000 })
   if not response or response.status == 0 then return end
   if response.status ~= 200 then return answer(txn, response) end

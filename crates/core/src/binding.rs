@@ -2,8 +2,12 @@
 
 use crate::client::{BindingMode, BindingPolicy};
 use crate::id::Digest;
+use crate::imprint::Bound;
 use crate::session::Session;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The longest features, in bytes. Inclusive.
+pub const FEATURES_BYTES_MAX: usize = 1024;
 
 /// What a session was bound to at sign-in, beside the network of its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,6 +33,14 @@ impl Network {
             IpAddr::V6(address) => {
                 Self(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 72 << 72)))
             }
+        }
+    }
+
+    /// Its first address, one of IPv4 written as IPv6.
+    pub const fn octets(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
         }
     }
 }
@@ -110,12 +122,25 @@ impl Session {
         self.held(policy, BindingMode::Enforce).key
     }
 
+    /// The features that whoever shows its tokens must have.
+    pub(crate) fn shows_features(&self, policy: &BindingPolicy) -> Option<Bound<Digest>> {
+        Bound::under(policy.features, self.binding.features)
+    }
+
+    /// The network from which its tokens must be shown.
+    pub(crate) fn shows_network(&self, policy: &BindingPolicy) -> Option<Bound<Network>> {
+        Bound::under(policy.network, self.network())
+    }
+
+    fn network(&self) -> Option<Network> {
+        Some(Network::of(self.ip.as_deref()?.parse().ok()?))
+    }
+
     fn held(&self, policy: &BindingPolicy, mode: BindingMode) -> Held {
-        let network = || Some(Network::of(self.ip.as_deref()?.parse().ok()?));
         Held {
             key: self.binding.key.filter(|_| policy.key == mode),
             features: self.binding.features.filter(|_| policy.features == mode),
-            network: if policy.network == mode { network() } else { None },
+            network: if policy.network == mode { self.network() } else { None },
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A grant: everything that an answer's tokens are made from, so that equal questions get equal bytes.
 
+use crate::binding::Network;
 use crate::client::ClientPolicy;
 use crate::epoch::{Cutoffs, Ver};
 use crate::id::{Digest, KeyId, StoreEpoch};
+use crate::imprint::Bound;
 use crate::loaded::{Loaded, Verdict};
 use crate::revocation::{Effect, Reason};
 use crate::scope;
@@ -69,6 +71,10 @@ pub struct Grant {
     pub refresh_expires_at: Timestamp,
     /// The thumbprint of the key that whoever shows its access token must prove (`cnf.jkt`, RFC 9449 §6.1).
     pub jkt: Option<Digest>,
+    /// The digest of the features that whoever shows it must have.
+    pub features: Option<Bound<Digest>>,
+    /// The network from which it must be shown.
+    pub network: Option<Bound<Network>>,
     /// How it came about.
     pub outcome: Outcome,
     /// What an operator should be alerted to, though the setting let it pass.
@@ -151,6 +157,8 @@ impl Loaded {
             key,
             refresh_expires_at: session.refresh_expires_at(terms.policy),
             jkt: session.proves_key(&terms.policy.binding),
+            features: session.shows_features(&terms.policy.binding),
+            network: session.shows_network(&terms.policy.binding),
             outcome,
             alert: None,
             cutoffs: Arc::clone(&self.cutoffs),

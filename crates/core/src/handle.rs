@@ -3,7 +3,6 @@
 //! An opaque access token is a handle, and so is the cookie of a gateway session. Where a refresh token is used up
 //! by its use, a handle is only looked at: it says which session is meant, and the session says the rest.
 
-use crate::binding::{Match, Proof};
 use crate::client::ClientPolicy;
 use crate::denial::Denial;
 use crate::grant::{Grant, Outcome, Terms};
@@ -42,12 +41,8 @@ impl Handle {
 pub struct Shown<'a> {
     /// What was presented.
     pub handle: &'a Handle,
-    /// What was shown beside it.
-    pub proof: Proof,
     /// The client's rules and the keys that may sign.
     pub terms: Terms<'a>,
-    /// Who acts, for the history.
-    pub act: &'a Act,
 }
 
 impl Loaded {
@@ -56,27 +51,19 @@ impl Loaded {
     ///
     /// Showing it is a use of the session, whose idle end moves by the rule of DESIGN.md §4.6, so that hardly any
     /// answer costs a write. All who ask within half the life of an access token get the same one.
-    pub fn by_handle(mut self, ask: &Shown<'_>, at: Timestamp) -> Decision<Answer> {
+    ///
+    /// Whoever asks may not have seen the request that it came with. What features and network must be is therefore
+    /// said by what it earns, and compared where the request is; nothing of that is theft.
+    pub fn by_handle(self, ask: &Shown<'_>, at: Timestamp) -> Decision<Answer> {
         let policy = ask.terms.policy;
         let at = self.session.not_before(at);
         if let Some(denial) = self.misses(ask.handle) {
             return Decision::unchanged(Err(denial));
         }
         match self.standing(policy, at) {
-            Standing::Active => {}
-            Standing::Ended(end) => return Decision::unchanged(Err(Denial::Ended(end.reason))),
-            Standing::Over(end) => {
-                return self.write_end(end, at).map(|reason| Err(Denial::Ended(reason)));
-            }
-        }
-        match self.session.judge_proof(&ask.proof, &policy.binding) {
-            Match::Mismatch => {
-                let event = self.session.end(Reason::BindingMismatch, at, ask.act.clone());
-                let reply = Err(Denial::Ended(Reason::BindingMismatch));
-                Decision { session: Some(self.session), events: vec![event], reply }
-            }
-            Match::AskAgain => Decision::unchanged(Err(Denial::ProofNeeded)),
-            Match::ByKey | Match::Unbound => self.look(ask, at),
+            Standing::Active => self.look(ask, at),
+            Standing::Ended(end) => Decision::unchanged(Err(Denial::Ended(end.reason))),
+            Standing::Over(end) => self.write_end(end, at).map(|reason| Err(Denial::Ended(reason))),
         }
     }
 

@@ -39,6 +39,7 @@ pub mod grant;
 pub mod handle;
 pub mod id;
 pub mod import;
+pub mod imprint;
 pub mod lasting;
 pub mod loaded;
 pub mod one_time;

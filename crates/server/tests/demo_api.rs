@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
@@ -19,8 +20,12 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use symbolon::demo_api::{AUDIENCE, DemoApi, SOCKETS_MAX, Settings};
+use symbolon_core::SessionId;
+use symbolon_core::binding::Network;
 use symbolon_verify::Now;
-use symbolon_wire::{Algorithm, SigningKey, Type, key_set_json};
+use symbolon_wire::{
+    Algorithm, SigningKey, Type, features_imprint, key_set_json, network_imprint, sha256,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -71,12 +76,18 @@ impl Stage {
     }
 
     fn token(&self, scope: &str) -> String {
+        self.token_with(json!({"scope": scope}))
+    }
+
+    /// A token that says this too.
+    fn token_with(&self, own: Value) -> String {
         let now = Now::read().wall.as_seconds();
-        let claims = json!({
+        let mut claims = json!({
             "iss": self.issuer, "sub": "10086", "aud": AUDIENCE, "client_id": "web", "jti": "j",
-            "iat": now, "exp": now + 300, "scope": scope, "sid": "AAAAAAAAAAAAAAAAAAAAAA",
-            "ver": [0, 0, 0, 0], "roles": ["clerk"],
+            "iat": now, "exp": now + 300, "sid": "AAAAAAAAAAAAAAAAAAAAAA", "ver": [0, 0, 0, 0],
+            "roles": ["clerk"],
         });
+        claims.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
         self.key.sign(Type::AccessTokenJwt, claims.to_string().as_bytes()).unwrap()
     }
 
@@ -285,6 +296,34 @@ async fn other_paths_and_methods_are_problems_too() {
 }
 
 #[tokio::test]
+async fn a_bound_token_is_compared_with_the_header_and_the_address_that_connects() {
+    let stage = Stage::set().await;
+    let sid = SessionId::from_bytes([0; 16]);
+    let features = BASE64URL_NOPAD.encode(&features_imprint(sid, &sha256(b"kiosk-7")).0);
+    let token_at = |ip: &str| {
+        let network = network_imprint(sid, Network::of(ip.parse().unwrap()));
+        let network = BASE64URL_NOPAD.encode(&network.0);
+        let bound = json!({"cnf": {"features": features, "network": network}});
+        format!("Bearer {}", stage.token_with(bound))
+    };
+    let ask = async |token: &str, lines: &[(&str, &str)]| {
+        let lines = [&[("authorization", token)], lines].concat();
+        let answer = stage.ask(Method::GET, "/me", &lines).await;
+        let elsewhere = answer.headers.get("www-authenticate");
+        let elsewhere =
+            elsewhere.is_some_and(|said| said.to_str().unwrap().contains("\"binding\""));
+        (answer.status, elsewhere)
+    };
+    let (here, away) = (token_at("127.0.0.1"), token_at("203.0.113.7"));
+    let (own, refused) = (("x-symbolon-features", "kiosk-7"), (StatusCode::UNAUTHORIZED, true));
+    assert_eq!(ask(&here, &[own]).await, (StatusCode::OK, false));
+    assert_eq!(ask(&here, &[("x-symbolon-features", "curl")]).await, refused);
+    assert_eq!(ask(&here, &[]).await, refused);
+    assert_eq!(ask(&away, &[own]).await, refused);
+    assert_eq!(ask(&away, &[own, ("x-forwarded-for", "203.0.113.7")]).await, refused);
+}
+
+#[tokio::test]
 async fn only_pages_of_listed_origins_may_call() {
     let stage = Stage::set().await;
     let foreign = [
@@ -304,14 +343,15 @@ async fn only_pages_of_listed_origins_may_call() {
     let asked = stage.ask(Method::OPTIONS, "/me", &[("origin", ORIGIN), preflight]).await;
     assert_eq!(asked.status, StatusCode::NO_CONTENT);
     assert_eq!(asked.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(asked.header("access-control-allow-headers"), "authorization, dpop");
+    assert_eq!(
+        asked.header("access-control-allow-headers"),
+        "authorization, dpop, x-symbolon-features"
+    );
     let refused = stage.ask(Method::GET, "/me", &[("origin", ORIGIN)]).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(
-        refused.header("access-control-expose-headers"),
-        "www-authenticate, x-request-id, dpop-nonce"
-    );
+    let exposed = "www-authenticate, x-request-id, dpop-nonce";
+    assert_eq!(refused.header("access-control-expose-headers"), exposed);
     assert_eq!(refused.header("vary"), "Origin");
 }
 

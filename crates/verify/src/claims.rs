@@ -4,6 +4,7 @@ use crate::kept::{Kept, Part};
 use crate::proof::Name;
 use std::fmt;
 use std::sync::Arc;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 use symbolon_wire::{Audience, Names, ParsedClaims, session_id_text};
 
@@ -37,6 +38,8 @@ pub struct Claims<'a> {
     pub acr: Option<&'a str>,
     /// The key that whoever shows it must prove.
     pub(crate) jkt: Option<Digest>,
+    /// What the features and the network of whoever shows it are compared with, if they are.
+    pub(crate) imprints: Option<&'a Imprints>,
     /// The proof of it that came with the token.
     pub(crate) proof: Option<Name>,
     more: More<'a>,
@@ -71,6 +74,16 @@ impl<'a> Claims<'a> {
     /// The session's name as it is written, 22 characters.
     pub fn session_id(&self) -> Option<String> {
         self.sid.map(session_id_text)
+    }
+
+    /// The thumbprint of the key that whoever shows the token must prove, if it is bound to one (RFC 9449 §6.1).
+    pub const fn jkt(&self) -> Option<Digest> {
+        self.jkt
+    }
+
+    /// What the features and the network of whoever shows the token are compared with.
+    pub fn imprints(&self) -> Imprints {
+        self.imprints.copied().unwrap_or_default()
     }
 
     /// Whom it is for; the verifier's audience is among them.
@@ -133,6 +146,7 @@ impl<'a> Claims<'a> {
             auth_time: parsed.auth_time,
             acr: parsed.acr.as_deref(),
             jkt: parsed.jkt,
+            imprints: Some(&parsed.imprints).filter(|own| !own.is_empty()),
             proof: None,
             more: More::Parsed(parsed),
         }
@@ -211,6 +225,7 @@ impl Verified {
             auth_time: kept.auth_time,
             acr: kept.acr.map(|span| kept.text(span)),
             jkt: kept.jkt,
+            imprints: kept.imprints.as_deref(),
             proof: None,
             more: More::Kept(kept),
         }

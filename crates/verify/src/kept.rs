@@ -1,6 +1,7 @@
 //! Claims that outlive their token: one text, and where in it each claim stands.
 
 use crate::Claims;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::{Digest, SessionId, Timestamp, Ver};
 
 /// A place in the text. A token is at most 16 KiB.
@@ -33,6 +34,8 @@ pub(crate) struct Kept {
     pub(crate) sid: Option<SessionId>,
     pub(crate) ver: Ver,
     pub(crate) jkt: Option<Digest>,
+    /// Hardly any token has them, and every one is copied from here.
+    pub(crate) imprints: Option<Box<Imprints>>,
     lists: Vec<Span>,
     /// Where in `lists` each part ends.
     ends: [u32; 5],
@@ -71,6 +74,7 @@ impl Kept {
             sid,
             ver,
             jkt,
+            imprints: claims.imprints.copied().map(Box::new),
             lists,
             ends,
         }

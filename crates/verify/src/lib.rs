@@ -47,7 +47,7 @@
 //! | `expired`, `stale` | renews in silence and tries again |
 //! | `revoked` | lets the person sign in again; `ended` says why, where it is known. Without `ended` (introspection tells no reason) it renews once before |
 //! | `unverifiable` | tries again later: nothing is wrong with the token so far as is known |
-//! | `binding` | shows the token under `DPoP`, with a proof of the key that it is bound to |
+//! | `binding` | under the challenge `DPoP`: shows the token with a proof of the key that it is bound to; under `Bearer`: lets the person sign in again, since it is bound to other features or another network |
 //! | `proof` | makes a new proof and tries again; with the nonce of the header `DPoP-Nonce`, if there is one |
 //! | `malformed`, `untrusted` | throws the token away: it is not one for this place |
 //!
@@ -161,6 +161,15 @@
 //! the layers do so themselves. A proof that is late, or not made yet by its maker's clock, is asked for again with a nonce
 //! ([`Rejected::Proof`]), and then that clock does not matter. A good proof by another key is [`Rejected::Binding`].
 //!
+//! # Tokens that are bound to features or a network
+//!
+//! Such a token says in `cnf.features` and `cnf.network` what they must be, as a digest that is made together with the
+//! name of its session. [`Presented::features`] and [`Presented::ip`] bring those of the request, and are compared at every
+//! request; others are [`Rejected::Elsewhere`]. A program that brings neither lets no such token in
+//! ([`Unknown::Features`], [`Unknown::Address`]). The layers read the header `X-Symbolon-Features` by themselves, and are
+//! told by `layer::Admit::ip_from` where requests come from. What stands in `cnf_reported` refuses nobody and is
+//! counted ([`Status::bindings_reported`]).
+//!
 //! # Sessions that live by use
 //!
 //! A client whose token cannot change never renews, and nobody asks the authority about its requests: its session would
@@ -209,6 +218,7 @@ mod rejected;
 #[cfg(feature = "net")]
 mod sessions;
 mod status;
+mod surroundings;
 mod told;
 mod verifier;
 
@@ -224,6 +234,8 @@ pub use rejected::{Distrust, Rejected, Unknown};
 #[cfg(feature = "net")]
 pub use sessions::Ended;
 pub use status::{Mode, Status};
+pub use surroundings::Surroundings;
+pub use symbolon_core::imprint::{Bound, Imprint, Imprints};
 pub use symbolon_core::{Digest, Reason, SessionId, Timestamp, Ver};
 pub use symbolon_wire::{
     Algorithm, DecryptionKey, DpopNonces, KeyManagement, KeySet, Malformed, Type,

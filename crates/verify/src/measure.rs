@@ -134,9 +134,22 @@ pub fn tell(
     policy: &Policy,
     now: Now,
 ) -> Result<Option<Verified>, Rejected> {
-    let sent = verifier.expected.before_asking(token, None);
-    let presented = Presented::bearer(token);
-    let told = verifier.expected.take((&presented, &sent), body, policy, now)?;
+    tell_shown(verifier, &Presented::bearer(token), body, policy, now)
+}
+
+/// The same of a token that came with more.
+///
+/// # Errors
+/// As [`Verifier::check`].
+pub fn tell_shown(
+    verifier: &Verifier,
+    presented: &Presented<'_>,
+    body: &[u8],
+    policy: &Policy,
+    now: Now,
+) -> Result<Option<Verified>, Rejected> {
+    let sent = verifier.expected.before_asking(presented.token, None);
+    let told = verifier.expected.take((presented, &sent), body, policy, now)?;
     Ok(match told {
         Told::Good(verified) => Some(verified),
         Told::Outdated => None,

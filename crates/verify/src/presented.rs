@@ -1,11 +1,13 @@
 //! What a request showed.
 
 use crate::Rejected;
+use std::net::IpAddr;
 
 /// What a request showed to be let in.
 ///
 /// A bearer token needs nothing beside it. One that is bound to a key (DPoP, RFC 9449) needs the request that it
-/// came with and the proof that came with it; further members may come, which is why it cannot be written as a literal.
+/// came with and the proof that came with it; one that is bound to features or a network needs those; further members may
+/// come, which is why it cannot be written as a literal.
 ///
 /// It has no `Debug`: it would print a token.
 #[derive(Clone, Copy)]
@@ -17,6 +19,10 @@ pub struct Presented<'a> {
     /// Method and URL.
     pub(crate) request: Option<(&'a str, &'a str)>,
     pub(crate) proof: Option<&'a str>,
+    /// What the client says of itself, once somebody has looked.
+    pub(crate) features: Option<Option<&'a str>>,
+    /// Where it asks from.
+    pub(crate) ip: Option<IpAddr>,
 }
 
 /// As what a token was shown (RFC 9449 §7.1).
@@ -26,6 +32,8 @@ pub(crate) enum Scheme {
     Bearer,
     /// `DPoP`.
     Dpop,
+    /// Not at all.
+    Unshown,
 }
 
 impl<'a> Presented<'a> {
@@ -34,7 +42,8 @@ impl<'a> Presented<'a> {
     /// Whoever holds a bearer token may use it; a token that is bound to a key is therefore refused
     /// here (RFC 9449 §7.2).
     pub const fn bearer(token: &'a str) -> Self {
-        Self { token, scheme: Scheme::Bearer, request: None, proof: None }
+        let scheme = Scheme::Bearer;
+        Self { token, scheme, request: None, proof: None, features: None, ip: None }
     }
 
     /// A token that came as `Authorization: DPoP …` (RFC 9449 §7.1): with [`Presented::request`] and
@@ -43,6 +52,20 @@ impl<'a> Presented<'a> {
     /// Security: a token that is bound to no key is refused here, since its holder believes that it is.
     pub const fn dpop(token: &'a str) -> Self {
         Self { scheme: Scheme::Dpop, ..Self::bearer(token) }
+    }
+
+    /// A token that nobody has shown: somebody asks whether it is in force, and will check what it is bound to themselves,
+    /// as resource servers that introspect do (RFC 7662).
+    ///
+    /// Security: whoever lets a request in by this takes every bound token for a bearer's.
+    pub const fn asked_about(token: &'a str) -> Self {
+        Self { scheme: Scheme::Unshown, ..Self::bearer(token) }
+    }
+
+    /// The same request with the token that stands behind the one that it showed, as a bearer's.
+    #[must_use]
+    pub const fn behind(self, token: &'a str) -> Self {
+        Self { token, scheme: Scheme::Bearer, ..self }
     }
 
     /// Reads the value of the one `Authorization` header of a request.
@@ -83,6 +106,25 @@ impl<'a> Presented<'a> {
     #[must_use]
     pub const fn proof(mut self, proof: Option<&'a str>) -> Self {
         self.proof = proof;
+        self
+    }
+
+    /// The features of the client: the value of the one header `X-Symbolon-Features` of the request; of several, none.
+    ///
+    /// They are compared with those of the sign-in where the token is bound to them.
+    #[must_use]
+    pub const fn features(mut self, features: Option<&'a str>) -> Self {
+        self.features = Some(features);
+        self
+    }
+
+    /// The address that the request came from.
+    ///
+    /// Security: that of the connection or, behind a proxy that you run, what that proxy says; whatever else stands in
+    /// `X-Forwarded-For` was written by the caller.
+    #[must_use]
+    pub const fn ip(mut self, ip: IpAddr) -> Self {
+        self.ip = Some(ip);
         self
     }
 }

@@ -99,7 +99,7 @@ impl Proofs {
         (now, lent): (Now, Option<DpopNonces>),
     ) -> Result<Option<Name>, Rejected> {
         let jkt = match (jkt, presented.scheme) {
-            (None, Scheme::Bearer) => return Ok(None),
+            (None, Scheme::Bearer) | (_, Scheme::Unshown) => return Ok(None),
             // RFC 9449 §7.2: what is bound is no bearer token, and what is a bearer token is not bound.
             (None, Scheme::Dpop) | (Some(_), Scheme::Bearer) => return Err(Rejected::Binding),
             (Some(jkt), Scheme::Dpop) => jkt,

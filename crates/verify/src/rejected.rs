@@ -33,6 +33,8 @@ pub enum Rejected {
     /// It is bound to a key, and came as a bearer token or with a good proof of another key; or it came as bound, and is
     /// not.
     Binding,
+    /// It is bound to features or a network, and came with others: sign in again.
+    Elsewhere,
     /// It is bound to a key, and the proof beside it must be made anew.
     Proof(BadProof),
     /// It is good, and does not suffice here: 403, not 401.
@@ -96,6 +98,10 @@ pub enum Unknown {
     Url,
     /// Whether a proof is new: more were used lately than are remembered.
     Proofs,
+    /// Which features the client has: the verifier was not told what the request says of them.
+    Features,
+    /// Where the request comes from: the verifier was told no address.
+    Address,
 }
 
 impl Rejected {
@@ -111,6 +117,7 @@ impl Rejected {
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
             | Self::Binding
+            | Self::Elsewhere
             | Self::InsufficientAuthentication { .. }
             | Self::Proof(_)
             | Self::Ask => 401,
@@ -127,7 +134,7 @@ impl Rejected {
             Self::Stale => Some("stale"),
             Self::Revoked { .. } => Some("revoked"),
             Self::Unverifiable(_) | Self::Ask => Some("unverifiable"),
-            Self::Binding => Some("binding"),
+            Self::Binding | Self::Elsewhere => Some("binding"),
             Self::Proof(_) => Some("proof"),
             Self::Missing
             | Self::InsufficientScope { .. }
@@ -147,6 +154,7 @@ impl Rejected {
             | Self::Revoked { .. }
             | Self::Unverifiable(_)
             | Self::Binding
+            | Self::Elsewhere
             | Self::InsufficientScope { .. }
             | Self::InsufficientAuthentication { .. }
             | Self::Ask => None,
@@ -219,6 +227,9 @@ impl fmt::Display for Rejected {
             }
             Self::Unverifiable(what) => what.fmt(f),
             Self::Binding => f.write_str("the token is not bound to a key that was proved"),
+            Self::Elsewhere => {
+                f.write_str("the token is bound to other features or another network")
+            }
             Self::Proof(bad) => bad.fmt(f),
             Self::InsufficientScope { .. } => f.write_str("the token does not suffice here"),
             Self::InsufficientAuthentication { .. } => {
@@ -259,6 +270,14 @@ impl fmt::Display for Unknown {
                  `Builder::public_url` says where the service is reached"
             }
             Self::Proofs => "more proofs were used lately than are remembered",
+            Self::Features => {
+                "the token is bound to features, and the verifier was not told those of the request; \
+                 `Presented::features` takes the header `X-Symbolon-Features`"
+            }
+            Self::Address => {
+                "the token is bound to a network, and the verifier was not told where the request comes \
+                 from; `Presented::ip` and `layer::Admit::ip_from` say it, and a proxy by X-Forwarded-For"
+            }
         })
     }
 }
@@ -300,6 +319,7 @@ mod tests {
                 401,
                 r#"DPoP error="invalid_token", reason="binding", algs="EdDSA ES256 RS256""#,
             ),
+            (Rejected::Elsewhere, 401, r#"Bearer error="invalid_token", reason="binding""#),
             (Rejected::Ask, 401, r#"Bearer error="invalid_token", reason="unverifiable""#),
             (
                 Rejected::InsufficientScope { needed: "a b:c".into() },

@@ -123,6 +123,7 @@ impl Rejections {
             | Rejected::Revoked { .. }
             | Rejected::Unverifiable(_)
             | Rejected::Binding
+            | Rejected::Elsewhere
             | Rejected::Proof(_)
             | Rejected::Ask => "",
         };

@@ -75,7 +75,7 @@ impl Expected {
             None => in_time(warm.begins(), claims.exp, policy, now)?,
         }
         self.hits.add();
-        claims.proof = self.proved(presented, claims.jkt, policy, now)?;
+        claims.proof = self.proved(presented, &claims, policy, now)?;
         let standing = self.standing(judged, &claims, policy, now);
         // What would have ended the session may be forgotten by now; the authority knows.
         let is_over = standing == Err(Rejected::Expired);
@@ -122,10 +122,10 @@ impl Expected {
     ) -> Result<Told, Rejected> {
         self.meant_for_us(told)?;
         if sent.signed.is_none() {
-            // The proof that a signed token needs was checked by what it says itself. An opaque one is bound to no key,
+            // What a signed token is bound to was checked by what it says itself. An opaque one is bound to no key,
             // and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
             told.jkt.map_or(Ok(()), |_| Err(Rejected::Binding))?;
-            self.proved(presented, None, policy, now)?;
+            self.proved(presented, &Claims::assume_good(told), policy, now)?;
         }
         let warm = Arc::new(self.told(presented.token, &Claims::assume_good(told), sent));
         match self.judge_new(&warm) {
@@ -211,6 +211,7 @@ fn is_of_the_same(signed: &Claims<'_>, told: &ParsedClaims<'_>) -> bool {
         && signed.client_id == told.client_id
         && signed.jti == told.jti
         && signed.jkt == told.jkt
+        && signed.imprints.copied().unwrap_or_default() == told.imprints
         && signed.sid == told.sid
         && told.exp <= signed.exp
 }

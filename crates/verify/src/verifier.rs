@@ -8,10 +8,12 @@ use crate::presented::Scheme;
 use crate::proof::{Name, Proofs};
 use crate::status::{Hits, Rejections};
 use crate::told::is_opaque;
-use crate::{Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Unknown, Verified};
+use crate::{
+    Builder, Claims, Distrust, Now, Policy, Presented, Rejected, Surroundings, Unknown, Verified,
+};
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_core::{Digest, Effect, Timestamp};
+use symbolon_core::{Effect, Timestamp};
 use symbolon_wire::{
     Algorithm, DecryptionKeys, KeySet, Malformed, ParsedClaims, Payload, Refused, SecretText, Type,
     Unopened, UnverifiedAccessToken, is_encrypted, parse_key_id,
@@ -193,7 +195,7 @@ impl Expected {
         match warm.judge(&self.mirror, sequence) {
             Ok(judged) => {
                 self.hits.add();
-                claims.proof = self.proved(presented, claims.jkt, policy, now)?;
+                claims.proof = self.proved(presented, &claims, policy, now)?;
                 f(&claims, self.standing(judged, &claims, policy, now))
             }
             // It must be verified anew to be told.
@@ -227,8 +229,9 @@ impl Expected {
         self.meant_for_us(&parsed)?;
         let begins = parsed.nbf.map_or(parsed.iat, |nbf| nbf.max(parsed.iat));
         in_time(begins, parsed.exp, policy, now)?;
-        let proof = self.proved(presented, parsed.jkt, policy, now)?;
-        let claims = Claims::assume_good(&parsed).with(proof);
+        let claims = Claims::assume_good(&parsed);
+        let proof = self.proved(presented, &claims, policy, now)?;
+        let claims = claims.with(proof);
         let kid = payload.key().kid().and_then(|kid| parse_key_id(kid).ok());
         match &self.cache {
             Some(cache) if !payload.key().algorithm().is_symmetric() => {
@@ -263,28 +266,48 @@ impl Expected {
         }
     }
 
-    /// Checks the proof of the key that a token is bound to, and answers its name; it is used up by the request that is
-    /// let in alone, so that one which must be asked about first is not taken for its own repetition.
+    /// Checks what a token is bound to: features, network, and the proof of a key, of which it answers the name. That is
+    /// used up by the request that is let in alone, so that one which must be asked about first is not taken for its own
+    /// repetition.
     #[inline]
     pub(crate) fn proved(
         &self,
         presented: &Presented<'_>,
-        jkt: Option<Digest>,
+        claims: &Claims<'_>,
         policy: &Policy,
         now: Now,
     ) -> Result<Option<Name>, Rejected> {
-        if jkt.is_none() && presented.scheme == Scheme::Bearer {
-            return Ok(None);
+        let bound = claims.jkt.is_some() || claims.imprints.is_some();
+        match presented.scheme {
+            Scheme::Bearer if !bound => return Ok(None),
+            // Whoever asks compares.
+            Scheme::Unshown => return Ok(None),
+            Scheme::Bearer | Scheme::Dpop => {}
         }
-        let lent = self.mirror.target_keys().dpop_nonces();
-        let checked = self.proofs.check(presented, jkt, self.public_url.as_deref(), (now, lent));
-        match checked {
+        match self.bound(presented, claims, now) {
             Err(_) if policy.only_reports_bindings() => {
                 self.rejections.report();
                 Ok(None)
             }
             checked => checked,
         }
+    }
+
+    fn bound(
+        &self,
+        presented: &Presented<'_>,
+        claims: &Claims<'_>,
+        now: Now,
+    ) -> Result<Option<Name>, Rejected> {
+        if let (Some(imprints), Some(sid)) = (claims.imprints, claims.sid) {
+            match presented.surroundings(sid, imprints)? {
+                Surroundings::Same => {}
+                Surroundings::Reported => self.rejections.report(),
+            }
+        }
+        let lent = self.mirror.target_keys().dpop_nonces();
+        let base = self.public_url.as_deref();
+        self.proofs.check(presented, claims.jkt, base, (now, lent))
     }
 
     /// Uses up the proof of a request that is let in.

@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "the tests' helper unwraps as the tests do")]
 
 use allocation_counter::measure;
+use data_encoding::BASE64URL_NOPAD;
 use std::time::Duration;
+use symbolon_core::binding::Network;
 use symbolon_core::{Salt, SessionId};
 use symbolon_verify::measure::{Filled, tell};
 use symbolon_verify::{Algorithm, KeySet, Now, Policy, Presented, Timestamp, Verifier};
-use symbolon_wire::{HandleKind, MasterKey, SigningKey, Type};
+use symbolon_wire::{
+    HandleKind, MasterKey, SigningKey, Type, features_imprint, network_imprint, sha256,
+};
 
 const BEFORE: &str = r#"{"iss":"https://id.example.com","sub":"42","aud":"demo-api","client_id":"web","iat":1700000000,"exp":1700000300,"jti":"j","scope":"orders:read profile","sid":"AAAAAAAAAAAAAAAAAAAAAA","ver":[1,7,3,2],"amr":["pwd"],"roles":["clerk","buyer"]"#;
 
@@ -49,6 +53,28 @@ fn a_token_that_is_known_allocates_nothing() {
         let [first, second] = allocations(alg, 16, &format!("{BEFORE}}}"));
         assert!(0 < first && second == 0, "{alg:?}: {first}, then {second}");
     }
+}
+
+#[test]
+fn a_known_token_that_is_bound_to_features_and_a_network_allocates_nothing() {
+    let sid = SessionId::from_bytes([0; 16]);
+    let home: std::net::IpAddr = "203.0.113.7".parse().unwrap();
+    let features = features_imprint(sid, &sha256(b"Firefox on Debian"));
+    let network = network_imprint(sid, Network::of(home));
+    let [features, network] = [features, network].map(|own| BASE64URL_NOPAD.encode(&own.0));
+    let cnf = format!(r#"{{"features":"{features}","network":"{network}"}}"#);
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let token = key.sign(Type::AccessTokenJwt, format!("{BEFORE},\"cnf\":{cnf}}}").as_bytes());
+    let token = token.unwrap();
+    let keys = KeySet::from_keys(vec![key.verifying_key()]).ok().unwrap();
+    let verifier = Verifier::builder("https://id.example.com").audience("demo-api");
+    let verifier = verifier.offline(keys).unwrap();
+    let policy = Policy::offline();
+    let now = Now { wall: Timestamp::from_seconds(1_700_000_001), monotonic: Duration::ZERO };
+    let presented = Presented::bearer(&token).features(Some("Firefox on Debian")).ip(home);
+    let check = || assert_eq!(verifier.check(&presented, &policy, now, |_| ()), Ok(()));
+    check();
+    assert_eq!(measure(check).count_total, 0);
 }
 
 #[test]

@@ -174,6 +174,7 @@ fn claims<'a>(extra: &'a ExtraClaims<'a>) -> Claims<'a> {
         amr: &["pwd"],
         roles: &["member"],
         jkt: None,
+        imprints: symbolon_core::imprint::Imprints::default(),
         extra,
     }
 }

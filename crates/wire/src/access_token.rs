@@ -7,6 +7,7 @@ use crate::{Malformed, Type, base64url};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt;
+use symbolon_core::imprint::{Bound, Imprint, Imprints};
 use symbolon_core::{Digest, Generation, SessionId, Timestamp, Ver};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -46,6 +47,8 @@ pub struct Claims<'a> {
     pub roles: &'a [&'a str],
     /// The thumbprint of the key that the holder must show (RFC 9449 §6.1).
     pub jkt: Option<Digest>,
+    /// What the holder's features and network are compared with; never without a session.
+    pub imprints: Imprints,
     /// What the back end adds.
     pub extra: &'a ExtraClaims<'a>,
 }
@@ -149,12 +152,35 @@ impl Claims<'_> {
         name(out, "ver");
         json(out, &[u64::from(store.0), subject, client, everything]);
         self.write_authentication(out);
-        if let Some(jkt) = self.jkt {
-            out.extend_from_slice(b",\"cnf\":{\"jkt\":");
-            base64(out, &jkt.0);
+        self.write_confirmation(out);
+        self.extra.append_members(out);
+    }
+
+    /// What is only reported stands outside `cnf`, of which nobody may pass over what they do not understand.
+    fn write_confirmation(&self, out: &mut Vec<u8>) {
+        let jkt = self.jkt.as_ref().map(|jkt| ("jkt", &jkt.0[..]));
+        let Imprints { features, network } = &self.imprints;
+        let parts = [("features", features), ("network", network)];
+        for (claim, jkt, enforced) in [("cnf", jkt, true), ("cnf_reported", None, false)] {
+            let of = |(name, own): (_, &'_ Option<Bound<Imprint>>)| {
+                let own = own.as_ref().filter(|own| own.enforced == enforced)?;
+                Some((name, own.to.0))
+            };
+            let imprints = parts.map(of);
+            let imprints = imprints.iter().flatten().map(|(name, bytes)| (*name, &bytes[..]));
+            let mut members = jkt.into_iter().chain(imprints).peekable();
+            if members.peek().is_none() {
+                continue;
+            }
+            name(out, claim);
+            for (at, (member, bytes)) in members.enumerate() {
+                out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+                out.extend_from_slice(member.as_bytes());
+                out.extend_from_slice(b"\":");
+                base64(out, bytes);
+            }
             out.push(b'}');
         }
-        self.extra.append_members(out);
     }
 
     fn write_authentication(&self, out: &mut Vec<u8>) {

@@ -9,6 +9,7 @@ use crate::plain::{Plain, each_plain_member};
 use crate::{Malformed, base64url};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use symbolon_core::imprint::{Bound, Imprint, Imprints};
 use symbolon_core::{Digest, SessionId, StoreEpoch, Timestamp, Ver};
 
 /// The latest instant that a claim may name, in seconds: the end of the year 9999. Inclusive.
@@ -50,6 +51,8 @@ pub struct ParsedClaims<'a> {
     pub roles: Names<'a>,
     /// The thumbprint of the key that the holder must show.
     pub jkt: Option<Digest>,
+    /// What the holder's features and network are compared with; never without a session.
+    pub imprints: Imprints,
     extra: Extra<'a>,
 }
 
@@ -150,6 +153,8 @@ struct Read<'a> {
     amr: Names<'a>,
     roles: Names<'a>,
     jkt: Option<Digest>,
+    enforced: Named,
+    reported: Named,
     extra: Extra<'a>,
 }
 
@@ -237,7 +242,8 @@ impl<'a> Read<'a> {
             "acr" => self.acr = Some(json::string(value, "acr")?),
             "amr" => self.amr = json::names(value, "amr")?,
             "roles" => self.roles = json::names(value, "roles")?,
-            "cnf" => self.jkt = Some(confirmation(value)?),
+            "cnf" => (self.jkt, self.enforced) = confirmation(value)?,
+            "cnf_reported" => self.reported = reported(value)?,
             _ if !json::is_strict(value, 1) => {
                 return Err(Malformed::new("claims", "name a member twice or nest too deep"));
             }
@@ -255,6 +261,7 @@ impl<'a> Read<'a> {
     }
 
     fn finish(self) -> Result<ParsedClaims<'a>, Malformed> {
+        let imprints = self.imprints()?;
         Ok(ParsedClaims {
             iss: text(self.iss, "iss")?,
             sub: text(self.sub, "sub")?,
@@ -272,13 +279,45 @@ impl<'a> Read<'a> {
             amr: self.amr,
             roles: self.roles,
             jkt: self.jkt,
+            imprints,
             extra: self.extra,
         })
+    }
+
+    /// One that is of no session could be compared with nothing, and must not pass as if there were none.
+    fn imprints(&self) -> Result<Imprints, Malformed> {
+        let imprints = Imprints {
+            features: one(self.enforced.features, self.reported.features)?,
+            network: one(self.enforced.network, self.reported.network)?,
+        };
+        match imprints.is_empty() || self.sid.is_some() {
+            true => Ok(imprints),
+            false => Err(Malformed::new("sid", "is missing, and `cnf` is about a session")),
+        }
+    }
+}
+
+/// The imprints of one claim.
+#[derive(Clone, Copy, Default)]
+struct Named {
+    features: Option<Imprint>,
+    network: Option<Imprint>,
+}
+
+fn one(
+    enforced: Option<Imprint>,
+    reported: Option<Imprint>,
+) -> Result<Option<Bound<Imprint>>, Malformed> {
+    match (enforced, reported) {
+        (None, None) => Ok(None),
+        (Some(to), None) => Ok(Some(Bound { to, enforced: true })),
+        (None, Some(to)) => Ok(Some(Bound { to, enforced: false })),
+        (Some(_), Some(_)) => Err(Malformed::new("cnf_reported", "repeats what `cnf` has")),
     }
 }
 
 /// The claims that we give a meaning to.
-const OURS: [&str; 16] = [
+const OURS: [&str; 17] = [
     "iss",
     "sub",
     "aud",
@@ -295,6 +334,7 @@ const OURS: [&str; 16] = [
     "amr",
     "roles",
     "cnf",
+    "cnf_reported",
 ];
 
 /// So many others and all of ours are no more than an object may have.
@@ -358,13 +398,35 @@ fn counters(value: &RawValue) -> Result<Ver, Malformed> {
 }
 
 /// A token that is bound in a way that we do not know must not pass as a bearer token.
-fn confirmation(value: &RawValue) -> Result<Digest, Malformed> {
+fn confirmation(value: &RawValue) -> Result<(Option<Digest>, Named), Malformed> {
     let cnf = Object::parse(value.get(), "cnf")?;
-    let jkt = cnf.required("jkt").map_err(|wrong| wrong.within("cnf"))?;
-    match cnf.members().count() {
-        1 => base64url::decode_exact(&jkt, "cnf.jkt").map(Digest),
-        _ => Err(Malformed::new("cnf", "has a member that is not understood")),
+    let ours = |name| CONFIRMING.contains(&name);
+    if !cnf.members().any(|(name, _)| ours(name)) {
+        return Err(Malformed::new("cnf.jkt", "is missing"));
     }
+    if !cnf.members().all(|(name, _)| ours(name)) {
+        return Err(Malformed::new("cnf", "has a member that is not understood"));
+    }
+    let jkt = cnf.string("jkt").map_err(|wrong| wrong.within("cnf"))?;
+    let jkt = jkt.map(|jkt| base64url::decode_exact(&jkt, "cnf.jkt").map(Digest)).transpose()?;
+    Ok((jkt, named(&cnf).map_err(|wrong| wrong.within("cnf"))?))
+}
+
+/// What may stand in `cnf`.
+const CONFIRMING: [&str; 3] = ["jkt", "features", "network"];
+
+/// What is compared and refuses nobody.
+fn reported(value: &RawValue) -> Result<Named, Malformed> {
+    let object = Object::parse(value.get(), "cnf_reported")?;
+    named(&object).map_err(|wrong| wrong.within("cnf_reported"))
+}
+
+fn named(object: &Object<'_>) -> Result<Named, Malformed> {
+    let imprint = |name| {
+        let text = object.string(name)?;
+        text.map(|text| base64url::decode_exact(&text, name).map(Imprint)).transpose()
+    };
+    Ok(Named { features: imprint("features")?, network: imprint("network")? })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub const EXTRA_MEMBERS_MAX: usize = 40;
 ///
 /// RFC 7519 §4.1, RFC 9068 §2.2, DESIGN.md §4.2, and what RFC 7662, 7800, 8693, OpenID Connect and
 /// its logout tokens would read in a token that an access token could otherwise be taken for.
-pub const RESERVED: [&str; 34] = [
+pub const RESERVED: [&str; 35] = [
     "iss",
     "sub",
     "aud",
@@ -33,6 +33,7 @@ pub const RESERVED: [&str; 34] = [
     "sid",
     "ver",
     "cnf",
+    "cnf_reported",
     "act",
     "may_act",
     "azp",

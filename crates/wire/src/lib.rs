@@ -26,6 +26,7 @@ pub mod feed;
 pub mod handle;
 pub mod import_line;
 pub mod imported_token;
+mod imprint;
 pub mod introspection;
 mod json;
 pub mod jwe;
@@ -60,6 +61,7 @@ pub use extra_claims::{EXTRA_MEMBERS_MAX, ExtraClaims};
 pub use handle::{HandleKeys, HandleKind};
 pub use import_line::ImportLine;
 pub use imported_token::{IMPORTED_TOKEN_BYTES_MAX, ImportedTokens};
+pub use imprint::{features_imprint, imprints, network_imprint};
 pub use introspection::Introspected;
 pub use json::Names;
 pub use jwe::{

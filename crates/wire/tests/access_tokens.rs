@@ -1,6 +1,7 @@
 //! Access tokens: issued, read back, and never taken for anything else.
 
 use proptest::prelude::*;
+use symbolon_core::imprint::{Bound, Imprint, Imprints};
 use symbolon_core::{Digest, Generation, SessionId, StoreEpoch, Timestamp, Ver};
 use symbolon_wire::{
     Algorithm, Claims, ExtraClaims, IssueError, Issued, KeySet, MasterKey, ParsedClaims,
@@ -28,9 +29,15 @@ fn claims<'a>(extra: &'a ExtraClaims<'a>) -> Claims<'a> {
         amr: &["pwd", "otp"],
         roles: &["admin"],
         jkt: Some(Digest([3; 32])),
+        imprints: IMPRINTS,
         extra,
     }
 }
+
+const IMPRINTS: Imprints = Imprints {
+    features: Some(Bound { to: Imprint([4; 16]), enforced: true }),
+    network: Some(Bound { to: Imprint([5; 16]), enforced: false }),
+};
 
 fn issue(claims: &Claims<'_>, key: &SigningKey) -> Result<Issued, IssueError> {
     claims.issue(key, Type::AccessTokenJwt, &master().jti_key(), Generation(5))
@@ -59,7 +66,7 @@ fn what_was_issued_is_what_is_read_under_every_algorithm() {
         assert_eq!(read.acr.as_deref(), Some("urn:mfa"));
         assert_eq!(read.amr.iter().collect::<Vec<_>>(), ["pwd", "otp"]);
         assert_eq!(read.roles.iter().collect::<Vec<_>>(), ["admin"]);
-        assert_eq!(read.jkt, Some(Digest([3; 32])));
+        assert_eq!((read.jkt, read.imprints), (Some(Digest([3; 32])), IMPRINTS));
         assert_eq!(read.extra("tenant").map(|raw| raw.get()), Some(r#"{"id":7}"#));
         assert_eq!(read.extras().count(), 2);
     }
@@ -80,6 +87,7 @@ fn the_payload_reads_as_rfc_9068_has_it() {
         amr: &[],
         roles: &[],
         jkt: None,
+        imprints: Imprints::default(),
         ..claims(&ExtraClaims::NONE)
     };
     let issued = issue(&least, &key).ok().unwrap();
@@ -118,7 +126,7 @@ fn a_token_without_a_session_is_named_by_what_was_drawn_for_it() {
     let (key, jti_key) = (SigningKey::generate(Algorithm::EdDsa).unwrap(), master().jti_key());
     let extra = ExtraClaims::NONE;
     let issue = |drawn: u8| {
-        let own = Claims { sid: None, ..claims(&extra) };
+        let own = Claims { sid: None, imprints: Imprints::default(), ..claims(&extra) };
         own.issue_once(&key, Type::AccessTokenJwt, &jti_key, &[drawn; 16]).ok().unwrap()
     };
     let (one, other) = (issue(1), issue(2));
@@ -213,6 +221,64 @@ fn a_claim_of_ours_that_cannot_be_read_is_refused_by_name() {
             ParsedClaims::parse_unverified(text.as_bytes()).err().unwrap().member(),
             "cnf.jkt"
         );
+    }
+}
+
+#[test]
+fn what_is_enforced_stands_in_cnf_and_what_is_reported_beside_it() {
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let keys = KeySet::from_keys(vec![key.verifying_key()]).ok().unwrap();
+    let (features, network) = ("BAQEBAQEBAQEBAQEBAQEBA", "BQUFBQUFBQUFBQUFBQUFBQ");
+    let said = |jkt: Option<Digest>, enforced: [bool; 2]| {
+        let Imprints { features, network } = IMPRINTS;
+        let imprints = Imprints {
+            features: features.map(|own| Bound { enforced: enforced[0], ..own }),
+            network: network.map(|own| Bound { enforced: enforced[1], ..own }),
+        };
+        let issued = issue(&Claims { jkt, imprints, ..claims(&ExtraClaims::NONE) }, &key);
+        let issued = issued.ok().unwrap();
+        let payload = verify(&keys, Algorithm::EdDsa, issued.token.expose()).ok().unwrap();
+        assert_eq!(ParsedClaims::of(&payload).unwrap().imprints, imprints);
+        let text = std::str::from_utf8(payload.bytes()).unwrap();
+        text[text.find(",\"cnf").unwrap()..text.find(",\"jti").unwrap()].to_owned()
+    };
+    let jkt = "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM";
+    let both = format!(r#""features":"{features}","network":"{network}"}}"#);
+    assert_eq!(said(None, [true, true]), format!(r#","cnf":{{{both}"#));
+    assert_eq!(said(None, [false, false]), format!(r#","cnf_reported":{{{both}"#));
+    assert_eq!(
+        said(Some(Digest([3; 32])), [false, true]),
+        format!(
+            r#","cnf":{{"jkt":"{jkt}","network":"{network}"}},"cnf_reported":{{"features":"{features}"}}"#
+        )
+    );
+}
+
+#[test]
+fn what_is_bound_in_a_way_that_cannot_be_compared_is_refused() {
+    let own = "AAAAAAAAAAAAAAAAAAAAAA";
+    let with = |member: &str| {
+        format!(
+            r#"{{"iss":"i","sub":"s","aud":"a","client_id":"c","iat":1,"exp":2,"jti":"j",{member}}}"#
+        )
+    };
+    let sid = format!("\"sid\":\"{own}\"");
+    for (claims, wrong) in [
+        (format!(r#""cnf":{{"features":"{own}"}}"#), "sid"),
+        (format!(r#""cnf_reported":{{"network":"{own}"}}"#), "sid"),
+        (format!(r#"{sid},"cnf":{{"features":"AA"}}"#), "cnf.features"),
+        (format!(r#"{sid},"cnf":{{"network":null}}"#), "cnf.network"),
+        (format!(r#"{sid},"cnf":{{"network":"{own}","place":"x"}}"#), "cnf"),
+        (format!(r#"{sid},"cnf_reported":"x""#), "cnf_reported"),
+        (format!(r#"{sid},"cnf_reported":{{"features":1}}"#), "cnf_reported.features"),
+        (
+            format!(r#"{sid},"cnf":{{"features":"{own}"}},"cnf_reported":{{"features":"{own}"}}"#),
+            "cnf_reported",
+        ),
+    ] {
+        let text = with(&format!("\"ver\":[1,2,3,4],{claims}"));
+        let refused = ParsedClaims::parse_unverified(text.as_bytes()).err().unwrap();
+        assert_eq!(refused.member(), wrong, "{claims}");
     }
 }
 

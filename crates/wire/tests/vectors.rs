@@ -51,6 +51,7 @@ fn an_access_token_keeps_its_bytes_and_its_name() {
         amr: &["pwd"],
         roles: &["member"],
         jkt: None,
+        imprints: symbolon_core::imprint::Imprints::default(),
         extra: &extra,
     };
     let jti_key = master(&vectors).jti_key();

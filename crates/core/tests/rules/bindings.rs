@@ -2,6 +2,7 @@
 
 use crate::common::{DEVICE_KEY, Family, HOUR, OTHER_KEY, all, s, start};
 use symbolon_core::binding::{Binding, KeyProof, Network};
+use symbolon_core::imprint::Bound;
 use symbolon_core::{
     BindingMode, BindingPolicy, ClientPolicy, Denial, Outcome, Reason, Replay, Start,
 };
@@ -193,4 +194,30 @@ fn a_grant_names_the_key_that_must_be_proved_only_where_that_is_enforced() {
         family.policy.binding = all(mode);
         assert_eq!(family.refresh(0, s(1)).unwrap().jkt, named);
     }
+}
+
+#[test]
+fn a_grant_says_what_features_and_network_must_be_wherever_they_are_looked_at() {
+    let binding = Binding { key: None, features: Some(DEVICE_KEY) };
+    let home = Network::of("203.0.113.1".parse().unwrap());
+    for (mode, enforced) in [
+        (BindingMode::Enforce, Some(true)),
+        (BindingMode::Report, Some(false)),
+        (BindingMode::Off, None),
+    ] {
+        let policy = ClientPolicy { binding: all(mode), ..ClientPolicy::default() };
+        let mut family = Family::with(&Start { binding, ..at_home() }, &policy);
+        (family.proof.features, family.proof.network) = (Some(DEVICE_KEY), Some(home));
+        let grant = family.refresh(0, s(1)).unwrap();
+        assert_eq!(grant.features, enforced.map(|enforced| Bound { to: DEVICE_KEY, enforced }));
+        assert_eq!(grant.network, enforced.map(|enforced| Bound { to: home, enforced }));
+    }
+}
+
+#[test]
+fn what_a_session_was_not_bound_to_its_tokens_do_not_ask_for() {
+    let policy = ClientPolicy { binding: all(BindingMode::Enforce), ..ClientPolicy::default() };
+    let mut family = Family::with(&Start { ip: None, ..start(1) }, &policy);
+    let grant = family.refresh(0, s(1)).unwrap();
+    assert_eq!((grant.features, grant.network), (None, None));
 }

@@ -1,11 +1,12 @@
 //! Handles: credentials that stay the same as long as their session (DESIGN.md §4.6, §4.8).
 
 use crate::common::{DAY, Family, HOUR, KEY, LATER_KEY, all, ms, s, secs, start};
-use symbolon_core::binding::{Binding, KeyProof};
+use symbolon_core::binding::{Binding, Network};
+use symbolon_core::imprint::Bound;
 use symbolon_core::refresh::Answer;
 use symbolon_core::{
-    Act, BindingMode, ClientPolicy, Denial, Digest, Duration, Grant, Handle, Reason, Salt, Shown,
-    Start, Terms, Timestamp,
+    BindingMode, ClientPolicy, Denial, Digest, Duration, Grant, Handle, Reason, Salt, Shown, Start,
+    Terms, Timestamp,
 };
 
 /// Tokens of five minutes, a session that may idle for two hours and lives for a day.
@@ -21,7 +22,7 @@ fn own_handle(family: &Family) -> Handle {
 /// Shows a handle and commits what was decided; answers whether anything was.
 fn show(family: &mut Family, handle: &Handle, at: Timestamp) -> (Answer, bool) {
     let terms = Terms { policy: &family.policy, key: family.keys[0], keys_usable: &family.keys };
-    let ask = Shown { handle, proof: family.proof, terms, act: &Act::authority() };
+    let ask = Shown { handle, terms };
     let decision = family.loaded.clone().by_handle(&ask, at);
     let written = decision.session.is_some();
     family.events.extend(decision.events);
@@ -124,19 +125,19 @@ fn the_key_that_signs_now_signs_what_a_handle_earns() {
 }
 
 #[test]
-fn a_bound_handle_wants_its_key_and_another_key_is_theft() {
+fn a_handle_says_nothing_of_features_and_network_and_what_it_earns_says_it() {
     const OWN: Digest = Digest([7; 32]);
-    let policy = ClientPolicy { binding: all(BindingMode::Enforce), ..ClientPolicy::default() };
-    let binding = Binding { key: Some(OWN), features: None };
-    let mut family = Family::with(&Start { binding, ..start(1) }, &policy);
-    family.proof.key = KeyProof::Unusable;
-    assert_eq!(shown(&mut family, s(1)).err(), Some(Denial::ProofNeeded));
-    family.proof.key = KeyProof::Valid(OWN);
-    assert!(shown(&mut family, s(2)).is_ok());
-    family.proof.key = KeyProof::Valid(Digest([8; 32]));
-    let theft = Denial::Ended(Reason::BindingMismatch);
-    assert_eq!(shown(&mut family, s(3)).err(), Some(theft));
-    assert_eq!(family.events.len(), 1);
+    let binding = Binding { key: None, features: Some(OWN) };
+    let begun = Start { binding, ip: Some("203.0.113.7".into()), ..start(1) };
+    let home = Network::of("203.0.113.1".parse().unwrap());
+    for (mode, enforced) in [(BindingMode::Enforce, true), (BindingMode::Report, false)] {
+        let policy = ClientPolicy { binding: all(mode), ..ClientPolicy::default() };
+        let mut family = Family::with(&begun, &policy);
+        let grant = shown(&mut family, s(1)).unwrap();
+        assert_eq!(grant.features, Some(Bound { to: OWN, enforced }));
+        assert_eq!(grant.network, Some(Bound { to: home, enforced }));
+        assert!(family.events.is_empty());
+    }
 }
 
 #[test]

@@ -304,17 +304,14 @@ fn check_delivery(row: &Members, client: &Client, problems: &mut Problems) {
     problems.add(row.place_of("delivery"), row.path_of("delivery"), what);
 }
 
-/// What is compared when a session is renewed needs a preset that renews; a key, a token that can name it.
+/// What a credential is bound to belongs to a session; a key, to one that can be proved beside it.
 fn check_binding(row: &Members, preset: Preset, problems: &mut Problems) {
     let Some(binding) = row.table("binding") else { return };
     let why = |name: &str| match (preset, name) {
-        (Preset::DualToken, _) | (Preset::SlidingSession, "key") => None,
-        (Preset::SlidingSession, _) => Some("is compared at renewals, and this session has none"),
+        (Preset::DualToken | Preset::SlidingSession, _) => None,
         (Preset::OpaqueSession, "key") => Some("stands in a token, and an opaque one says nothing"),
         (Preset::GatewaySession, "key") => Some("cannot be proved by a browser beside its cookie"),
-        (Preset::OpaqueSession | Preset::GatewaySession, _) => {
-            Some("is compared at renewals, and this session has none")
-        }
+        (Preset::OpaqueSession | Preset::GatewaySession, _) => None,
         (Preset::Service, _) => {
             Some("belongs to a session; a service binds its tokens by sending a proof (`DPoP`)")
         }

@@ -1,7 +1,9 @@
 //! The guard before a route: a token that suffices, or a challenge.
 
 use super::answer::Problem;
+use crate::http::around::Around;
 use crate::http::dpop::DPOP;
+use crate::http::serve::Peer;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -64,6 +66,12 @@ impl Guard {
         let headers = &request.headers;
         let presented = presented(headers)?.request(request.method.as_str(), &url);
         let presented = presented.proof(only(headers, &DPOP));
+        // Nothing stands before it, so that whoever connects is who asks.
+        let ip = match request.extensions.get::<Peer>() {
+            Some(Peer::Address(address)) => Some(*address),
+            Some(Peer::Operator(_)) | None => None,
+        };
+        let presented = Around::new(headers, ip).beside(presented);
         let verified = self.verifier.admit(&presented, &self.policy).await?;
         let token = SecretText::new(presented.token.to_owned());
         Ok(Admitted { verified: Arc::new(verified), token })

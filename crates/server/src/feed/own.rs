@@ -73,7 +73,7 @@ impl Own {
     pub fn look(
         &self,
         app: &App,
-        (token, audience): (&str, &str),
+        (shown, audience): (&Presented<'_>, &str),
         at: Timestamp,
     ) -> Option<Verified> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone()?;
@@ -83,8 +83,12 @@ impl Own {
             return None;
         }
         let now = Now { wall: at, monotonic: monotonic() };
-        let verified = verifier.verify(&Presented::bearer(token), &Policy::offline(), now).ok()?;
+        let verified = verifier.verify(shown, &Policy::offline(), now).ok()?;
         let claims = verified.claims();
+        // What is only reported is counted where the store is asked.
+        if claims.imprints().only_report() {
+            return None;
+        }
         // What was issued before a loss of writes, the store alone knows; of that no feed tells.
         let of_now = claims.ver.store == app.store.cutoffs().epoch;
         let client = app.client(claims.client_id).filter(|_| of_now)?;

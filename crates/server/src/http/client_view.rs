@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use symbolon_core::device::Overflow;
 use symbolon_core::epoch::ReplayFor;
-use symbolon_core::{Cutoffs, Timestamp};
+use symbolon_core::{BindingPolicy, Cutoffs, Timestamp};
 
 /// A client, as INTERFACE.md names its members. Durations are written as in the configuration.
 #[derive(Serialize)]
@@ -28,6 +28,9 @@ pub struct ClientView {
     refresh: Option<RefreshView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<DevicesView>,
+    /// Where there are sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<BindingView>,
     disabled: bool,
     version: String,
     replay: Option<ReplayView>,
@@ -57,6 +60,14 @@ struct DevicesView {
     overflow: &'static str,
 }
 
+/// What a token's holder must also show: each `off`, `report` or `enforce`.
+#[derive(Serialize)]
+struct BindingView {
+    key: &'static str,
+    features: &'static str,
+    network: &'static str,
+}
+
 /// What is done about replays for a while.
 #[derive(Serialize)]
 struct ReplayView {
@@ -82,6 +93,7 @@ impl ClientView {
             access_token: AccessTokenView { ttl, format: client.preset.format().as_str() },
             refresh: of_people.then(|| RefreshView::new(client)),
             devices: of_people.then(|| DevicesView::new(client)),
+            binding: of_people.then(|| BindingView::new(client.policy.binding)),
             disabled: switches.disabled,
             version: version::text(cutoffs.client_version(&client.id)),
             replay: switches.replay.map(ReplayView::new),
@@ -114,6 +126,13 @@ impl DevicesView {
                 Overflow::Refuse => "refuse",
             },
         }
+    }
+}
+
+impl BindingView {
+    const fn new(policy: BindingPolicy) -> Self {
+        let BindingPolicy { key, features, network } = policy;
+        Self { key: key.as_str(), features: features.as_str(), network: network.as_str() }
     }
 }
 

@@ -30,7 +30,9 @@ pub async fn preflight(
         out.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
         out.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, dpop, x-refresh-token"),
+            HeaderValue::from_static(
+                "authorization, content-type, dpop, x-refresh-token, x-symbolon-features",
+            ),
         );
         out.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }

@@ -14,9 +14,28 @@ pub const HOPS_MAX: usize = 16;
 /// Every proxy adds, at the right, whom it saw. What stands left of somebody who is not believed was
 /// written by them.
 pub fn client_address(gateway: &Gateway, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let mut seen = peer.to_canonical();
-    let lines = headers.get_all(X_FORWARDED_FOR).iter().collect::<Vec<_>>();
-    let entries = lines.iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
+    before(gateway, peer.to_canonical(), entries(headers))
+}
+
+/// The same for a proxy that asks about somebody else's request; `None`: one that is believed said nothing of who that is.
+pub fn told_address(gateway: &Gateway, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    let silent = gateway.trusts(peer) && !headers.contains_key(X_FORWARDED_FOR);
+    (!silent).then(|| client_address(gateway, peer, headers))
+}
+
+/// The same from the headers of the request that a proxy asks about, of which it has written the last entry itself.
+pub fn described_address(gateway: &Gateway, headers: &HeaderMap) -> Option<IpAddr> {
+    let mut entries = entries(headers);
+    let own = address(entries.next()?.trim())?;
+    Some(before(gateway, own, entries))
+}
+
+/// Who stands before those that are believed, the last of them being `seen`.
+fn before<'h>(
+    gateway: &Gateway,
+    mut seen: IpAddr,
+    entries: impl Iterator<Item = &'h str>,
+) -> IpAddr {
     for entry in entries.take(HOPS_MAX) {
         if !gateway.trusts(seen) {
             break;
@@ -25,6 +44,12 @@ pub fn client_address(gateway: &Gateway, peer: IpAddr, headers: &HeaderMap) -> I
         seen = before;
     }
     seen
+}
+
+/// What the proxies have added, the last first.
+fn entries(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(','))
 }
 
 /// An address, with or without the port that some proxies add.
@@ -39,14 +64,46 @@ mod tests {
     use super::*;
     use crate::config::Network;
 
-    fn seen(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
+    fn trusting(trusted: &[&str]) -> Gateway {
         let trusted_proxies = trusted.iter().map(|text| Network::parse(text).unwrap()).collect();
-        let gateway = Gateway { trusted_proxies, ..Gateway::default() };
+        Gateway { trusted_proxies, ..Gateway::default() }
+    }
+
+    fn forwarded(lines: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(X_FORWARDED_FOR, line.parse().unwrap());
         }
-        client_address(&gateway, peer.parse().unwrap(), &headers).to_string()
+        headers
+    }
+
+    fn seen(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
+        let peer = peer.parse().unwrap();
+        client_address(&trusting(trusted), peer, &forwarded(lines)).to_string()
+    }
+
+    #[test]
+    fn a_proxy_that_is_believed_and_says_nothing_is_not_taken_for_the_client() {
+        let gateway = trusting(&["127.0.0.1"]);
+        let told = |peer: &str, lines: &[&str]| {
+            told_address(&gateway, peer.parse().unwrap(), &forwarded(lines))
+                .map(|address| address.to_string())
+        };
+        assert_eq!(told("127.0.0.1", &[]), None);
+        assert_eq!(told("127.0.0.1", &["203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(told("192.0.2.1", &["203.0.113.7"]).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn of_a_request_that_is_described_the_last_entry_is_the_describers_own() {
+        let gateway = trusting(&["10.0.0.0/8"]);
+        let told = |lines: &[&str]| {
+            described_address(&gateway, &forwarded(lines)).map(|address| address.to_string())
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&["198.51.100.1, 203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(told(&["203.0.113.7, 10.1.1.1"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(told(&["203.0.113.7, unknown"]), None);
     }
 
     #[test]

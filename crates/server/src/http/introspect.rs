@@ -79,7 +79,8 @@ async fn introspect(app: &App, text: &str) -> Result<Value, Fault> {
 /// What is said of a token that is in force: all that it says itself.
 pub(crate) fn active(mut claims: Map<String, Value>) -> Value {
     claims.insert("active".into(), Value::Bool(true));
-    let kind = if claims.contains_key("cnf") { "DPoP" } else { "Bearer" };
+    let by_key = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    let kind = if by_key { "DPoP" } else { "Bearer" };
     claims.insert("token_type".into(), Value::String(kind.into()));
     Value::Object(claims)
 }

@@ -1,6 +1,7 @@
 //! HTTP, one file an endpoint. This page is the table of contents.
 
 pub mod activity;
+pub mod around;
 pub mod auth;
 pub mod ban;
 pub mod body;

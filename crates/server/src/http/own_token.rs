@@ -4,13 +4,13 @@ use crate::app::App;
 use crate::config::Client;
 use crate::keys::{Recipients, client_subject};
 use serde_json::{Map, Value};
-use symbolon_core::binding::Proof;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::lasting::{Lasting, Worth};
 use symbolon_core::{
-    Act, ClientId, Decision, Denial, Digest, Fault, Grant, Handle, Loaded, SessionId, Shown,
-    Timestamp, Ver, Verdict,
+    ClientId, Decision, Denial, Digest, Fault, Grant, Handle, Loaded, SessionId, Shown, Timestamp,
+    Ver, Verdict,
 };
-use symbolon_wire::{HandleKind, Jti, ParsedClaims};
+use symbolon_wire::{HandleKind, Jti, ParsedClaims, imprints};
 
 /// An access token that this authority wrote, in force or not.
 pub enum OwnToken {
@@ -27,6 +27,8 @@ pub struct Signed {
     expires_at: Timestamp,
     /// The thumbprint of the key that whoever shows it must prove (RFC 9449 §6.1).
     jkt: Option<Digest>,
+    /// What whoever shows it has around them.
+    imprints: Imprints,
     claims: Map<String, Value>,
     jti: [u8; 16],
     ver: Ver,
@@ -46,6 +48,8 @@ pub struct Held {
     pub audience: Vec<String>,
     /// Its session; a client's own token has none.
     pub session: Option<Loaded>,
+    /// What whoever shows it must have around them.
+    pub imprints: Imprints,
     /// What is to be believed of whoever shows it; else why nothing is.
     pub says: Result<Map<String, Value>, Unheld>,
 }
@@ -77,6 +81,7 @@ impl OwnToken {
             audience: claims.aud.iter().map(str::to_owned).collect(),
             expires_at: claims.exp,
             jkt: claims.jkt,
+            imprints: claims.imprints,
             claims: serde_json::from_slice(payload.bytes()).ok()?,
             jti: Jti::parse(&claims.jti).ok()?.0,
             ver: claims.ver,
@@ -109,7 +114,12 @@ impl OwnToken {
             Self::Handle(handle) => of_handle(app, &handle, at).await,
             Self::Signed(signed) if signed.expires_at <= at => {
                 let says = Err(Unheld::Expired);
-                Ok(Some(Held { audience: signed.audience, session: None, says }))
+                Ok(Some(Held {
+                    audience: signed.audience,
+                    session: None,
+                    imprints: signed.imprints,
+                    says,
+                }))
             }
             Self::Signed(signed) => match signed.holder {
                 Holder::Session(sid) => signed.of_session(app, sid, at).await,
@@ -134,7 +144,8 @@ impl Signed {
             Verdict::Live => Ok(self.claims.clone()),
             verdict @ (Verdict::Stale(_) | Verdict::Revoked(_)) => Err(Unheld::By(verdict)),
         };
-        Some(Held { audience: self.audience.clone(), session: None, says })
+        let (audience, imprints) = (self.audience.clone(), self.imprints);
+        Some(Held { audience, session: None, imprints, says })
     }
 
     async fn of_session(
@@ -145,13 +156,13 @@ impl Signed {
     ) -> Result<Option<Held>, Fault> {
         let decide = |client: &Client, loaded| self.judged(app, client, loaded, at);
         let Some((worth, session)) = decided(app, sid, decide).await? else { return Ok(None) };
-        let audience = self.audience.clone();
+        let (audience, imprints) = (self.audience.clone(), self.imprints);
         let says = match worth {
             Ok(Worth::AsItSays) => Ok(self.claims),
             Ok(Worth::AsOfNow(grant)) => Ok(self.as_of_now(app, &grant)?),
             Err(verdict) => Err(Unheld::By(verdict)),
         };
-        Ok(Some(Held { audience, session: Some(session), says }))
+        Ok(Some(Held { audience, session: Some(session), imprints, says }))
     }
 
     /// The rule for what its client can do when it is stale: renew it, or nothing.
@@ -175,12 +186,17 @@ impl Signed {
         Ok(loaded.by_lasting_token(&Lasting { jti, ver, terms }, at))
     }
 
-    /// What holds now, under the name, the dates and the audience of the token that was shown: those stay its own.
+    /// What holds now, under the name, the dates and the audience of the token that was shown: those stay its own, and so
+    /// does what it is bound to.
     fn as_of_now(&self, app: &App, grant: &Grant) -> Result<Map<String, Value>, Fault> {
         let mut claims = described(app, grant, &[])?;
         for name in ["aud", "iat", "exp", "jti"] {
             let own = self.claims.get(name).cloned();
             claims.insert(name.to_owned(), own.unwrap_or_default());
+        }
+        for name in ["cnf", "cnf_reported"] {
+            claims.remove(name);
+            claims.extend(self.claims.get(name).cloned().map(|own| (name.to_owned(), own)));
         }
         Ok(claims)
     }
@@ -190,14 +206,12 @@ impl Signed {
 type OfHandle = (Recipients, Result<Box<Grant>, Denial>);
 
 async fn of_handle(app: &App, handle: &Handle, at: Timestamp) -> Result<Option<Held>, Fault> {
-    let act = Act::authority();
     let decide = |client: &Client, loaded: Loaded| {
         let Some(to) = app.recipients(client, &loaded.session.audience, None) else {
             return Ok(Decision::unchanged(None));
         };
         let terms = app.terms(client, &to.signer)?;
-        let shown = Shown { handle, proof: Proof::default(), terms, act: &act };
-        let decision = loaded.by_handle(&shown, at);
+        let decision = loaded.by_handle(&Shown { handle, terms }, at);
         Ok(decision.map(|answer| Some((to, answer.map(Box::new)))))
     };
     match decided(app, handle.sid(), decide).await? {
@@ -242,8 +256,10 @@ fn held_by_handle(
     session: Loaded,
 ) -> Result<Option<Held>, Fault> {
     let audience: Vec<_> = to.names.iter().map(|name| (**name).to_owned()).collect();
+    let mut bound = Imprints::default();
     let says = match answer {
         Ok(grant) => {
+            bound = imprints(&grant);
             let claims = described(app, &grant, &audience)?;
             // What is known by name is known of the JWT that a handle stands for, by verifiers too.
             match revoked_by_name(&claims, &grant) {
@@ -256,7 +272,7 @@ fn held_by_handle(
             None => return Ok(None),
         },
     };
-    Ok(Some(Held { audience, session: Some(session), says }))
+    Ok(Some(Held { audience, session: Some(session), imprints: bound, says }))
 }
 
 fn revoked_by_name(claims: &Map<String, Value>, grant: &Grant) -> Option<Verdict> {

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use symbolon_core::{Denial, Duration, Fault, Reason};
+use symbolon_verify::Rejected;
 use symbolon_wire::Malformed;
 
 /// A refusal or failure, before the request's id is known to it; [`super::edge`] writes it out.
@@ -18,6 +19,8 @@ pub struct Problem {
     detail: String,
     member: Option<String>,
     reason: Option<Reason>,
+    /// Whether a token was shown that is bound to other features or another network.
+    elsewhere: bool,
     retry_after: Option<u64>,
     figure: Option<Figure>,
 }
@@ -62,8 +65,9 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        let (member, reason, retry_after, figure) = (None, None, None, None);
-        Self { status, code, title, detail, member, reason, retry_after, figure }
+        let (member, reason, elsewhere) = (None, None, false);
+        let (retry_after, figure) = (None, None);
+        Self { status, code, title, detail, member, reason, elsewhere, retry_after, figure }
     }
 
     /// The request is wrong in one member.
@@ -82,6 +86,11 @@ impl Problem {
     /// The access token that was shown is not, or no longer, one that counts (RFC 6750 §3.1).
     pub fn invalid_token(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid-token", "Invalid token", detail)
+    }
+
+    /// The access token is bound to other features or another network than it was shown with.
+    pub fn elsewhere() -> Self {
+        Self { elsewhere: true, ..Self::invalid_token(&Rejected::Elsewhere.to_string()) }
     }
 
     /// Somebody we know asks for what they may not.
@@ -173,6 +182,9 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
             // RFC 6750 §3.1: who showed a token is told that it is the token.
             let challenge = match self.code {
+                "invalid-token" if self.elsewhere => {
+                    "Bearer realm=\"symbolon\", error=\"invalid_token\", reason=\"binding\""
+                }
                 "invalid-token" => "Bearer realm=\"symbolon\", error=\"invalid_token\"",
                 _ => "Bearer realm=\"symbolon\"",
             };

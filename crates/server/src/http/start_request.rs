@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 use std::sync::Arc;
-use symbolon_core::binding::Binding;
+use symbolon_core::binding::{Binding, FEATURES_BYTES_MAX};
 use symbolon_core::device::{Device, DeviceClass};
 use symbolon_core::{BindingMode, BindingPolicy, Start, Subject, Timestamp, id, scope};
 use symbolon_wire::{ExtraClaims, parse_thumbprint, sha256};
@@ -20,7 +20,7 @@ pub const ROLES_MAX: usize = 256;
 pub const LIST_MAX: usize = 16;
 
 /// The longest `user_agent` and `features`, in bytes. Inclusive.
-pub const TEXT_BYTES_MAX: usize = 1024;
+pub const TEXT_BYTES_MAX: usize = FEATURES_BYTES_MAX;
 
 /// The body of `POST /v1/sessions`.
 #[derive(Deserialize)]

@@ -18,6 +18,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use symbolon_core::credentials::ClientGrant;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::signing::Wish;
 use symbolon_core::{
     ClientId, ClientPolicy, Duration, Fault, Grant, KeyId, KeyState, Terms, Timestamp,
@@ -28,7 +29,7 @@ use symbolon_wire::{
     Algorithm, ApiKeyDigests, Claims, CryptoFailed, CsrfKey, DigestKey, DpopNonces, ExtraClaims,
     HandleKeys, HandleKind, ImportedTokens, IssueError, Issued, JtiKey, KeySet, Malformed,
     MasterKey, OneTimeKeys, ParsedClaims, Payload, RefreshTokenKeys, Sealer, SealingKey,
-    SecretText, ShardKey, SigningKey, Type, key_id_text, key_set_json, verify,
+    SecretText, ShardKey, SigningKey, Type, imprints, key_id_text, key_set_json, verify,
 };
 
 /// Whom an access token is for, and what they can read.
@@ -369,6 +370,7 @@ impl Keys {
             amr: &texts(&session.amr),
             roles: &texts(&grant.roles),
             jkt: grant.jkt,
+            imprints: imprints(grant),
             extra: &extra,
         };
         write(&claims)
@@ -401,6 +403,7 @@ impl Keys {
             amr: &[],
             roles: &[],
             jkt: grant.jkt,
+            imprints: Imprints::default(),
             extra: &ExtraClaims::NONE,
         };
         self.handed_over(claims.issue_once(key, recipients.typ, &self.jti, drawn)?, recipients)

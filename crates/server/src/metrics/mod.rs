@@ -142,8 +142,13 @@ impl Metrics {
         }
         self.grants.get_or_create(&label(client, what)).inc();
         if let Some(reason) = alert {
-            self.alerts.get_or_create(&label(client, reason.as_str())).inc();
+            self.alert(client, reason);
         }
+    }
+
+    /// A setting let pass what would have ended or refused something for this.
+    pub fn alert(&self, client: &ClientId, reason: Reason) {
+        self.alerts.get_or_create(&label(client, reason.as_str())).inc();
     }
 
     /// A client was given a token of its own.

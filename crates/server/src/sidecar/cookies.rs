@@ -37,17 +37,22 @@ pub(super) struct Cookies {
 
 impl Cookies {
     /// What is kept, if the feed has said nothing against it.
-    pub(super) fn at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
+    pub(super) fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<ByCookie> {
         let now = Now::read();
-        let behind = self.kept.find(cookie, audience, now.wall)?;
+        let behind = self.kept.find(shown.token, audience, now.wall)?;
         let verifier = self.verifiers.get(audience)?;
-        let presented = Presented::bearer(behind.token.expose());
-        let verified = verifier.verify(&presented, &self.policy, now).ok()?;
+        let verified =
+            verifier.verify(&shown.behind(behind.token.expose()), &self.policy, now).ok()?;
         Some((Admitted::Verified(verified), behind))
     }
 
     /// What the authority says.
-    pub(super) async fn behind(&self, cookie: &str, audience: &str) -> Result<ByCookie, Refused> {
+    pub(super) async fn behind(
+        &self,
+        shown: &Presented<'_>,
+        audience: &str,
+    ) -> Result<ByCookie, Refused> {
+        let cookie = shown.token;
         let verifier = self.verifiers.get(audience);
         let verifier = verifier.ok_or(Rejected::Untrusted(Distrust::Audience))?;
         if COOKIE_BYTES_MAX < cookie.len() {
@@ -55,11 +60,11 @@ impl Cookies {
         }
         let lane = usize::from(sha256(cookie.as_bytes()).0[0]) % COOKIES_ASKED_MAX;
         let _alone = self.asking[lane].lock().await;
-        if let Some(known) = self.at_once(cookie, audience) {
+        if let Some(known) = self.at_once(shown, audience) {
             return Ok(known);
         }
         let behind = Arc::new(self.ask(cookie, audience).await?);
-        let presented = Presented::bearer(behind.token.expose());
+        let presented = shown.behind(behind.token.expose());
         let verified = verifier.admit(&presented, &self.policy).await?;
         self.kept.keep(cookie, audience, &behind);
         Ok((Admitted::Verified(verified), behind))

@@ -24,7 +24,10 @@ use axum::{Extension, Json};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
-use symbolon_verify::{Distrust, Now, Policy, Presented, Rejected, Verified, Verifier};
+use symbolon_verify::{
+    Bound, Claims, Distrust, Imprint, Imprints, Now, Policy, Presented, Rejected, Verified,
+    Verifier,
+};
 use symbolon_wire::{HandleKind, UnverifiedAccessToken, is_encrypted};
 
 /// What every API key begins with.
@@ -143,12 +146,12 @@ impl Sidecar {
         }
     }
 
-    /// The claims of a token that is in force; `None`: it is not.
+    /// The claims of a token that is in force; `None`: it is not. What it is bound to is for whoever asks to check.
     async fn introspect(&self, text: &str) -> Result<Option<Map<String, Value>>, OAuthError> {
         self.fresh()?;
         let policy = Policy::strict(self.inner.max_staleness);
         let admitted = match self.verifier_of(text) {
-            Some(verifier) => verifier.admit(&Presented::bearer(text), &policy).await,
+            Some(verifier) => verifier.admit(&Presented::asked_about(text), &policy).await,
             None if text.starts_with(HandleKind::AccessToken.prefix()) => {
                 self.admit_opaque(text, &policy).await
             }
@@ -168,7 +171,7 @@ impl Sidecar {
 
     /// Lets an opaque token in that is for any audience here: by what one of them knows, else by what is told.
     async fn admit_opaque(&self, text: &str, policy: &Policy) -> Result<Verified, Rejected> {
-        let presented = Presented::bearer(text);
+        let presented = Presented::asked_about(text);
         for verifier in self.inner.verifiers.values() {
             match verifier.verify(&presented, policy, Now::read()) {
                 Err(Rejected::Ask) => {}
@@ -213,6 +216,19 @@ fn claims(text: &str, verified: &Verified) -> Map<String, Value> {
     }
 }
 
+/// What a token is bound to, enforced or only reported.
+fn confirmation(claims: &Claims<'_>, enforced: bool) -> Option<Value> {
+    let Imprints { features, network } = claims.imprints();
+    let of = |own: Option<Bound<Imprint>>| {
+        own.filter(|own| own.enforced == enforced).map(|own| BASE64URL_NOPAD.encode(&own.to.0))
+    };
+    let jkt = claims.jkt().filter(|_| enforced).map(|jkt| BASE64URL_NOPAD.encode(&jkt.0));
+    let members = [("jkt", jkt), ("features", of(features)), ("network", of(network))];
+    let there = members.into_iter().filter_map(|(name, text)| Some((name.into(), json!(text?))));
+    let there: Map<String, Value> = there.collect();
+    (!there.is_empty()).then(|| there.into())
+}
+
 /// All that a signed token says.
 fn said(text: &str) -> Option<Map<String, Value>> {
     let payload = BASE64URL_NOPAD.decode(text.split('.').nth(1)?.as_bytes()).ok()?;
@@ -240,6 +256,8 @@ fn held(verified: &Verified) -> Map<String, Value> {
         ("amr", names(claims.amr().collect())),
         ("roles", names(claims.roles().collect())),
         ("jti", Some(json!(claims.jti))),
+        ("cnf", confirmation(&claims, true)),
+        ("cnf_reported", confirmation(&claims, false)),
     ];
     let own = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let added = claims

@@ -47,7 +47,7 @@ use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::{Duration, Fault, Timestamp};
-use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Verifier};
+use symbolon_verify::{Builder, Now, Policy, Presented, Rejected, Status, Unknown, Verifier};
 use symbolon_wire::{DecryptionKey, KeySet};
 use tokio::net::TcpListener;
 use upstream::Upstream;
@@ -374,12 +374,12 @@ impl Judges for Unknowing {
         Box::pin(async move { self.0.judge(shown, audience).await.map_err(unknowing) })
     }
 
-    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
-        self.1.at_once(cookie, audience)
+    fn behind_at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<ByCookie> {
+        self.1.at_once(shown, audience)
     }
 
-    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
-        Box::pin(async move { self.1.behind(cookie, audience).await.map_err(unknowing) })
+    fn behind<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Seeking<'a> {
+        Box::pin(async move { self.1.behind(&shown, audience).await.map_err(unknowing) })
     }
 
     fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a> {
@@ -405,6 +405,10 @@ fn unknowing(refused: Refused) -> Refused {
 /// What could not be found out is no refusal.
 fn away(refused: Refused, why: &str) -> Refused {
     match refused {
+        // What the proxy did not say, the authority does not know either.
+        untold @ Refused::Rejected(Rejected::Unverifiable(
+            Unknown::Url | Unknown::Features | Unknown::Address,
+        )) => untold,
         Refused::Rejected(Rejected::Unverifiable(_) | Rejected::Ask) => {
             Refused::Fault(Fault::Store(why.into()))
         }

@@ -195,15 +195,18 @@ fn what_comes_later_is_known_and_refused() {
 fn a_binding_that_its_preset_cannot_hold_is_refused() {
     for (preset, part, why) in [
         ("opaque-session", "key", "stands in a token, and an opaque one says nothing"),
-        ("opaque-session", "features", "is compared at renewals, and this session has none"),
         ("gateway-session", "key", "cannot be proved by a browser beside its cookie"),
-        ("sliding-session", "network", "is compared at renewals, and this session has none"),
     ] {
         let lines = format!("preset = \"{preset}\"\nbinding = {{ {part} = \"report\" }}");
         let said = one(&client(&lines));
         assert!(said.contains(&format!("clients.web.binding.{part}: {why}")), "{said}");
         let off = client(&format!("preset = \"{preset}\"\nbinding = {{ {part} = \"off\" }}"));
         assert_eq!(self::said(&off, &[], &[]), Vec::<String>::new());
+    }
+    for preset in ["dual-token", "sliding-session", "opaque-session", "gateway-session"] {
+        let held = "binding = { features = \"enforce\", network = \"report\" }";
+        let held = client(&format!("preset = \"{preset}\"\n{held}"));
+        assert_eq!(self::said(&held, &[], &[]), Vec::<String>::new(), "{preset}");
     }
     let said = one(&client("binding = { key = \"always\" }"));
     assert!(said.contains("clients.web.binding.key"), "{said}");

@@ -11,6 +11,8 @@ mod advisories;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod around;
+#[cfg(test)]
 mod asked;
 #[cfg(test)]
 mod bad_bodies;

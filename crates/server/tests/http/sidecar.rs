@@ -278,7 +278,8 @@ async fn an_outage_changes_nothing_within_the_bound_and_then_nobody_is_told_yes_
     assert_eq!(sidecar.introspect(&tokens.access).await["active"], true);
     sidecar.late().await;
     let late = sidecar.ask(Ask::get("/readyz")).await.expect_problem(503, "not-ready");
-    assert!(4_000 < late.member("age_ms").as_u64().unwrap(), "{late:?}");
+    // The bound is passed by less than the answer counts in.
+    assert!(4_000 <= late.member("age_ms").as_u64().unwrap(), "{late:?}");
     for token in [&tokens.access, &tokens.refresh, "x"] {
         let answer = sidecar.introspected(token).await;
         answer.expect_oauth(503, "temporarily_unavailable", None);

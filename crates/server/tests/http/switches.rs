@@ -36,12 +36,15 @@ async fn a_client_is_shown_as_configured_without_its_secret() {
         "scope": "orders:read orders:write", "access_token": {"ttl": "5min", "format": "jwt"},
         "refresh": {"idle": "2h", "absolute": "90d", "grace": "0s", "replay": "enforce"},
         "devices": {"per_subject": 10, "per_class": {"web": 3}, "overflow": "evict_idle"},
+        "binding": {"key": "off", "features": "off", "network": "off"},
         "delivery": "body", "disabled": false, "version": "0.0", "replay": null,
     });
     assert_eq!(show(&server, "web").await, web);
     let service = show(&server, "service").await;
     assert_eq!((&service["confidential"], &service["secrets"]), (&json!(true), &json!(1)));
-    assert!(service.get("refresh").is_none() && service.get("devices").is_none(), "{service}");
+    for name in ["refresh", "devices", "binding"] {
+        assert!(service.get(name).is_none(), "{name} in {service}");
+    }
     assert!(!service.to_string().contains("sha256"), "{service}");
 
     let all: Vec<_> = server.list("/v1/clients").await;

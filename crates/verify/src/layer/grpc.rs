@@ -17,8 +17,11 @@ use tonic::{Request, Status};
 impl Interceptor for Admit {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let (verifier, policy) = self.parts();
-        let verified = presented(request.metadata())
-            .and_then(|presented| verifier.verify(&presented, policy, Now::read()));
+        let metadata = request.metadata();
+        let verified = presented(metadata).and_then(|presented| {
+            let shown = self.surrounded(presented, request.extensions(), metadata.as_ref());
+            verifier.verify(&shown, policy, Now::read())
+        });
         match verified {
             Ok(verified) => {
                 request.extensions_mut().insert(Admitted::new(verified));
@@ -51,6 +54,7 @@ fn status(rejected: &Rejected) -> Status {
         | Rejected::Revoked { .. }
         | Rejected::InsufficientAuthentication { .. }
         | Rejected::Binding
+        | Rejected::Elsewhere
         | Rejected::Proof(_) => Status::unauthenticated(said),
     };
     if let Ok(challenge) = MetadataValue::try_from(rejected.challenge()) {

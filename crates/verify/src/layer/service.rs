@@ -2,8 +2,11 @@
 
 use crate::{Policy, Presented, Rejected, Verified, Verifier};
 use ::http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use ::http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+};
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,16 +26,53 @@ use std::task::{Context, Poll};
 /// The proof of a bound token (DPoP) is that of the one `DPoP` header, and the URL that it must be for is the path as the
 /// layer sees it below [`Builder::public_url`](crate::Builder::public_url): put the layer outside of what takes a part of
 /// the path away, or name that part there.
+///
+/// The features of the client are those of the one header `X-Symbolon-Features`; where it asks from says
+/// [`Admit::ip_from`].
 #[derive(Clone)]
 pub struct Admit {
     verifier: Verifier,
     policy: Arc<Policy>,
+    ip_from: Option<Arc<IpFrom>>,
 }
+
+/// Says where a request comes from.
+type IpFrom = dyn Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync;
 
 impl Admit {
     /// A layer that asks every request for what the policy asks.
     pub fn new(verifier: Verifier, policy: Policy) -> Self {
-        Self { verifier, policy: Arc::new(policy) }
+        Self { verifier, policy: Arc::new(policy), ip_from: None }
+    }
+
+    /// Says where requests come from, for tokens that are bound to a network; without it none of those is let in. Behind
+    /// axum's `into_make_service_with_connect_info`:
+    ///
+    /// ```ignore
+    /// layer.ip_from(|extensions, _| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()))
+    /// ```
+    ///
+    /// Security: say the address of the connection or, where that is a proxy of yours, what it added to
+    /// `X-Forwarded-For` last; the rest of that header was written by the caller.
+    #[must_use]
+    pub fn ip_from(
+        mut self,
+        says: impl Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.ip_from = Some(Arc::new(says));
+        self
+    }
+
+    /// What a request shows of its surroundings, beside what it shows already.
+    pub(crate) fn surrounded<'r>(
+        &self,
+        presented: Presented<'r>,
+        extensions: &Extensions,
+        headers: &'r HeaderMap,
+    ) -> Presented<'r> {
+        let presented = presented.features(only(headers, &FEATURES));
+        let ip = self.ip_from.as_ref().and_then(|says| says(extensions, headers));
+        ip.map_or(presented, |ip| presented.ip(ip))
     }
 
     /// What stands behind the layer is asked for by this policy.
@@ -41,7 +81,8 @@ impl Admit {
     }
 
     async fn admit(&self, asked: Asked<'_>) -> Result<Admitted, Rejected> {
-        let verified = self.verifier.admit(&asked.presented()?, &self.policy).await?;
+        let presented = self.surrounded(asked.presented()?, asked.extensions, asked.headers);
+        let verified = self.verifier.admit(&presented, &self.policy).await?;
         Ok(Admitted::new(verified))
     }
 }
@@ -58,23 +99,28 @@ struct Asked<'r> {
     method: &'r Method,
     path: &'r str,
     headers: &'r HeaderMap,
+    extensions: &'r Extensions,
 }
 
 impl<'r> Asked<'r> {
     /// What it shows: the token of its one `Authorization` header, and from nowhere else. Of its URL the path alone counts,
     /// since the caller writes the rest.
     fn presented(self) -> Result<Presented<'r>, Rejected> {
-        let authorization = self.only(&AUTHORIZATION).ok_or(Rejected::Missing)?;
+        let authorization = only(self.headers, &AUTHORIZATION).ok_or(Rejected::Missing)?;
         let presented = Presented::from_authorization(Some(authorization))?;
-        Ok(presented.request(self.method.as_str(), self.path).proof(self.only(&DPOP)))
-    }
-
-    fn only(self, name: &HeaderName) -> Option<&'r str> {
-        let mut values = self.headers.get_all(name).iter();
-        let (Some(only), None) = (values.next(), values.next()) else { return None };
-        only.to_str().ok()
+        Ok(presented.request(self.method.as_str(), self.path).proof(only(self.headers, &DPOP)))
     }
 }
+
+/// The one value of a header; features may be any text.
+fn only<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    std::str::from_utf8(only.as_bytes()).ok()
+}
+
+/// Where a client says its features.
+pub(crate) const FEATURES: HeaderName = HeaderName::from_static("x-symbolon-features");
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -135,8 +181,12 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let admit = self.admit.clone();
         Box::pin(async move {
-            let (method, headers) = (request.method(), request.headers());
-            let asked = Asked { method, path: request.uri().path(), headers };
+            let asked = Asked {
+                method: request.method(),
+                path: request.uri().path(),
+                headers: request.headers(),
+                extensions: request.extensions(),
+            };
             match admit.admit(asked).await {
                 Ok(admitted) => {
                     request.extensions_mut().insert(admitted);

@@ -8,6 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use symbolon_verify::layer::{Admit, Admitted};
@@ -200,4 +201,38 @@ async fn a_bound_token_is_let_in_with_the_proof_of_this_request_whatever_host_it
         assert!(challenge(&refused).starts_with("DPoP error=\"invalid_dpop_proof\""));
         assert!(!refused.headers().contains_key("dpop-nonce"));
     }
+}
+
+#[tokio::test]
+async fn the_layer_reads_features_itself_and_is_told_where_requests_come_from() {
+    let issuer = key(Algorithm::EdDsa);
+    let token = fresh(&issuer, &[("cnf", &crate::surroundings::bound())]);
+    let handler = async move |admitted: Admitted| admitted.claims().sub.to_owned();
+    let router = Router::new().route("/orders", get(handler));
+    let admit = Admit::new(verifier(&issuer), Policy::offline());
+    let ask = async |admit: &Admit, features: &str, from: &str| {
+        let mut request = Request::get("/orders")
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header("x-symbolon-features", features)
+            .body(Body::empty())
+            .unwrap();
+        request.extensions_mut().insert(from.parse::<IpAddr>().unwrap());
+        let answer = router.clone().layer(admit.clone()).oneshot(request).await.unwrap();
+        let said = answer.headers().get(WWW_AUTHENTICATE).map(|said| said.to_str().unwrap());
+        (answer.status(), said.unwrap_or_default().contains("reason=\"binding\""))
+    };
+    let (own, home) = (crate::surroundings::OWN, crate::surroundings::HOME);
+    let refused = StatusCode::UNAUTHORIZED;
+    assert_eq!(ask(&admit, own, home).await, (refused, false), "nobody said from where");
+    let told = admit.ip_from(|extensions, _| extensions.get().copied());
+    assert_eq!(ask(&told, own, home).await, (StatusCode::OK, false));
+    assert_eq!(ask(&told, "curl", home).await, (refused, true));
+    assert_eq!(ask(&told, own, "198.51.100.7").await, (refused, true));
+
+    let mut called = tonic::Request::new(());
+    let metadata = called.metadata_mut();
+    metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    metadata.insert("x-symbolon-features", own.parse().unwrap());
+    called.extensions_mut().insert(home.parse::<IpAddr>().unwrap());
+    assert!(told.clone().call(called).is_ok());
 }

@@ -28,6 +28,7 @@ mod script;
 mod sender;
 #[cfg(feature = "net")]
 mod sessions;
+mod surroundings;
 #[cfg(feature = "net")]
 mod tickets;
 mod tokens;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::app::App;
 use crate::clock::monotonic;
+use crate::http::around::suits;
 use crate::http::own_token::{OwnToken, Unheld};
 use crate::people::StepUpAsked;
 use serde_json::{Map, Value};
@@ -20,8 +21,8 @@ use symbolon_wire::parse_session_id;
 impl Judges for App {
     fn at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<Admitted> {
         // Proofs that were used are remembered in one place, which is not there.
-        let token = Some(shown.token).filter(|_| !shown.is_dpop())?;
-        let known = self.feed.own.look(self, (token, audience), self.now().ok()?)?;
+        let shown = Some(shown).filter(|shown| !shown.is_dpop())?;
+        let known = self.feed.own.look(self, (shown, audience), self.now().ok()?)?;
         self.metrics.answered_from_memory();
         Some(Admitted::Verified(known))
     }
@@ -30,12 +31,12 @@ impl Judges for App {
         Box::pin(judge(self, shown, audience))
     }
 
-    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie> {
-        session::at_once(self, cookie, audience)
+    fn behind_at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<ByCookie> {
+        session::at_once(self, shown, audience)
     }
 
-    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a> {
-        Box::pin(session::behind(self, cookie, audience))
+    fn behind<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Seeking<'a> {
+        Box::pin(session::shown(self, shown, audience))
     }
 
     fn ask_for_more(&self, admitted: &Admitted, why: &Rejected) {
@@ -74,6 +75,9 @@ async fn judge(app: &App, shown: Presented<'_>, audience: &str) -> Result<Admitt
     }
     match held.says {
         Ok(claims) => {
+            if let Some(own) = &held.session {
+                suits(app, &own.session, &held.imprints, &shown)?;
+            }
             app.proofs.admit(&shown, jkt, Now { wall: at, monotonic: monotonic() })?;
             app.feed.own.used(app, held.session.as_ref(), at);
             Ok(admitted(&claims))

@@ -2,6 +2,7 @@
 
 use axum::http::header::{ACCEPT, HeaderName};
 use axum::http::{HeaderMap, Method, Uri};
+use std::net::IpAddr;
 
 /// The path under which the target of a request stands.
 const BASE: &str = "/gateway/check";
@@ -22,6 +23,8 @@ pub(super) struct Described<'h> {
     pub(super) target: &'h str,
     /// The scheme and the host that it was sent to, if somebody who is believed says so.
     pub(super) site: Option<(&'h str, &'h str)>,
+    /// Where it came from, if somebody who is believed says so.
+    pub(super) ip: Option<IpAddr>,
 }
 
 /// Why it is not known which request is meant.
@@ -77,12 +80,13 @@ impl<'h> Described<'h> {
         match (own, target) {
             (Some(own), target) => {
                 match agreed(own, target) && agreed(method.as_str(), told_method) {
-                    true => Ok(Self { method: method.as_str(), target: own, site }),
+                    true => Ok(Self { method: method.as_str(), target: own, site, ip: None }),
                     false => Err(Unknown::Contradiction),
                 }
             }
             (None, Some(target)) => {
-                Ok(Self { method: told_method.ok_or(Unknown::Method)?, target, site })
+                let method = told_method.ok_or(Unknown::Method)?;
+                Ok(Self { method, target, site, ip: None })
             }
             (None, None) => Err(Unknown::Target),
         }
@@ -202,7 +206,7 @@ mod tests {
             for (name, value) in lines {
                 headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
-            Described { method, target: "/", site: None }.is_page(&headers)
+            Described { method, target: "/", site: None, ip: None }.is_page(&headers)
         };
         let html = ("accept", "text/html,*/*;q=0.8");
         assert!(is_page("GET", &[("sec-fetch-mode", "navigate")]));

@@ -7,6 +7,7 @@ use super::Gateway;
 use super::answer::{Answer, IDENTITY};
 use super::described::Described;
 use crate::http::edge::Context;
+use crate::http::forwarded::described_address;
 use crate::http::problem::Problem;
 use axum::Extension;
 use axum::body::Body;
@@ -41,8 +42,12 @@ where
     // Rules and keys as they are once the question is there, however long it took.
     let gateway = Gateway::from_ref(&state);
     let headers = http_headers(&asked);
-    let described =
-        Described { method: &asked.method, target: &asked.path, site: asked_of(&headers) };
+    let described = Described {
+        method: &asked.method,
+        target: &asked.path,
+        site: asked_of(&headers),
+        ip: described_address(&gateway.settings, &headers),
+    };
     let answer = gateway.answer(&described, &headers, &context).await;
     answered(&message(&asked, &answer, &context).await)
 }

@@ -16,8 +16,10 @@ mod ticket;
 pub mod token;
 pub mod verifier;
 
+use super::around::Around;
 use super::dpop::DPOP;
 use super::edge::Context;
+use super::forwarded::told_address;
 use super::serve::Peer;
 use crate::app::Live;
 use crate::config;
@@ -48,11 +50,11 @@ pub trait Judges: Send + Sync {
     /// Says what it is worth.
     fn judge<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Judging<'a>;
 
-    /// The same of a session's cookie: what is known to stand behind it.
-    fn behind_at_once(&self, cookie: &str, audience: &str) -> Option<ByCookie>;
+    /// The same of a session's cookie, which is shown as a bearer token is: what is known to stand behind it.
+    fn behind_at_once(&self, shown: &Presented<'_>, audience: &str) -> Option<ByCookie>;
 
     /// Says what stands behind it.
-    fn behind<'a>(&'a self, cookie: &'a str, audience: &'a str) -> Seeking<'a>;
+    fn behind<'a>(&'a self, shown: Presented<'a>, audience: &'a str) -> Seeking<'a>;
 
     /// Renews what is over by what came beside it, for whoever then has what the rule asks.
     fn renew<'a>(&'a self, asked: Renewal<'a>) -> Renewing<'a>;
@@ -171,13 +173,19 @@ pub async fn check(
     Extension(context): Extension<Context>,
     request: Request,
 ) -> Response {
-    let trusted = match request.extensions().get::<Peer>() {
-        Some(Peer::Address(address)) => gateway.settings.trusts(*address),
-        Some(Peer::Operator(_)) | None => false,
-    };
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let (trusted, ip) = match request.extensions().get::<Peer>() {
+        Some(Peer::Address(address)) => {
+            let own = &gateway.settings;
+            (own.trusts(*address), told_address(own, *address, headers))
+        }
+        Some(Peer::Operator(_)) | None => (false, None),
+    };
     match Described::by(method, uri, headers, trusted) {
-        Ok(described) => gateway.answer(&described, headers, &context).await.to_response(),
+        Ok(described) => {
+            let described = Described { ip, ..described };
+            gateway.answer(&described, headers, &context).await.to_response()
+        }
         Err(unknown) => {
             let unknown = Answer::new(Outcome::Undecided(Undecided::Unknown(unknown)));
             gateway.count(unknown).to_response()
@@ -289,9 +297,10 @@ impl Gateway {
             true => Some(self.by_token(audience, described, headers).await?),
             false => None,
         };
-        let (admitted, behind) = match self.judge.behind_at_once(cookie, audience) {
+        let shown = Around::new(headers, described.ip).beside(Presented::bearer(cookie));
+        let (admitted, behind) = match self.judge.behind_at_once(&shown, audience) {
             Some(known) => known,
-            None => self.judge.behind(cookie, audience).await?,
+            None => self.judge.behind(shown, audience).await?,
         };
         match by_token {
             Some(by_token) if by_token.0.session() == admitted.session() => Ok(by_token),
@@ -321,7 +330,7 @@ impl Gateway {
         described: &Described<'_>,
         headers: &'h HeaderMap,
     ) -> Result<(Admitted, Shown<'h>), Refused> {
-        let presented = presented(headers)?;
+        let presented = Around::new(headers, described.ip).beside(presented(headers)?);
         let token = presented.token;
         // What a proof must be for; without it none can be good.
         let url = described.url();

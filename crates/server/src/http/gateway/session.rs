@@ -5,33 +5,55 @@ use super::behind::Behind;
 use super::{Admitted, ByCookie, Read, Refused};
 use crate::app::App;
 use crate::config::{Client, Preset};
+use crate::http::around::suits;
 use crate::http::tokens::{Unwritten, Writing};
 use crate::keys::Recipients;
 use crate::presence::Online;
 use std::sync::Arc;
-use symbolon_core::binding::Proof;
+use symbolon_core::imprint::Imprints;
 use symbolon_core::person::Gone;
-use symbolon_core::revocation::Act;
 use symbolon_core::{
-    BindingPolicy, Decision, Denial, Fault, Grant, Handle, Loaded, Reason, Shown, Timestamp,
+    Decision, Denial, Fault, Grant, Handle, Loaded, Reason, Session, Shown, Timestamp,
 };
-use symbolon_verify::{Distrust, Rejected};
-use symbolon_wire::{HandleKind, SecretText, session_id_text};
+use symbolon_verify::{Distrust, Presented, Rejected};
+use symbolon_wire::{HandleKind, SecretText, imprints, session_id_text};
 
 /// What is kept of it, if everything that was committed says that it still holds.
-pub(super) fn at_once(app: &App, cookie: &str, audience: &str) -> Option<ByCookie> {
+pub(super) fn at_once(app: &App, shown: &Presented<'_>, audience: &str) -> Option<ByCookie> {
     let at = app.now().ok()?;
-    let behind = app.kept.find(cookie, audience, at)?;
-    let known = app.feed.own.look(app, (behind.token.expose(), audience), at)?;
+    let behind = app.kept.find(shown.token, audience, at)?;
+    let known = app.feed.own.look(app, (&shown.behind(behind.token.expose()), audience), at)?;
     app.metrics.answered_from_memory();
     Some((Admitted::Verified(known), behind))
 }
 
-/// What the session says now; it counts as a use of it.
+/// What the session says now to whoever shows its cookie; it counts as a use of it.
+///
+/// # Errors
+/// As [`behind`]'s; the cookie is bound to other features or another network.
+pub(super) async fn shown(
+    app: &App,
+    shown: Presented<'_>,
+    audience: &str,
+) -> Result<ByCookie, Refused> {
+    let (by_cookie, session, imprints) = found(app, shown.token, audience).await?;
+    suits(app, &session, &imprints, &shown)?;
+    Ok(by_cookie)
+}
+
+/// The same to whoever compares themselves what the token is bound to that stands behind it.
 ///
 /// # Errors
 /// The cookie is none of ours, or its session is over; the store could not answer.
 pub async fn behind(app: &App, cookie: &str, audience: &str) -> Result<ByCookie, Refused> {
+    found(app, cookie, audience).await.map(|(by_cookie, ..)| by_cookie)
+}
+
+async fn found(
+    app: &App,
+    cookie: &str,
+    audience: &str,
+) -> Result<(ByCookie, Session, Imprints), Refused> {
     let at = app.now()?;
     let handle = app.keys.handles.open(HandleKind::Cookie, cookie);
     let handle = handle.map_err(|_| Rejected::Untrusted(Distrust::Signature))?;
@@ -42,13 +64,11 @@ pub async fn behind(app: &App, cookie: &str, audience: &str) -> Result<ByCookie,
         app.metrics.ended(&client, reason);
         tracing::info!(sid = session_id_text(sid), reason = reason.as_str(), "session ended");
     }
-    let Found { read, behind, online, keeps } = found?;
+    let Found { read, behind, online, session, imprints } = found?;
     app.presence.note(handle.sid(), online);
     let behind = Arc::new(behind);
-    if keeps {
-        app.kept.keep(cookie, audience, &behind);
-    }
-    Ok((Admitted::Read(read), behind))
+    app.kept.keep(cookie, audience, &behind);
+    Ok(((Admitted::Read(read), behind), session, imprints))
 }
 
 struct Asking<'a> {
@@ -67,7 +87,8 @@ struct Found {
     read: Read,
     behind: Behind,
     online: Online,
-    keeps: bool,
+    session: Session,
+    imprints: Imprints,
 }
 
 impl Asking<'_> {
@@ -84,8 +105,8 @@ impl Asking<'_> {
             return refuse(Rejected::Untrusted(Distrust::Audience).into());
         };
         let terms = self.app.terms(client, &recipients.signer)?;
-        let (handle, proof, act) = (self.handle, Proof::default(), &Act::authority());
-        let decision = now.by_handle(&Shown { handle, proof, terms, act }, self.at);
+        let handle = self.handle;
+        let decision = now.by_handle(&Shown { handle, terms }, self.at);
         let ended = decision.events.first();
         let ended = ended.map(|event| Gone { sid: handle.sid(), client: id, reason: event.reason });
         Ok(decision.map(|reply| Outcomes {
@@ -113,9 +134,13 @@ impl Asking<'_> {
             csrf: app.keys.csrf.token(session.sid, session.salt),
             until: session.same_until(&client.policy, at),
         };
-        // What a binding demands must be shown at every check.
-        let keeps = client.policy.binding == BindingPolicy::default();
-        Ok(Found { read: described(grant), behind, online: Online::of(session, at), keeps })
+        Ok(Found {
+            read: described(grant),
+            behind,
+            online: Online::of(session, at),
+            session: session.clone(),
+            imprints: imprints(grant),
+        })
     }
 }
 

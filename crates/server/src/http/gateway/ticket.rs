@@ -91,7 +91,7 @@ mod tests {
             tickets,
             renews: false,
         };
-        shown(&needs, &Described { method: "GET", target, site: None }, headers)
+        shown(&needs, &Described { method: "GET", target, site: None, ip: None }, headers)
     }
 
     #[test]

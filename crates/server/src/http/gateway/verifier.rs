@@ -37,11 +37,11 @@ impl Judges for Verifying {
         })
     }
 
-    fn behind_at_once(&self, _: &str, _: &str) -> Option<ByCookie> {
+    fn behind_at_once(&self, _: &Presented<'_>, _: &str) -> Option<ByCookie> {
         None
     }
 
-    fn behind<'a>(&'a self, _: &'a str, _: &'a str) -> Seeking<'a> {
+    fn behind<'a>(&'a self, _: Presented<'a>, _: &'a str) -> Seeking<'a> {
         Box::pin(async { Err(Rejected::Missing.into()) })
     }
 

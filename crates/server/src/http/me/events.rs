@@ -28,17 +28,23 @@ struct Page {
 /// force when the stream begins, which then lasts as long as the session.
 pub async fn get(
     State(live): State<Live>,
-    Extension(_): Extension<Context>,
+    Extension(context): Extension<Context>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let app = live.now();
-    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&live, &uri, &headers)).await
+    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&live, &context, &uri, &headers))
+        .await
 }
 
-async fn list(live: &Live, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn list(
+    live: &Live,
+    context: &Context,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let app = &live.now();
-    let person = Person::read(app, headers).await?;
+    let person = Person::read(app, context, headers).await?;
     let query = Query::read(uri, &["since", "limit", "cursor"])?;
     let number = |text: &str| text.parse::<u64>().ok();
     let cursor = query.parse("cursor", "a position: a number", number)?;

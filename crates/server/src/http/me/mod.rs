@@ -6,6 +6,8 @@ pub mod sessions;
 pub mod sign_out;
 pub mod tickets;
 
+use super::around::{Around, suits};
+use super::edge::Context;
 use super::own_token::{OwnToken, Unheld};
 use super::problem::Problem;
 use super::{auth, cors, dpop};
@@ -16,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use std::future::Future;
 use symbolon_core::revocation::{Act, Actor};
 use symbolon_core::{Loaded, Reason, Timestamp, Verdict};
+use symbolon_verify::Presented;
 
 /// The person who asks, by the session that they ask from.
 pub(super) struct Person {
@@ -52,8 +55,8 @@ impl Person {
     ///
     /// # Errors
     /// 401 if it is not; 403 if a page asks that is not of the token's client.
-    async fn read(app: &App, headers: &HeaderMap) -> Result<Self, Problem> {
-        match Self::read_even_if_stale(app, headers).await? {
+    async fn read(app: &App, context: &Context, headers: &HeaderMap) -> Result<Self, Problem> {
+        match Self::read_even_if_stale(app, context, headers).await? {
             (person, None) => Ok(person),
             (_, Some(reason)) => {
                 let problem = Problem::invalid_token("The access token must be renewed; refresh.");
@@ -69,6 +72,7 @@ impl Person {
     /// As [`Self::read`]'s, but for that.
     async fn read_even_if_stale(
         app: &App,
+        context: &Context,
         headers: &HeaderMap,
     ) -> Result<(Self, Option<Reason>), Problem> {
         let Some((text, proved)) = auth::token(headers) else {
@@ -90,13 +94,16 @@ impl Person {
         }
         let stale = stale(held.says.err())?;
         let own = held.session.ok_or_else(wrong)?;
+        let shown = Around::new(headers, Some(context.address)).beside(Presented::bearer(text));
+        // Both were looked for, so that nothing else can be wrong.
+        suits(app, &own.session, &held.imprints, &shown).map_err(|_| Problem::elsewhere())?;
         let client = app.config.clients.get(&own.session.client).ok_or_else(wrong)?;
         cors::check(client, headers).map_err(|_| foreign_origin())?;
         Ok((Self { own, at }, stale))
     }
 
     /// An act of theirs.
-    fn act(&self, context: &super::edge::Context) -> Act {
+    fn act(&self, context: &Context) -> Act {
         context.act(Actor::Person(self.own.session.subject.clone()), None)
     }
 }

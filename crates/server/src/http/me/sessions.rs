@@ -75,15 +75,21 @@ fn place(ip: &str) -> Option<String> {
 /// Lists the sessions of whoever asks that are active.
 pub async fn get(
     State(app): State<Arc<App>>,
-    Extension(_): Extension<Context>,
+    Extension(context): Extension<Context>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&app, &uri, &headers)).await
+    super::answer(&app, (&Method::GET, uri.path(), &headers), list(&app, &context, &uri, &headers))
+        .await
 }
 
-async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
-    let person = Person::read(app, headers).await?;
+async fn list(
+    app: &App,
+    context: &Context,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let person = Person::read(app, context, headers).await?;
     let query = Query::read(uri, &["limit", "cursor"])?;
     let subject = person.own.session.subject.clone();
     let shard = app.keys.shards.shard(subject.as_str());
@@ -117,7 +123,7 @@ async fn end(
     request: Request,
 ) -> Result<Response, Problem> {
     let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let person = Person::read(app, &headers).await?;
+    let person = Person::read(app, context, &headers).await?;
     body::none(body).await?;
     Query::read(&uri, &[])?;
     let (sid, act, reason) = (read(sid)?, person.act(context), Reason::SignedOut);

@@ -37,7 +37,7 @@ pub async fn post(
 
 async fn end(app: &App, context: &Context, request: Request) -> Result<Response, Problem> {
     let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let (person, _) = Person::read_even_if_stale(app, &headers).await?;
+    let (person, _) = Person::read_even_if_stale(app, context, &headers).await?;
     Query::read(&uri, &[])?;
     let Object(SignOut { scope }) = parse_json(&json_bytes(&headers, body).await?)?;
     let own = person.own.session.sid;

@@ -17,16 +17,16 @@ use std::sync::Arc;
 /// Makes a ticket for the session that asks.
 pub async fn post(
     State(app): State<Arc<App>>,
-    Extension(_): Extension<Context>,
+    Extension(context): Extension<Context>,
     request: Request,
 ) -> Response {
     let (headers, uri) = (request.headers().clone(), request.uri().clone());
-    super::answer(&app, (&Method::POST, uri.path(), &headers), make(&app, request)).await
+    super::answer(&app, (&Method::POST, uri.path(), &headers), make(&app, &context, request)).await
 }
 
-async fn make(app: &App, request: Request) -> Result<Response, Problem> {
+async fn make(app: &App, context: &Context, request: Request) -> Result<Response, Problem> {
     let (Parts { uri, headers, .. }, body) = request.into_parts();
-    let person = Person::read(app, &headers).await?;
+    let person = Person::read(app, context, &headers).await?;
     Query::read(&uri, &[])?;
     let Object(wish): Object<MyTicketRequest> = parse_json(&json_bytes(&headers, body).await?)?;
     tickets::made(app, &person.own, &wish, person.at)

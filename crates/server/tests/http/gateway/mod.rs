@@ -1,6 +1,7 @@
 //! Gateways: the endpoint itself, Envoy's gRPC, and real proxies in front of an upstream that says what it
 //! received.
 
+mod bound_proxied;
 mod check;
 mod cookie;
 mod cookie_proxied;

@@ -119,6 +119,11 @@ pub(super) fn clients() -> Value {
             "per_class": per_class(),
             "overflow": {"type": "string", "enum": ["evict_idle", "evict_oldest", "refuse"]},
         })),
+        "ClientBinding": answer(&["key", "features", "network"], json!({
+            "key": mode("A proof of the device's key (DPoP)."),
+            "features": mode("The features of the sign-in."),
+            "network": mode("The network of the sign-in."),
+        })),
         "Replay": {
             "type": "string", "enum": ["enforce", "report", "off"],
             "description": "What a replayed refresh token does: end the session, pass with an alert, \
@@ -166,11 +171,16 @@ fn client() -> Value {
             "access_token": schema("ClientAccessToken"),
             "refresh": described("ClientRefresh", "Not of a service."),
             "devices": described("ClientDevices", "Not of a service."),
+            "binding": described("ClientBinding", "Not of a service."),
             "disabled": truth("Whether an operator switched it off."),
             "version": schema("Version"),
             "replay": or_null("ReplayFor"),
         }),
     )
+}
+
+fn mode(description: &str) -> Value {
+    json!({"type": "string", "enum": ["off", "report", "enforce"], "description": description})
 }
 
 fn per_class() -> Value {
