@@ -16,6 +16,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod people;
+pub mod playground;
 pub mod presence;
 pub mod sidecar;
 pub mod standing;

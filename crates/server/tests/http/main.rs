@@ -81,6 +81,8 @@ mod one_time;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod playground;
+#[cfg(test)]
 mod recipes;
 #[cfg(test)]
 mod refresh;
