@@ -2,7 +2,6 @@
 
 import type { Tokens } from "@symbolon/client";
 import type { Backend } from "./backend.js";
-import { grantOf } from "./network.js";
 import type { Outcome } from "./outcome.js";
 import { untilRefused } from "./probe.js";
 import { type Grant, now, type Setup, type Tab } from "./wire.js";
@@ -11,7 +10,7 @@ import { type Grant, now, type Setup, type Tab } from "./wire.js";
 export const RACERS = 50;
 
 /** How long is waited for what must come. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 
 /** What is more than the grace window waited, since it is the authority that counts it. */
 const BEYOND_GRACE_MS = 300;
@@ -25,7 +24,6 @@ export interface Stage {
   readonly tabs: readonly Tab[];
   /** Called with what it waits for, and in the end with what it came to. */
   tell(outcome: Outcome): void;
-  granted(grant: Grant): void;
 }
 
 /** A tab through which a session can be renewed. */
@@ -45,28 +43,29 @@ const renewal = ({ setup }: Stage, refresh: string): Promise<Response> =>
     }),
   });
 
-/** Sends one refresh token fifty times at once, and gives the tabs what came of it. */
+/**
+ * Sends one refresh token fifty times at once. The tab renews beside them, and is answered alike: what it holds is its
+ * client's to say, and handing it a racer's tokens could put them in the place of newer ones.
+ */
 export async function race(stage: Stage): Promise<Outcome> {
   const tab = connected(stage);
   const refresh = await newest(stage, tab);
+  const { sid } = tab.client.session;
   const since = now();
-  const answers = await Promise.all(Array.from({ length: RACERS }, () => renewal(stage, refresh)));
+  const racing = Promise.all(Array.from({ length: RACERS }, () => renewal(stage, refresh)));
+  const beside = tab.renew();
+  const answers = await racing;
   const ms = now() - since;
+  await beside;
   const granted = answers.filter(({ ok }) => ok);
   const bodies = (await Promise.all(granted.map((answer) => answer.json()))) as Tokens[];
-  const [tokens] = bodies;
-  const isSameSession = !!tokens && tokens.session_id === tab.client.session.sid;
-  if (tokens) {
-    stage.granted(grantOf(tokens));
-    await tab.client.signIn(tokens);
-  }
   return {
     act: "race",
     is: "done",
     asked: RACERS,
     answered: bodies.length,
     successors: new Set(bodies.map((body) => body.refresh_token)).size,
-    signedIn: isSameSession && tab.client.session.phase === "fresh",
+    signedIn: tab.client.session.sid === sid && tab.client.session.phase === "fresh",
     ms,
   };
 }

@@ -3,7 +3,7 @@
 import { now } from "./wire.js";
 
 /** How long a refusal is waited for. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 
 /** Services that are asked again and again. */
 export interface Probe {

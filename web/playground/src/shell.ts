@@ -68,7 +68,7 @@ export function shell(works: Works): (act: Act) => void {
     isActing = true;
     saw({ at: now(), who: "outside", mark: "act", about: act });
     works.seen.show({ act, is: "running" });
-    const stage = { setup, backend, grants, tabs, granted, tell: works.seen.show };
+    const stage = { setup, backend, grants, tabs, tell: works.seen.show };
     const outcome = await acts[act](stage).catch((why: Error): Outcome => ({
       act,
       is: "failed",

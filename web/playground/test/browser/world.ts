@@ -15,7 +15,7 @@ import {
 const BINARY = process.env["AUTHORITY_BINARY"] ?? "../../target/debug/symbolon";
 
 /** Lives that a test can wait for; the grace window is short, since a replay must wait for its end. */
-const FLAGS = ["--access-token-ttl", "10s", "--grace", "2s"];
+const FLAGS = ["--access-token-ttl", "20s", "--grace", "5s"];
 
 /** All there is. */
 export interface World {
