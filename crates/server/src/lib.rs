@@ -18,6 +18,7 @@ pub mod log;
 pub mod metrics;
 pub mod outbound;
 pub mod people;
+pub mod playground;
 pub mod presence;
 pub mod sidecar;
 pub mod standing;

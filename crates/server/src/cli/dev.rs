@@ -5,7 +5,7 @@ pub mod setup;
 pub mod told;
 
 use crate::api_keys::{self, ApiScope, NewApiKey};
-use crate::app::App;
+use crate::app::{App, Live};
 use crate::authority::{
     Doors, StartError, hangups, keep_files_private, listen, open, open_admin_socket,
     run as run_authority, stop_on_signals,
@@ -15,6 +15,7 @@ use crate::cli::{DevArgs, Failure};
 use crate::demo_api::{self, DemoApi};
 use crate::http::Stop;
 use crate::log;
+use crate::playground::{self, Playground};
 use crate::task::reload::Reload;
 use directory::Directory;
 use setup::{Ports, Setup};
@@ -35,11 +36,13 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let api = listen_or_free(args.listen, 8620).await?;
     let demo = listen_or_free(args.demo_listen, 8621).await?;
     let second = listen_or_free(None, 8622).await?;
+    let playground = listen_or_free(None, 8623).await?;
     let metrics = listen_or_free(None, 8629).await?;
     let ports = Ports {
         api: local(&api)?,
         demo: local(&demo)?,
         second_demo: local(&second)?,
+        playground: local(&playground)?,
         metrics: local(&metrics)?,
     };
     let setup = Setup::new(&args, &directory, &ports)?;
@@ -49,20 +52,50 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let app = live.now();
     let admin = open_admin_socket(directory.path());
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
-    let demos = [
+    let mut beside = vec![
         demo_api(&app, "demo-api", demo, &stop).await?,
         demo_api(&app, "demo-api-2", second, &stop).await?,
     ];
-    Told { setup: &setup, directory: &directory, ports: &ports, api_key: key.expose() }
-        .tell(args.json);
+    let page = match playground::client(&app.config, &playground::origin(ports.playground)) {
+        Some(_) => Some(open_playground(&live, &ports).await?),
+        None => None,
+    };
+    let (page, opened) = page.unzip();
+    beside.extend(opened.map(|opened| tokio::spawn(opened.serve(playground, stop.clone()))));
+    let told = Told {
+        setup: &setup,
+        directory: &directory,
+        ports: &ports,
+        playground: page.as_deref(),
+        api_key: key.expose(),
+    };
+    told.tell(args.json);
     let reload = Reload { live: live.clone(), read: setup.read_again(&args) };
     tokio::spawn(reload.run(hangups, stop.clone()));
     run_authority(live, Doors { api, metrics: Some(metrics), admin }, stop).await;
-    for demo in demos {
+    for one in beside {
         // It ends with the same signal; how it ended changes nothing any more.
-        let _ = demo.await;
+        let _ = one.await;
     }
     Ok(())
+}
+
+/// Makes the playground under a key of its own, and the address that opens it.
+async fn open_playground(live: &Live, ports: &Ports) -> Result<(String, Playground), Failure> {
+    let app = live.now();
+    let scopes = vec![ApiScope::SessionsStart, ApiScope::SessionsEnd, ApiScope::SubjectsWrite];
+    let key = app.random::<16>().map_err(StartError::Fault)?;
+    let key = SecretText::new(data_encoding::BASE64URL_NOPAD.encode(&key));
+    let origin = playground::origin(ports.playground);
+    let address = format!("{origin}{}#key={}", playground::PATH, key.expose());
+    let settings = playground::Settings {
+        origin,
+        authority: setup::authority_url(ports.api),
+        demo_apis: [ports.demo, ports.second_demo].map(setup::authority_url),
+        key,
+        api_key: api_key(&app, "playground", scopes).await?,
+    };
+    Ok((address, Playground::new(live.clone(), settings)?))
 }
 
 /// Starts a demo API under a key of its own: a service as any other, which the authority knows by that name.

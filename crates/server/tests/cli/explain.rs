@@ -199,7 +199,7 @@ fn a_client_s_settings_are_explained_without_an_authority() {
     assert!(!service.ok().out.contains("refresh.grace"));
     let unknown = symbolon(Path::new("."), &["explain", "client", "wbe"]);
     assert_eq!(unknown.code, 1);
-    assert!(unknown.err.contains("app, service, web"), "{}", unknown.err);
+    assert!(unknown.err.contains("app, playground, service, web"), "{}", unknown.err);
 }
 
 /// What is told of client `web` under a configuration with these lines in it.

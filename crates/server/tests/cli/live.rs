@@ -265,8 +265,8 @@ fn a_client_is_listed_switched_off_and_on_and_treated_leniently_for_a_while() {
     let table = dev.run(&["clients", "list"]).ok().out;
     let lines: Vec<_> = table.lines().collect();
     assert!(lines[0].starts_with("CLIENT"), "{table}");
-    assert!(lines[2].starts_with("service") && lines[2].contains("confidential"), "{table}");
-    assert!(lines[3].contains("enabled  enforce"), "{table}");
+    assert!(lines[3].starts_with("service") && lines[3].contains("confidential"), "{table}");
+    assert!(lines[4].contains("enabled  enforce"), "{table}");
     let shown = dev.run(&["clients", "show", "web"]).ok().out;
     assert!(shown.contains("state            enabled\n"), "{shown}");
     assert!(shown.contains("grace            10s\n"), "{shown}");

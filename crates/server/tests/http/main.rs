@@ -87,6 +87,8 @@ mod one_use;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod playground;
+#[cfg(test)]
 mod recipes;
 #[cfg(test)]
 mod refresh;

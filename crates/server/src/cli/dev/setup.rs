@@ -10,6 +10,12 @@ use std::time::Duration;
 use symbolon_core::{ClientId, ClientPolicy};
 use symbolon_wire::SecretText;
 
+/// How long an access token of the playground lives, unless another life is asked for.
+const PLAYGROUND_TTL: Duration = Duration::from_secs(30);
+
+/// How long its replaced refresh tokens still earn their successors.
+const PLAYGROUND_GRACE: Duration = Duration::from_secs(5);
+
 /// Where `dev` listens.
 pub struct Ports {
     /// The authority.
@@ -18,6 +24,8 @@ pub struct Ports {
     pub demo: SocketAddr,
     /// The second demo API.
     pub second_demo: SocketAddr,
+    /// The playground.
+    pub playground: SocketAddr,
     /// The counters.
     pub metrics: SocketAddr,
 }
@@ -95,6 +103,7 @@ pub fn usual() -> Result<Config, Failure> {
         api: local(8620),
         demo: local(8621),
         second_demo: local(8622),
+        playground: local(8623),
         metrics: local(8629),
     };
     Setup::of_flags(&args, &directory, &ports).map(|setup| setup.config)
@@ -102,7 +111,7 @@ pub fn usual() -> Result<Config, Failure> {
 
 /// A configuration file that says what the flags ask for.
 fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str) -> String {
-    let Ports { api, demo, second_demo, metrics } = ports;
+    let Ports { api, demo, second_demo, metrics, .. } = ports;
     let issuer = authority_url(*api);
     let database = format!("sqlite:{}", directory.database().display());
     let store = args.store.clone().unwrap_or(database);
@@ -110,6 +119,7 @@ fn file(args: &DevArgs, directory: &Directory, ports: &Ports, secret_hash: &str)
     let origins = origins(&[api.port(), demo.port(), second_demo.port(), 5173, 3000]);
     let web = web(args, ttl, &origins, secret_hash);
     let app = grace(args, ttl, Duration::from_secs(120));
+    let playground = playground(args, ports.playground);
     let (ttl, store) = (duration_text(ttl), quoted(&store));
     format!(
         r#"
@@ -144,6 +154,11 @@ audience = ["demo-api"]
 scope = "orders:read"
 access_token = {{ ttl = "{ttl}" }}
 
+[[clients]]
+client_id = "playground"
+audience = ["demo-api"]
+scope = "orders:read"
+{playground}
 [gateway]
 trusted_proxies = ["127.0.0.0/8", "::1"]
 
@@ -184,6 +199,17 @@ fn web(args: &DevArgs, ttl: Duration, origins: &str, secret_hash: &str) -> Strin
         false => format!("secret_hash = \"{secret_hash}\""),
     };
     format!("preset = \"{name}\"\n{known_by}\n{lives}")
+}
+
+/// Lives that are short enough to be watched, and a limit that a second browser reaches.
+fn playground(args: &DevArgs, at: SocketAddr) -> String {
+    let ttl = args.access_token_ttl.unwrap_or(PLAYGROUND_TTL);
+    let (life, grace) = (duration_text(ttl), grace(args, ttl, PLAYGROUND_GRACE));
+    let origin = crate::playground::origin(at);
+    format!(
+        "preset = \"dual-token\"\norigins = [\"{origin}\"]\naccess_token = {{ ttl = \"{life}\" }}\n\
+         refresh = {{ grace = \"{grace}\" }}\ndevices = {{ per_class = {{ web = 1 }} }}\n"
+    )
 }
 
 /// A window that was asked for is taken at its word; the usual one shrinks with a short token.

@@ -4,6 +4,7 @@ use super::directory::Directory;
 use super::setup::{Ports, Setup, authority_url};
 use crate::cli::out;
 use crate::config::{Client, Preset};
+use crate::playground::origin;
 use serde_json::{Map, Value, json};
 
 /// Everything that a person or a program needs to go on.
@@ -14,6 +15,8 @@ pub struct Told<'a> {
     pub directory: &'a Directory,
     /// Where it listens.
     pub ports: &'a Ports,
+    /// The address of the playground's page, if a client of the configuration is for it.
+    pub playground: Option<&'a str>,
     /// A key with all scopes; telling it is the purpose of `dev`.
     pub api_key: &'a str,
 }
@@ -27,7 +30,7 @@ impl Told<'_> {
     fn json(&self) -> Value {
         let clients: Map<String, Value> =
             self.setup.config.clients.values().map(|client| self.client(client)).collect();
-        json!({
+        let mut told = json!({
             "authority": authority_url(self.ports.api),
             "demo_api": authority_url(self.ports.demo),
             "second_demo_api": authority_url(self.ports.second_demo),
@@ -35,7 +38,11 @@ impl Told<'_> {
             "api_key": self.api_key,
             "data": self.directory.path(),
             "clients": clients,
-        })
+        });
+        if let Some(playground) = self.playground {
+            told["playground"] = playground.into();
+        }
+        told
     }
 
     fn client(&self, client: &Client) -> (String, Value) {
@@ -58,8 +65,14 @@ impl Told<'_> {
         let second = authority_url(self.ports.second_demo);
         let metrics = authority_url(self.ports.metrics);
         let (data, key) = (self.directory.path().display(), self.api_key);
+        let first = self.playground.map_or_else(
+            || format!("(no playground: no public client lists {})", origin(self.ports.playground)),
+            ToOwned::to_owned,
+        );
         format!(
-            "Symbolon is ready.
+            "Symbolon is ready. See it in a browser:
+
+  {first}
 
   authority  {authority}
   demo API   {demo}, and a second one at {second}

@@ -23,7 +23,7 @@ const SESSION_BYTES: u64 = 250;
 /// Which client.
 #[derive(Args)]
 pub(super) struct ClientArgs {
-    /// Its `client_id`; without a configuration, one of `dev`'s: web, app, service
+    /// Its `client_id`; without a configuration, one of `dev`'s: web, app, service, playground
     id: String,
     /// As if it had this preset
     #[arg(long, value_name = "NAME", value_parser = preset)]
@@ -73,6 +73,15 @@ pub(super) fn run(args: &ClientArgs) -> Result<(), Failure> {
         false => explained.say(),
     }
     Ok(())
+}
+
+/// What `explain client --json` says of a client under each preset with sessions, the one in force first.
+pub fn of_each_preset(config: &Config, client: &Client) -> Vec<serde_json::Value> {
+    let others = Preset::ALL.into_iter().filter(|preset| preset.has_sessions());
+    let others = others.filter(|preset| *preset != client.preset);
+    let all = std::iter::once(client.preset).chain(others);
+    let told = |preset| serde_json::json!(Explained::of(config, &under(client, Some(preset))));
+    all.map(told).collect()
 }
 
 /// The client as if it had that preset: with the lives that are usual there, if it is another.

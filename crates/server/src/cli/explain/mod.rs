@@ -5,6 +5,8 @@ mod fate;
 pub(in crate::cli) mod story;
 mod token;
 
+pub use client::of_each_preset;
+
 use crate::cli::api::{Api, ApiArgs};
 use crate::cli::{Failure, out};
 use crate::config::parse_duration;
