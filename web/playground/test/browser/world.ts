@@ -14,8 +14,8 @@ import {
 /** The binary; `./scripts/test` names the one that it has built. */
 const BINARY = process.env["AUTHORITY_BINARY"] ?? "../../target/debug/symbolon";
 
-/** Lives that a test can wait for; the grace window is short, since a replay must wait for its end. */
-const FLAGS = ["--access-token-ttl", "20s", "--grace", "5s"];
+/** Lives that a test can wait for. The grace window is as long as they let it be: a busy machine keeps tabs apart. */
+const FLAGS = ["--access-token-ttl", "20s", "--grace", "10s"];
 
 /** All there is. */
 export interface World {
@@ -89,8 +89,13 @@ export async function open(world: World, options: BrowserContextOptions = {}): P
 export const tab = (page: Page, who: "A" | "B"): FrameLocator => page.frameLocator(`iframe#${who}`);
 
 /** Waits until a tab is in a state. */
-export const reaches = (page: Page, who: "A" | "B", state: string): Promise<void> =>
-  tab(page, who).locator(`.phase[data-state="${state}"]`).waitFor();
+export async function reaches(page: Page, who: "A" | "B", state: string): Promise<void> {
+  const there = tab(page, who).locator(`.phase[data-state="${state}"]`);
+  await there.waitFor().catch(async (why: Error) => {
+    // What the page itself says of it is worth more than that nothing came.
+    throw new Error(`${why.message}\n${await page.locator(".log").innerText()}`);
+  });
+}
 
 /** Waits until an element says something. */
 export const says = (within: Page | FrameLocator, what: string, text: string | RegExp) =>
