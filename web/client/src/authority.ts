@@ -23,7 +23,9 @@ export const post = (send: typeof fetch, url: string, form: Form): Promise<Respo
     body: Object.entries(form)
       .flatMap(([name, value]) => (value ? `${name}=${encodeURIComponent(value)}` : []))
       .join("&"),
+    // A refresh token goes to the authority, and to nobody to whom that points.
+    redirect: "error",
     // Signing out goes on although the page is left.
     keepalive: true,
-    signal: globalThis.AbortSignal?.timeout?.(ANSWER_MS_MAX) ?? null,
+    signal: globalThis.AbortSignal?.timeout?.(ANSWER_MS_MAX) as AbortSignal,
   });

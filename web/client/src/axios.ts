@@ -56,7 +56,8 @@ export async function through(
     }
   };
   const { give } = await call(
-    new URL(instance.getUri(config), globalThis.location?.href).origin,
+    new URL(instance.getUri(config), globalThis.document?.baseURI ?? globalThis.location?.href)
+      .origin,
     send,
     ({ answer: { status, headers, data } }) => ({
       status,

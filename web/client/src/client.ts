@@ -26,9 +26,6 @@ import type { Trouble } from "./trouble.js";
 /** The most requests that wait for a token. Inclusive; further ones are refused as unavailable. */
 const WAITING_MAX = 1000;
 
-/** How long after it was not found the module for trouble is looked for again. */
-const FIND_MS = 1000;
-
 /** What a page may know of its session. Another object whenever something of it may have changed, and only then. */
 export interface Session {
   readonly phase: Phase;
@@ -80,6 +77,8 @@ export interface Rim {
   /** What is done when something does not go as it mostly does. */
   readonly trouble: Promise<Trouble>;
   tell(event: Event): void;
+  /** Asks the authority something. */
+  send(path: string, form: Form): Promise<Response>;
   emit(told: Partial<Told>): void;
   /** Takes the client down. */
   stop(): void;
@@ -98,7 +97,7 @@ export function start(options: Options, dispose: () => void): Client {
   let state = initial;
   let session: Session = state;
   let waiting = 0;
-  let revoked = Promise.resolve();
+  let revoked: Promise<void>;
 
   const on = (name: string, listener: (told: never) => void) => {
     const one = [name, listener] as const;
@@ -137,10 +136,11 @@ export function start(options: Options, dispose: () => void): Client {
     emit,
     renew: (flight) => turn(() => renew(flight!)),
     revoke(token) {
-      if (!token && !storage.hidden) return;
-      const asked = send("revoke", { token });
+      // A page that was still restoring holds none; what is stored is cleared next.
+      const asked = token || storage.hidden ? send("revoke", { token }) : storage.load?.();
+      revoked = trouble.then(({ mustBeTold }) => mustBeTold(asked));
       // Whoever does not look at it misses nothing.
-      (revoked = trouble.then(({ mustBeTold }) => mustBeTold(asked))).catch(() => {});
+      revoked.catch(() => {});
     },
     keep(held) {
       const kept = keptOf(held);
@@ -156,6 +156,8 @@ export function start(options: Options, dispose: () => void): Client {
     dispatch(moved(event, Date.now(), clock())),
   );
 
+  const held = (tokens: Tokens, count: number) => heldOf(tokens, clock(), Math.random(), count);
+
   const load = async () => (storage.load ? storage.load() : keptOf(state.held));
 
   const ask = async (resource?: string): Promise<Outcome> => {
@@ -169,7 +171,7 @@ export function start(options: Options, dispose: () => void): Client {
         answer = await send("token", { grant_type: "refresh_token", refresh_token, resource });
       if (answer?.ok) {
         const tokens = (await answer.json()) as Tokens;
-        return { is: "renewed", held: heldOf(tokens, clock(), Math.random(), count) };
+        return { is: "renewed", held: held(tokens, count) };
       }
     } catch {
       answer = null;
@@ -188,15 +190,11 @@ export function start(options: Options, dispose: () => void): Client {
   };
 
   const signIn = async (tokens?: Tokens) => {
-    dispatch(
-      tokens
-        ? { is: "signed-in", held: heldOf(tokens, clock(), Math.random(), 0) }
-        : { is: "restore" },
-    );
-    await take();
+    dispatch(tokens ? { is: "signed-in", held: held(tokens, 0) } : { is: "restore" });
+    await take(true);
   };
 
-  const take = async (): Promise<Tokens | undefined> => {
+  const take = async (isSignIn?: boolean): Promise<Tokens | undefined> => {
     const since = clock();
     for (let waited = false; ; waited = true) {
       dispatch({ is: "asked" });
@@ -208,7 +206,7 @@ export function start(options: Options, dispose: () => void): Client {
         waiting++;
         await change();
         waiting--;
-      } else if (!(await (await trouble).isResumed(now, waited))) return undefined;
+      } else if (!(await (await trouble).isResumed(now, waited, isSignIn))) return undefined;
     }
   };
 
@@ -216,10 +214,11 @@ export function start(options: Options, dispose: () => void): Client {
     while (state.phase === "restoring" && !state.why) await change();
   };
 
+  // If it is not found, it is looked for again after a second.
   const find = (): Promise<Trouble> =>
     import("./trouble.js").then(
       (own) => own.trouble(client),
-      () => pause(FIND_MS).then(find),
+      () => pause(1000).then(find),
     );
   const trouble = find();
 
@@ -232,6 +231,7 @@ export function start(options: Options, dispose: () => void): Client {
     turn,
     trouble,
     tell: dispatch,
+    send,
     emit,
     stop() {
       tabs?.close();

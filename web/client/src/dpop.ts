@@ -62,7 +62,8 @@ export async function dpop({ name, authority, issuer = authority }: DpopOptions)
       /[?#].*/s,
       "",
     );
-    const method = init?.method ?? request?.method ?? "GET";
+    // As it goes over the wire: the platform writes six methods large.
+    const { method } = new Request(url, { method: init?.method ?? request?.method ?? "GET" });
     for (let again = false; ; again = true) {
       headers.set("dpop", await proof(method, htu, token));
       const answer = await fetch(request ? request.clone() : input, { ...init, headers });

@@ -40,6 +40,7 @@ export function listen(client: Client): () => void {
 async function follow(client: Client, signal: AbortSignal): Promise<void> {
   for (let wait = AGAIN_MS; !signal.aborted;) {
     await signedIn(client, signal);
+    if (signal.aborted) return;
     const began = performance.now();
     await stream(client, signal).catch(() => {});
     wait = performance.now() - began > AGAIN_MS_MAX ? AGAIN_MS : Math.min(wait * 2, AGAIN_MS_MAX);
@@ -66,15 +67,17 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
   const { sid } = client.session;
   const outcome = await tokenFor(client.rim, options.issuer ?? options.authority);
   if (outcome.is === "denied") tell({ is: "over", sid, end: outcome.end ?? { reason: "unknown" } });
-  if (outcome.is !== "renewed") return;
+  if (outcome.is !== "renewed" || signal.aborted) return;
   const { access_token, token_type = "Bearer" } = outcome.held.tokens;
   const headers = { accept: "text/event-stream", authorization: `${token_type} ${access_token}` };
   const leave = new AbortController();
   const off = client.subscribe(() => client.session.sid === sid || leave.abort());
-  signal.addEventListener("abort", () => leave.abort(), { once: true });
+  const stop = () => leave.abort();
+  signal.addEventListener("abort", stop);
   try {
     const answer = await (options.fetch ?? fetch)(`${options.authority}/v1/me/events`, {
       headers,
+      redirect: "error",
       signal: leave.signal,
     });
     if (!answer.ok || !answer.body) return;
@@ -100,6 +103,7 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
     }
   } finally {
     off();
+    signal.removeEventListener("abort", stop);
     leave.abort();
   }
 }

@@ -15,11 +15,15 @@ export const fetchOf =
     // A text cannot change, and a `Request` is dear.
     const isText = !body || typeof body === "string";
     const kept = isText && !(input instanceof Request) ? undefined : new Request(input, init);
+    const headers = new Headers((kept ?? init)?.headers);
+    const rest = { ...(!kept && init) };
+    const { href, origin } = new URL(
+      kept?.url ?? (input as string),
+      globalThis.document?.baseURI ?? globalThis.location?.href,
+    );
     const send = (authorization?: string) => {
-      const headers = new Headers((kept ?? init)?.headers);
       if (authorization) headers.set("authorization", authorization);
-      return (options.fetch ?? fetch)(kept?.clone() ?? input, { ...(!kept && init), headers });
+      return (options.fetch ?? fetch)(kept?.clone() ?? href, { ...rest, headers });
     };
-    const { origin } = new URL(kept?.url ?? String(input), globalThis.location?.href);
     return call(origin, send, (answer) => (options.classify ? answer.clone() : answer));
   };

@@ -37,15 +37,15 @@ export interface Trouble extends Performs<"wake" | "hold"> {
    * was nothing to ask with.
    */
   outcomeOf(answer: Answer | null | undefined, kept: Kept | undefined): Promise<Outcome>;
-  /** Looks at what came of telling the authority that somebody signed out. */
-  mustBeTold(asked: Promise<Response>): Promise<void>;
+  /** Looks at what came of telling the authority that somebody signed out; of a token that was stored, tells it. */
+  mustBeTold(asked: Promise<Response | Kept | undefined> | Kept | undefined): Promise<void>;
   /** Throws: the body of a request is a stream. */
   refuseStream(): never;
   /**
    * Whether a request without a token may hope for one again; not, where nobody is signed in. Throws if it must not be
-   * sent at all. `waited` if it hoped before.
+   * sent at all. `waited` if it hoped before; a sign-in waits for none.
    */
-  isResumed(state: State, waited: boolean): Promise<boolean>;
+  isResumed(state: State, waited: boolean, isSignIn?: boolean): Promise<boolean>;
   /** What to do when the client is taken down; at once, if it was. */
   onStop(act: () => void): void;
   stop(): void;
@@ -116,26 +116,32 @@ export function trouble({ rim, on, signIn }: Client): Trouble {
       if (!isStopped) timer = setTimeout(look, Math.min(ms!, TIMER_MS_MAX));
     },
     hold(end) {
+      // What a sign-in under way is told, it hears itself; a second dialog would come of it, and a third.
+      if (holding) return;
       const signInAgain = async () => {
         const tokens = await options.onSessionEnded?.(end!);
         if (tokens) await signIn(tokens);
       };
-      const own = signInAgain().finally(() => own === holding && (holding = undefined));
-      holding = own;
+      holding = signInAgain().finally(() => (holding = undefined));
     },
     async mustBeTold(asked) {
-      const answer = await asked.catch(() => undefined);
+      let answer: Response | undefined;
+      try {
+        const told = await asked;
+        if (!told) return;
+        answer = "refresh" in told ? await rim.send("revoke", { token: told.refresh }) : told;
+      } catch {}
       if (!answer?.ok) throw new Unavailable("The authority was not told.");
     },
     refuseStream() {
       throw new TypeError("A stream cannot be sent again; send a Blob, a string or a buffer.");
     },
-    async isResumed(state, waited) {
+    async isResumed(state, waited, isSignIn) {
       const { phase, why, end } = state;
       if (why) throw new Misconfigured(why);
       if ((!end && phase !== "signed-out") || resuming >= RESUMING_MAX)
         throw new Unavailable("The authority does not answer.");
-      if (holding) {
+      if (holding && !isSignIn) {
         resuming++;
         await holding.catch(() => {});
         resuming--;

@@ -27,6 +27,7 @@ export function keepTokens(
     const answer = await send(authority + path, {
       method: "POST",
       body: form,
+      redirect: "error",
       signal: AbortSignal.timeout(10_000),
     });
     const text = await answer.text();

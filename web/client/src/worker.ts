@@ -46,10 +46,11 @@ export function inWorker({ port }: SharedWorker, authority: string): Keeper {
     const path = url.startsWith(`${authority}/oauth2/`) ? url.slice(authority.length) : undefined;
     if (!path) return fetch(input, init);
     const said = await new Promise<FromWorker>((done, fail) => {
-      asked.set(++id, done);
+      const own = ++id;
+      asked.set(own, done);
       const gone = new TypeError("The worker does not answer.");
-      init?.signal?.addEventListener("abort", () => (asked.delete(id), fail(gone)));
-      tell({ is: "send", id, path, body: String(init?.body) });
+      init?.signal?.addEventListener("abort", () => (asked.delete(own), fail(gone)));
+      tell({ is: "send", id: own, path, body: String(init?.body) });
     });
     if (!said.answer) throw new TypeError("The authority does not answer.");
     const { status, retryAfter, text } = said.answer;

@@ -22,6 +22,9 @@ const FIRST_MS_MAX = 2000;
  */
 const TOLD_MS_MIN = 1000;
 
+/** The most requests that wait for the first keys at once; further ones are told at once that there are none. Inclusive. */
+const WAITING_MAX = 1024;
+
 /** Fetches keys on time and on demand. */
 export class KeyFetcher {
   /** Whether keys were ever fetched. */
@@ -63,8 +66,10 @@ export class KeyFetcher {
 
   /** Waits for the first keys, or for those of a fetch that is allowed now. */
   async newer(): Promise<void> {
-    if (!this.isReady) while (!this.isReady && !this.closed) await this.nextEnd();
-    else if (this.flight || this.sinceLast() >= this.pace.refetchMs) await this.fetch();
+    if (!this.isReady) {
+      while (!this.isReady && !this.closed && this.waiting.length < WAITING_MAX)
+        await this.nextEnd();
+    } else if (this.flight || this.sinceLast() >= this.pace.refetchMs) await this.fetch();
   }
 
   /** Whether the keys are as new as the pace allows: a key that is unknown then is no key of the issuer. */

@@ -27,7 +27,10 @@ export const bearer = (token: string): Presented => ({ token, scheme: "Bearer" }
  * repeat it (RFC 9700 §4.3.2), and refuse a request with several such headers yourself.
  */
 export function presentedOf(authorization: string | undefined): Presented {
-  const [, name = "", token = ""] = /^([^ ]*) +([^]*?) *$/.exec(authorization ?? "") ?? [];
+  // By hand: an expression for "then spaces, to the end" looks at each space of a long line once for every other.
+  const text = authorization ?? "";
+  const end = text.indexOf(" ");
+  const [name, token] = end < 0 ? ["", ""] : [text.slice(0, end), text.slice(end).trim()];
   const scheme = SCHEMES.find((scheme) => scheme.toLowerCase() === name.toLowerCase());
   if (!scheme || token === "") throw new Rejected({ is: "missing" });
   return { token, scheme };

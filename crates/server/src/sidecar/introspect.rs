@@ -189,7 +189,7 @@ impl Sidecar {
 
     /// Lets an encrypted token in that is for any audience here: which, only whoever opens it sees.
     async fn admit_encrypted(&self, text: &str, policy: &Policy) -> Result<Verified, Rejected> {
-        let presented = Presented::bearer(text);
+        let presented = Presented::asked_about(text);
         for verifier in self.inner.verifiers.values() {
             match verifier.admit(&presented, policy).await {
                 Err(Rejected::Untrusted(_)) => {}

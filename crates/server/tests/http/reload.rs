@@ -218,7 +218,7 @@ async fn without_a_file_there_is_nothing_to_reload_and_nothing_stops() {
     assert!(said.contains("nothing changed"), "{said}");
     server.renew(&tokens.refresh).await;
     let list: Vec<Value> = server.list("/v1/clients").await;
-    assert_eq!(list.len(), 3);
+    assert_eq!(list.len(), 4);
     let home = std::sync::Arc::clone(&server.home);
     until("it is told", || async { home.log().contains("reloaded").then_some(()) }).await;
 }

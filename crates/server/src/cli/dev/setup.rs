@@ -204,7 +204,9 @@ fn web(args: &DevArgs, ttl: Duration, origins: &str, secret_hash: &str) -> Strin
 /// Lives that are short enough to be watched, and a limit that a second browser reaches.
 fn playground(args: &DevArgs, at: SocketAddr) -> String {
     let ttl = args.access_token_ttl.unwrap_or(PLAYGROUND_TTL);
-    let (life, grace) = (duration_text(ttl), grace(args, ttl, PLAYGROUND_GRACE));
+    // A window that was asked for is for clients with longer lives.
+    let grace = args.grace.unwrap_or(PLAYGROUND_GRACE).min(ttl / 2);
+    let (life, grace) = (duration_text(ttl), duration_text(grace));
     let origin = crate::playground::origin(at);
     format!(
         "preset = \"dual-token\"\norigins = [\"{origin}\"]\naccess_token = {{ ttl = \"{life}\" }}\n\

@@ -206,7 +206,8 @@ impl Renewing<'_> {
         }
         let recipients = self.app.recipients(client, &now.session.audience, None);
         let recipients = recipients.ok_or_else(itself)?;
-        match recipients.names.contains(&self.asked.needs.audience) {
+        // A token for one use would come with each repetition of the request that renews.
+        match !recipients.one_use && recipients.names.contains(&self.asked.needs.audience) {
             true => Ok((client, recipients)),
             false => Err(itself()),
         }
