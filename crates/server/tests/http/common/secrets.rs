@@ -73,9 +73,11 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 pub(crate) fn suspicious(text: &str) -> Vec<&str> {
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.');
     let long = |word: &&str| {
-        ["sym_rt_", "sym_at_", "sym_gs_", "sym_ak_", "sym_cs_", "sym_op_", "sym_tk_", "eyJ"]
+        ["sym_rt_", "sym_at_", "sym_gs_", "sym_ak_", "sym_cs_", "sym_op_", "sym_tk_"]
             .iter()
             .any(|prefix| word.strip_prefix(prefix).is_some_and(|rest| 16 <= rest.len()))
+            // A name that was drawn may begin like a JWT; it has 22 characters.
+            || word.starts_with("eyJ") && 22 < word.len()
     };
     text.split(word).filter(long).collect()
 }
