@@ -1,6 +1,6 @@
 //! What is told to a store, and by it, when sessions of another system come in.
 
-use symbolon_core::{Denial, Digest, Import, SessionId, Timestamp};
+use symbolon_core::{Arrival, Denial, Digest, Fault, Import, Imported, SessionId, Timestamp};
 
 /// The most sessions, or old tokens, that one call of [`Store::import`](crate::Store::import) or
 /// [`Store::know_tokens`](crate::Store::know_tokens) takes. Inclusive.
@@ -42,4 +42,39 @@ pub enum Brought {
     Over,
     /// It may not come.
     Refused(Denial),
+}
+
+/// What one of a chunk comes to: it is to be written, or why not.
+pub(crate) type Looked = Result<Arrival, Brought>;
+
+pub(crate) fn bounded(count: usize) -> Result<(), Fault> {
+    match count <= IMPORT_MAX {
+        true => Ok(()),
+        false => Err(Fault::Store(format!("more than {IMPORT_MAX} to import at once"))),
+    }
+}
+
+pub(crate) fn looked(decided: Result<Imported, Denial>) -> Looked {
+    match decided {
+        Ok(Imported::Goes(arrival)) => Ok(*arrival),
+        Ok(Imported::Over) => Err(Brought::Over),
+        Err(denial) => Err(Brought::Refused(denial)),
+    }
+}
+
+pub(crate) fn brought(looked: &Looked) -> Brought {
+    match looked {
+        Ok(Arrival { cut, roles_kept, .. }) => Brought::New { cut: *cut, roles_kept: *roles_kept },
+        Err(brought) => *brought,
+    }
+}
+
+/// What became of each, given which of those that were to be written were new.
+pub(crate) fn after(looked: &[Looked], created: &[bool]) -> Vec<Brought> {
+    let mut created = created.iter();
+    let of = |looked: &Looked| match looked {
+        Ok(_) if created.next() == Some(&false) => Brought::AlreadyThere,
+        Ok(_) | Err(_) => brought(looked),
+    };
+    looked.iter().map(of).collect()
 }

@@ -8,11 +8,13 @@
 //! [`Store`] has the verbs, documented once for every kind of store; `conformance` (feature of the same
 //! name) tests them once.
 
+mod change;
 mod codec;
 mod crc;
 mod import;
 pub mod latency;
 mod refusal;
+mod remote;
 pub mod sqlite;
 
 #[cfg(any(test, feature = "conformance"))]
@@ -25,6 +27,7 @@ pub use sqlite::{EndsState, Examined, Role, Sqlite};
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use symbolon_core::{
     Cutoffs, Decision, Denial, Digest, Event, Fault, Import, Imported, Loaded, LoadedSubject,
     RefreshToken, SessionId, Shard, Subject, SubjectDecision, SubjectState, Timestamp,
@@ -172,6 +175,15 @@ pub struct Record {
     pub version: u64,
 }
 
+/// Asks whichever store there is.
+macro_rules! each {
+    ($self:expr, $store:ident => $ask:expr) => {
+        match $self {
+            Store::Sqlite($store) => $ask,
+        }
+    };
+}
+
 impl Store {
     /// Opens, or creates, the one-file store at `path`.
     ///
@@ -201,9 +213,7 @@ impl Store {
     /// Whether the ends log is still the file that was opened: what is appended to one that was moved away or
     /// removed protects nothing.
     pub fn ends_log_in_place(&self) -> bool {
-        match self {
-            Self::Sqlite(store) => store.ends_log_in_place(),
-        }
+        each!(self, store => store.ends_log_in_place())
     }
 
     /// Decides about one session; `None`: there is none of this name.
@@ -219,9 +229,7 @@ impl Store {
         sid: SessionId,
         decide: impl Fn(Loaded) -> Result<Decision<R>, Fault> + Send + Sync,
     ) -> Result<Option<Committed<R>>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.step(sid, decide).await,
-        }
+        each!(self, store => store.step(sid, decide).await)
     }
 
     /// Decides about a subject and all its sessions whose rows are not ended: sign-in, sign-out of many,
@@ -235,9 +243,7 @@ impl Store {
         shard: Shard,
         decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
     ) -> Result<Committed<R>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.step_subject(subject, shard, Rows::Alive, decide).await,
-        }
+        each!(self, store => store.step_subject(subject, shard, Rows::Alive, decide).await)
     }
 
     /// The same, given the subject's ended sessions too: for what must reach every row of a person. It
@@ -251,9 +257,7 @@ impl Store {
         shard: Shard,
         decide: impl Fn(LoadedSubject) -> Result<SubjectDecision<R>, Fault> + Send + Sync,
     ) -> Result<Committed<R>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.step_subject(subject, shard, Rows::All, decide).await,
-        }
+        each!(self, store => store.step_subject(subject, shard, Rows::All, decide).await)
     }
 
     /// Brings in sessions of another system, at most [`IMPORT_MAX`], in one commit, and says what became
@@ -267,9 +271,7 @@ impl Store {
         chunk: &[Incoming],
         decide: impl Fn(&Import, &SubjectState, &Cutoffs) -> Result<Imported, Denial> + Send + Sync,
     ) -> Result<Vec<Brought>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.import(chunk, decide).await,
-        }
+        each!(self, store => store.import(chunk, decide).await)
     }
 
     /// Makes old tokens of imported sessions known, at most [`IMPORT_MAX`], in one commit; one that is
@@ -278,9 +280,7 @@ impl Store {
     /// # Errors
     /// The store could not be written.
     pub async fn know_tokens(&self, tokens: &[OldToken]) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(store) => store.know_tokens(tokens).await,
-        }
+        each!(self, store => store.know_tokens(tokens).await)
     }
 
     /// What [`Self::import`] would answer now; nothing is committed, and a token that stands twice in the
@@ -293,9 +293,7 @@ impl Store {
         chunk: &[Incoming],
         decide: impl Fn(&Import, &SubjectState, &Cutoffs) -> Result<Imported, Denial> + Send + Sync,
     ) -> Result<Vec<Brought>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.would_import(chunk, decide),
-        }
+        each!(self, store => store.would_import(chunk, decide).await)
     }
 
     /// The old token of an imported session, found by its keyed digest; `None` if none such was imported,
@@ -304,31 +302,23 @@ impl Store {
     /// # Errors
     /// The store could not be read, or what it holds is damaged.
     pub async fn imported(&self, digest: &Digest) -> Result<Option<RefreshToken>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.imported(digest),
-        }
+        each!(self, store => store.imported(digest).await)
     }
 
     /// How long callers waited until their commit was durable, since the store was opened.
     pub fn waits(&self) -> Waits {
-        match self {
-            Self::Sqlite(store) => store.waits(),
-        }
+        each!(self, store => store.waits())
     }
 
     /// How much work waits for its commit now.
     pub fn waiting(&self) -> usize {
-        match self {
-            Self::Sqlite(store) => store.waiting(),
-        }
+        each!(self, store => store.waiting())
     }
 
     /// Whether what was written last reached the disk. While it does not, whatever changes something is
     /// answered with [`Fault::Store`]; each commit that is asked for tries anew, the sweep's too.
     pub fn takes_writes(&self) -> bool {
-        match self {
-            Self::Sqlite(store) => store.takes_writes(),
-        }
+        each!(self, store => store.takes_writes())
     }
 
     /// A session as it is now, ended ones too until they are forgotten.
@@ -336,9 +326,7 @@ impl Store {
     /// # Errors
     /// The store could not be read, or what it holds is damaged.
     pub async fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.session(sid),
-        }
+        each!(self, store => store.session(sid).await)
     }
 
     /// A page of those sessions that `keep` wants, ended ones included.
@@ -350,9 +338,7 @@ impl Store {
         query: &Query,
         keep: impl Fn(&Loaded) -> bool + Send + Sync,
     ) -> Result<Page, Fault> {
-        match self {
-            Self::Sqlite(store) => store.sessions(query, keep).await,
-        }
+        each!(self, store => store.sessions(query, keep).await)
     }
 
     /// Shows every session once, in no order and from several threads, each as it is at some instant
@@ -364,9 +350,7 @@ impl Store {
         &self,
         look: impl Fn(&Loaded) + Send + Sync + 'static,
     ) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(store) => store.survey(Arc::new(look)).await,
-        }
+        each!(self, store => store.survey(Arc::new(look)).await)
     }
 
     /// Decides about what is above all subjects: bumps of clients and of everything.
@@ -377,24 +361,18 @@ impl Store {
         &self,
         decide: impl Fn(Cutoffs) -> Result<(Cutoffs, Vec<Event>, R), Fault> + Send + Sync,
     ) -> Result<Committed<R>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.bump(decide).await,
-        }
+        each!(self, store => store.bump(decide).await)
     }
 
     /// What is above all subjects, now.
     pub fn cutoffs(&self) -> Arc<Cutoffs> {
-        match self {
-            Self::Sqlite(store) => store.cutoffs(),
-        }
+        each!(self, store => store.cutoffs())
     }
 
     /// The latest instant that was ever committed, to within a second after a restart. A wall clock
     /// far before it is wrong, or the store comes from the future.
     pub fn latest_instant(&self) -> Timestamp {
-        match self {
-            Self::Sqlite(store) => store.latest_instant(),
-        }
+        each!(self, store => store.latest_instant())
     }
 
     /// Events after a position, oldest first, without gaps. If the first is not of the next position,
@@ -407,9 +385,7 @@ impl Store {
         position: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Event)>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.events_after(position, limit).await,
-        }
+        each!(self, store => store.events_after(position, limit).await)
     }
 
     /// Those events after a position that a verifier may still need at `at`, oldest first, however many were
@@ -418,24 +394,24 @@ impl Store {
     /// # Errors
     /// As [`Self::events_after`]'s.
     pub async fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {
-        match self {
-            Self::Sqlite(store) => store.needed(after, at),
-        }
+        each!(self, store => store.needed(after, at).await)
     }
 
     /// The position of the newest durable event, from memory. Whatever was answered is before it or at it.
     pub fn head(&self) -> u64 {
-        match self {
-            Self::Sqlite(store) => store.head(),
-        }
+        each!(self, store => store.head())
+    }
+
+    /// Up to when [`Self::head`] is known to be the head of the log: the instant before the last poll of a store
+    /// that others write to as well. `None`: nobody else does, so it always is.
+    pub fn head_asked(&self) -> Option<Instant> {
+        each!(self, store => store.head_asked())
     }
 
     /// The position of the newest durable event, told to whoever waits as soon as it changes. What it says is
     /// read from memory: it wakes readers, who then ask the store itself.
     pub fn heads(&self) -> watch::Receiver<u64> {
-        match self {
-            Self::Sqlite(store) => store.heads(),
-        }
+        each!(self, store => store.heads())
     }
 
     /// Those events after a position that `keep` wants, oldest first, at most `limit`; see [`PAGE_MAX`].
@@ -448,9 +424,7 @@ impl Store {
         limit: usize,
         keep: impl Fn(&Event) -> bool + Send + Sync,
     ) -> Result<History, Fault> {
-        match self {
-            Self::Sqlite(store) => store.history(after, limit, keep).await,
-        }
+        each!(self, store => store.history(after, limit, keep).await)
     }
 
     /// Spends what can be spent once. `None`: this was the first time before `until`, and `value` is
@@ -465,9 +439,7 @@ impl Store {
         until: Timestamp,
         at: Timestamp,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.spend(digest, value, until, at).await,
-        }
+        each!(self, store => store.spend(digest, value, until, at).await)
     }
 
     /// Sweeps up to `limit` sessions after `after`: commits the ends that `decide` finds, forgets
@@ -483,9 +455,7 @@ impl Store {
         keep: Retention,
         decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
     ) -> Result<Swept<R>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.expire(after, limit, keep, decide).await,
-        }
+        each!(self, store => store.expire(after, limit, keep, decide).await)
     }
 
     /// A small record; sees what other processes committed.
@@ -493,9 +463,7 @@ impl Store {
     /// # Errors
     /// The store could not be read, or what it holds is damaged.
     pub async fn record(&self, kind: Kind, name: &str) -> Result<Option<Record>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.record(kind, name),
-        }
+        each!(self, store => store.record(kind, name).await)
     }
 
     /// All records of a kind, by name; sees what other processes committed.
@@ -503,9 +471,7 @@ impl Store {
     /// # Errors
     /// The store could not be read, or what it holds is damaged.
     pub async fn records(&self, kind: Kind) -> Result<Vec<Record>, Fault> {
-        match self {
-            Self::Sqlite(store) => store.records(kind),
-        }
+        each!(self, store => store.records(kind).await)
     }
 
     /// Writes a record if it is still at `expected` (`None`: if there is none); answers whether it was.
@@ -519,8 +485,6 @@ impl Store {
         value: &[u8],
         expected: Option<u64>,
     ) -> Result<bool, Fault> {
-        match self {
-            Self::Sqlite(store) => store.put_record(kind, name, value, expected).await,
-        }
+        each!(self, store => store.put_record(kind, name, value, expected).await)
     }
 }

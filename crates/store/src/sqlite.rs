@@ -38,6 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use symbolon_core::{Cutoffs, Fault, Loaded, SessionId, Subject, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -156,7 +157,7 @@ impl Sqlite {
         examine::ends_file(path) == *opened
     }
 
-    pub(crate) fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
+    pub(crate) async fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
         self.serving()?;
         let cutoffs = self.0.shared.seen().cutoffs;
         let stored = self.0.readers.with(|connection| read::session(connection, sid))?;
@@ -178,6 +179,10 @@ impl Sqlite {
 
     pub(crate) fn head(&self) -> u64 {
         *self.0.shared.head.borrow()
+    }
+
+    pub(crate) fn head_asked(&self) -> Option<Instant> {
+        None
     }
 
     pub(crate) fn heads(&self) -> watch::Receiver<u64> {
@@ -214,11 +219,11 @@ impl Sqlite {
         Ok(self.submit(Task::Spend(spend)).await?.earlier)
     }
 
-    pub(crate) fn record(&self, kind: Kind, name: &str) -> Result<Option<Record>, Fault> {
+    pub(crate) async fn record(&self, kind: Kind, name: &str) -> Result<Option<Record>, Fault> {
         self.0.readers.with(|connection| read::record(connection, kind, name))
     }
 
-    pub(crate) fn records(&self, kind: Kind) -> Result<Vec<Record>, Fault> {
+    pub(crate) async fn records(&self, kind: Kind) -> Result<Vec<Record>, Fault> {
         self.0.readers.with(|connection| read::records(connection, kind))
     }
 

@@ -2,11 +2,11 @@
 //! database, ends again what an older copy of the database would bring back.
 
 use super::catch_up::{catch_up, known};
-use super::change::EventWrite;
 use super::ends::{self, EndsLog, Entry, Lost, frame};
 use super::open::damaged;
 use super::write::{PUT_SINGLE, PUT_SUBJECT, put_event};
 use super::{compact, fault, read};
+use crate::change::EventWrite;
 use crate::codec::{self, seal};
 use crate::{Kind, Refusal};
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -2,11 +2,14 @@
 
 use super::ends::Lost;
 use crate::Retention;
-use crate::codec;
+use crate::change::FIRST_VERSION;
 use crate::{Kind, OldToken};
 use std::sync::Arc;
-use symbolon_core::{Cutoffs, Event, Fault, Session, SessionId, Subject, SubjectState, Timestamp};
+use symbolon_core::{Cutoffs, Fault, SessionId, Subject, Timestamp};
 use tokio::sync::oneshot;
+
+/// A change, and what it was decided on.
+pub(super) type Change = crate::change::Change<Seen>;
 
 /// One piece of work and who waits for it.
 pub(super) struct Work {
@@ -53,94 +56,11 @@ pub(super) struct Seen {
     pub(super) subject: Option<u64>,
 }
 
-/// A change of sessions, a subject or the cut-offs, with its events.
-pub(super) struct Change {
-    pub(super) seen: Seen,
-    pub(super) sessions: Vec<SessionWrite>,
-    pub(super) subject: Option<(Subject, Vec<u8>)>,
-    pub(super) ban: Option<SubjectState>,
-    /// Whether decisions about the same subject that were made before this must be made again.
-    pub(super) moves: bool,
-    pub(super) cutoffs: Option<Arc<Cutoffs>>,
-    pub(super) events: Vec<EventWrite>,
-    /// The latest instant that it writes.
-    pub(super) latest: Timestamp,
-}
-
-/// A conditional write of one session.
-pub(super) enum SessionWrite {
-    /// If there is none of this name.
-    Create { sid: SessionId, subject: Subject, row: Vec<u8> },
-    /// If it is still at `version`; the row is of the next.
-    Update { sid: SessionId, version: u64, ended: bool, row: Vec<u8> },
-    /// If it is still at `version`.
-    Forget { sid: SessionId, version: u64 },
-}
-
-/// An event, encoded; its place is known at the commit.
-pub(super) struct EventWrite {
-    pub(super) body: Vec<u8>,
-    pub(super) keep_until: Timestamp,
-}
-
 impl Change {
-    pub(super) fn new(seen: Seen) -> Self {
-        Self {
-            seen,
-            sessions: Vec::new(),
-            subject: None,
-            ban: None,
-            moves: false,
-            cutoffs: None,
-            events: Vec::new(),
-            latest: Timestamp::default(),
-        }
-    }
-
-    pub(super) fn update(&mut self, session: &Session, version: u64) {
-        let row = codec::session::encode(session, version + 1);
-        self.latest = self.latest.max(session.last_used_at).max(session.rotation.at);
-        let (sid, ended) = (session.sid, session.end.is_some());
-        self.sessions.push(SessionWrite::Update { sid, version, ended, row });
-    }
-
-    pub(super) fn create(&mut self, session: &Session) {
-        let (sid, subject) = (session.sid, session.subject.clone());
-        let row = codec::session::encode(session, FIRST_VERSION);
-        self.latest = self.latest.max(session.created_at).max(session.rotation.at);
-        self.moves = true;
-        self.sessions.push(SessionWrite::Create { sid, subject, row });
-    }
-
-    pub(super) fn replace_subject(&mut self, before: &SubjectState, state: &SubjectState) {
-        self.moves = true;
-        self.subject = Some((state.subject.clone(), codec::subject::encode(state)));
-        self.ban = (before.ban != state.ban).then(|| state.clone());
-    }
-
-    pub(super) fn publish(&mut self, events: &[Event]) {
-        let latest = events.iter().map(|event| event.at).max();
-        self.latest = self.latest.max(latest.unwrap_or_default());
-        self.events.extend(events.iter().map(EventWrite::new));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
-            && self.events.is_empty()
-            && self.subject.is_none()
-            && self.cutoffs.is_none()
-    }
-
     /// What the ends log must hold of it, beside its events.
     pub(super) fn ban_record(&self) -> Option<Lost> {
         let state = self.ban.as_ref()?;
         Some(Lost::Ban { subject: state.subject.clone(), ban: state.ban.clone() })
-    }
-}
-
-impl EventWrite {
-    pub(super) fn new(event: &Event) -> Self {
-        Self { body: codec::event::encode(event), keep_until: event.at.max(event.expires_at) }
     }
 }
 
@@ -173,9 +93,6 @@ pub(super) fn switched<'a>(
         .filter(move |(client, state)| was(client) != state.disabled)
         .map(|(client, state)| Lost::Switch { client: client.clone(), disabled: state.disabled })
 }
-
-/// The version that a new session's row has, and a new record.
-pub(super) const FIRST_VERSION: u64 = 1;
 
 /// One use of something that has only one.
 pub(super) struct Spend {

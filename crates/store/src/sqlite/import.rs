@@ -3,16 +3,14 @@
 use super::change::{Arriving, Imports, Seen, Task};
 use super::{Sqlite, fault, read};
 use crate::codec;
-use crate::{Brought, IMPORT_MAX, Incoming, OldToken, RACES_MAX};
+use crate::import::{Looked, after, bounded, brought, looked};
+use crate::{Brought, Incoming, OldToken, RACES_MAX};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use symbolon_core::{
     Arrival, Cutoffs, Denial, Digest, Fault, Import, Imported, RefreshToken, Subject, SubjectState,
 };
-
-/// What one of a chunk comes to: it is to be written, or why not.
-type Looked = Result<Arrival, Brought>;
 
 impl Sqlite {
     pub(crate) async fn import(
@@ -45,7 +43,7 @@ impl Sqlite {
         self.submit(Task::Know(tokens.to_vec())).await.map(|_| ())
     }
 
-    pub(crate) fn would_import(
+    pub(crate) async fn would_import(
         &self,
         chunk: &[Incoming],
         decide: impl Fn(&Import, &SubjectState, &Cutoffs) -> Result<Imported, Denial>,
@@ -55,7 +53,7 @@ impl Sqlite {
         Ok(looked.iter().map(brought).collect())
     }
 
-    pub(crate) fn imported(&self, digest: &Digest) -> Result<Option<RefreshToken>, Fault> {
+    pub(crate) async fn imported(&self, digest: &Digest) -> Result<Option<RefreshToken>, Fault> {
         self.serving()?;
         if !self.0.shared.imported.load(Ordering::Acquire) {
             return Ok(None);
@@ -105,45 +103,13 @@ impl Sqlite {
             sid: session.sid,
             subject: session.subject.clone(),
             hash: self.0.shared.hash(&session.subject),
-            row: codec::session::encode(session, super::change::FIRST_VERSION),
+            row: codec::session::encode(session, crate::change::FIRST_VERSION),
             known: arrival.subject.as_ref().map(codec::subject::encode),
             at: session.last_used_at,
         }
     }
 }
 
-fn bounded(count: usize) -> Result<(), Fault> {
-    match count <= IMPORT_MAX {
-        true => Ok(()),
-        false => Err(Fault::Store(format!("more than {IMPORT_MAX} to import at once"))),
-    }
-}
-
 fn is_there(connection: &Connection, digest: &Digest) -> Result<bool, Fault> {
     read::imported(connection, digest).map(|sid| sid.is_some())
-}
-
-fn looked(decided: Result<Imported, Denial>) -> Looked {
-    match decided {
-        Ok(Imported::Goes(arrival)) => Ok(*arrival),
-        Ok(Imported::Over) => Err(Brought::Over),
-        Err(denial) => Err(Brought::Refused(denial)),
-    }
-}
-
-fn brought(looked: &Looked) -> Brought {
-    match looked {
-        Ok(Arrival { cut, roles_kept, .. }) => Brought::New { cut: *cut, roles_kept: *roles_kept },
-        Err(brought) => *brought,
-    }
-}
-
-/// What became of each, given which of those that were to be written were new.
-fn after(looked: &[Looked], created: &[bool]) -> Vec<Brought> {
-    let mut created = created.iter();
-    let of = |looked: &Looked| match looked {
-        Ok(_) if created.next() == Some(&false) => Brought::AlreadyThere,
-        Ok(_) | Err(_) => brought(looked),
-    };
-    looked.iter().map(of).collect()
 }

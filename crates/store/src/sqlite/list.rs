@@ -1,9 +1,9 @@
 //! Lists and the sweep: many rows, so on a thread that may wait, and a bounded number at a time.
 
-use super::change::{Change, Done, Forget, SessionWrite, Task};
+use super::change::{Change, Done, Forget, Task};
 use super::read::{self, Stored};
-use super::step::{change_of, range};
 use super::{Inner, Sqlite};
+use crate::change::{SessionWrite, change_of, range};
 use crate::{
     EVENTS_MAX, EXAMINED_MAX, History, PAGE_MAX, Page, Query, Retention, SWEEP_MAX, Swept,
 };
@@ -133,7 +133,7 @@ impl Sqlite {
         Ok(History { events, next: Some(at) })
     }
 
-    pub(crate) fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {
+    pub(crate) async fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {
         self.serving()?;
         self.0.readers.with(|connection| {
             let events = read::needed(connection, (after, EXAMINED_MAX as u64), at)?;

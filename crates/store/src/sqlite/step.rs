@@ -2,12 +2,12 @@
 
 use super::change::{Change, Seen, Task};
 use super::{Sqlite, read};
+use crate::change::{change_of, range, subject_change, with_versions};
 use crate::{Committed, RACES_MAX, Rows};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use symbolon_core::{
-    Cutoffs, Decision, Event, Fault, Loaded, LoadedSubject, Session, SessionId, Shard, Subject,
+    Cutoffs, Decision, Event, Fault, Loaded, LoadedSubject, SessionId, Shard, Subject,
     SubjectDecision,
 };
 
@@ -97,54 +97,4 @@ impl Sqlite {
         let done = self.submit(Task::Change(Box::new(change))).await?;
         Ok(done.applied.then_some(done.position))
     }
-}
-
-/// What a decision about one session asks the writer for.
-pub(super) fn change_of<R>(
-    seen: Seen,
-    sid: SessionId,
-    version: u64,
-    decision: &Decision<R>,
-) -> Result<Change, Fault> {
-    let mut change = Change::new(seen);
-    if let Some(session) = &decision.session {
-        if session.sid != sid {
-            return Err(misnamed(session));
-        }
-        change.update(session, version);
-    }
-    change.publish(&decision.events);
-    Ok(change)
-}
-
-fn subject_change<R>(
-    seen: Seen,
-    versions: &BTreeMap<SessionId, u64>,
-    decision: &SubjectDecision<R>,
-) -> Result<Change, Fault> {
-    let mut change = Change::new(seen);
-    for session in &decision.changed {
-        let version = versions.get(&session.sid).ok_or_else(|| misnamed(session))?;
-        change.update(session, *version);
-    }
-    if let Some(session) = &decision.created {
-        change.create(session);
-    }
-    change.publish(&decision.events);
-    Ok(change)
-}
-
-fn misnamed(session: &Session) -> Fault {
-    Fault::Store(format!("a decision changed session {:?}, which it was not given", session.sid))
-}
-
-fn with_versions(
-    rows: impl Iterator<Item = (Session, u64)>,
-) -> (Vec<Session>, BTreeMap<SessionId, u64>) {
-    rows.map(|(session, version)| (session.clone(), (session.sid, version))).unzip()
-}
-
-/// The first and the last name that a session of this shard can have.
-pub(super) fn range(shard: Shard) -> (SessionId, SessionId) {
-    (SessionId::new(shard, [0; 14]), SessionId::new(shard, [0xFF; 14]))
 }

@@ -1,15 +1,13 @@
 //! The writer: one thread, one connection, one durable commit for all that waited.
 
-use super::change::{
-    Arriving, Change, Done, FIRST_VERSION, Forget, Imports, Put, Seen, SessionWrite, Spend, Task,
-    Work,
-};
+use super::change::{Arriving, Change, Done, Forget, Imports, Put, Seen, Spend, Task, Work};
 use super::checkpoint::{self, Checkpointer};
 use super::ends::{EndsLog, Entry, Lost, frame, frame_event};
 use super::moves::Moves;
 use super::queue::{BATCH_MAX, Queue};
 use super::{Shared, change, fault, open, read};
 use crate::OldToken;
+use crate::change::{FIRST_VERSION, SessionWrite};
 use crate::codec::{self, seal};
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::path::PathBuf;
