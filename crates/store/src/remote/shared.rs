@@ -29,11 +29,11 @@ impl Drop for Waiter<'_> {
 }
 
 impl Shared {
-    /// What the engine said when it was opened.
+    /// What the engine said when it was opened; `asked`: just before.
     pub(crate) fn new(
+        asked: Instant,
         (cutoffs, version): (Arc<Cutoffs>, u64),
-        latest: Timestamp,
-        head: u64,
+        (latest, head): (Timestamp, u64),
     ) -> Self {
         Self {
             cutoffs: RwLock::new((cutoffs, version)),
