@@ -3,6 +3,7 @@
 //! A store's tests call each function with a way to open it: `open("place")` opens an empty store at
 //! first, and once all clones of it are dropped, what was left there. Two places share nothing.
 
+mod copy;
 mod feed;
 mod fixture;
 mod import;
@@ -10,6 +11,7 @@ mod person;
 mod race;
 mod sweep;
 
+pub use copy::*;
 pub use feed::*;
 pub use fixture::{
     AT, key, kick, policy, refresh, session_start, shard_of, sign_in, sign_in_through, token_of,

@@ -10,6 +10,7 @@
 
 mod change;
 mod codec;
+pub mod copy;
 mod crc;
 mod import;
 pub mod latency;
@@ -25,6 +26,7 @@ pub use latency::Waits;
 pub use refusal::Refusal;
 pub use sqlite::{EndsState, Examined, Role, Sqlite};
 
+use copy::{Copying, EventsThere, Part, Row};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -456,6 +458,31 @@ impl Store {
         decide: impl Fn(Loaded) -> Decision<R> + Send + Sync,
     ) -> Result<Swept<R>, Fault> {
         each!(self, store => store.expire(after, limit, keep, decide).await)
+    }
+
+    /// Rows of one part, after those that were given already: for [`Self::copy_in`] of another store.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn copy_out(&self, part: Part, after: Option<&[u8]>) -> Result<copy::Rows, Fault> {
+        each!(self, store => store.copy_out(part, after).await)
+    }
+
+    /// Which events are here already: for a copy that goes on where it was cut short.
+    ///
+    /// # Errors
+    /// The store could not be read, or what it holds is damaged.
+    pub async fn events_there(&self) -> Result<EventsThere, Fault> {
+        each!(self, store => store.events_there().await)
+    }
+
+    /// Takes rows in as they are, at most [`COPY_MAX`](copy::COPY_MAX), where nobody else writes. What is here
+    /// already stays as it is, so a copy that was cut short may give them again.
+    ///
+    /// # Errors
+    /// The store could not be written; some of the rows may have been.
+    pub async fn copy_in(&self, rows: &[Row], copying: &Copying<'_>) -> Result<(), Fault> {
+        each!(self, store => store.copy_in(rows, copying).await)
     }
 
     /// A small record; sees what other processes committed.

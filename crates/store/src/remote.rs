@@ -3,6 +3,7 @@
 //! An [`Engine`] loads, compares and sets; here decisions are asked for, again when another came first, lists
 //! are walked in bounded steps, and what the engine said last is kept for those who may not wait.
 
+mod copy;
 mod decide;
 mod import;
 mod list;
@@ -12,6 +13,7 @@ pub(crate) use shared::Shared;
 
 use crate::change::{self, EventWrite};
 use crate::codec::{self, seal};
+use crate::copy::{self as copied, Part};
 use crate::latency::Waits;
 use crate::{EVENTS_MAX, Kind, OldToken, Record, Retention, Rows};
 use std::sync::Arc;
@@ -209,6 +211,14 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// Makes old tokens known; one that is known stays what it was.
     fn know(&self, tokens: &[OldToken]) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Some subjects, spent things or old tokens after those that were given already, in whatever order: each
+    /// that was there before the first call and still is when it is reached.
+    fn listed(
+        &self,
+        part: Part,
+        after: Option<&[u8]>,
+    ) -> impl Future<Output = Result<copied::Rows, Fault>> + Send;
 
     /// The session that an old token belongs to.
     fn imported(

@@ -7,6 +7,7 @@ mod catch_up;
 mod change;
 mod checkpoint;
 mod compact;
+mod copy;
 mod ends;
 mod examine;
 mod files;

@@ -331,3 +331,23 @@ async fn the_newest_events_outlive_their_time() {
     let places = Places::new();
     conformance::the_newest_events_outlive_their_time(async |place: &str| places.open(place)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_answers_as_the_original_would() {
+    let places = Places::new();
+    conformance::a_copy_answers_as_the_original_would(async |place: &str| places.open(place)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_made_again_changes_nothing() {
+    let places = Places::new();
+    conformance::a_copy_that_is_made_again_changes_nothing(async |place: &str| places.open(place))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_keeps_its_bounds_in_a_later_epoch() {
+    let places = Places::new();
+    conformance::a_copy_keeps_its_bounds_in_a_later_epoch(async |place: &str| places.open(place))
+        .await;
+}
