@@ -17,6 +17,7 @@ pub mod latency;
 mod refusal;
 mod remote;
 pub mod sqlite;
+mod walk;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -45,6 +46,9 @@ pub const PAGE_MAX: usize = 1000;
 
 /// The most rows that one call of [`Store::sessions`] or [`Store::history`] looks at. Inclusive.
 pub const EXAMINED_MAX: usize = 8192;
+
+/// The longest value that is spent or recorded, in bytes. Inclusive; a longer one is refused.
+pub(crate) const VALUE_MAX: usize = 64 * 1024;
 
 /// The most events that one call of [`Store::events_after`] gives. Inclusive.
 pub const EVENTS_MAX: usize = 4096;
@@ -514,4 +518,11 @@ impl Store {
     ) -> Result<bool, Fault> {
         each!(self, store => store.put_record(kind, name, value, expected).await)
     }
+}
+
+fn short(value: &[u8]) -> Result<(), Fault> {
+    if value.len() <= VALUE_MAX {
+        return Ok(());
+    }
+    Err(Fault::Store(format!("a value of {} bytes is over the {VALUE_MAX} kept", value.len())))
 }

@@ -15,7 +15,7 @@ use crate::change::{self, EventWrite};
 use crate::codec::{self, seal};
 use crate::copy::{self as copied, Part};
 use crate::latency::Waits;
-use crate::{EVENTS_MAX, Kind, OldToken, Record, Retention, Rows};
+use crate::{EVENTS_MAX, Kind, OldToken, Record, Retention, Rows, short};
 use std::sync::Arc;
 use std::time::Instant;
 use symbolon_core::{
@@ -23,9 +23,6 @@ use symbolon_core::{
     Timestamp,
 };
 use tokio::sync::watch;
-
-/// The longest value that is spent or recorded, in bytes. Inclusive.
-const VALUE_MAX: usize = 64 * 1024;
 
 /// A change, and what it was decided on.
 pub(crate) type Change = change::Change<Seen>;
@@ -365,11 +362,4 @@ impl EventWrite {
 /// An event from the bytes that [`EventWrite::sealed`] made.
 pub(crate) fn event(sealed: &[u8]) -> Result<Event, Fault> {
     Ok(codec::event::decode(0, sealed)?)
-}
-
-fn short(value: &[u8]) -> Result<(), Fault> {
-    if value.len() <= VALUE_MAX {
-        return Ok(());
-    }
-    Err(Fault::Store(format!("a value of {} bytes is over the {VALUE_MAX} kept", value.len())))
 }

@@ -29,7 +29,7 @@ pub use backup::{Copied, backup};
 pub use restore::{Restore, Restored, Source, restore};
 
 use crate::latency::{Latency, Waits};
-use crate::{Kind, Record, Refusal};
+use crate::{Kind, Record, Refusal, short};
 use change::{Change, Done, Put, Seen, Spend, Task, Work};
 pub use examine::{EndsState, Examined};
 use queue::Queue;
@@ -45,9 +45,6 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 /// How many lists are read at once. Inclusive; more wait.
 const LISTS_MAX: usize = 2;
-
-/// The longest value that is spent or recorded, in bytes. Inclusive.
-const VALUE_MAX: usize = 64 * 1024;
 
 /// What a process opens the store for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -291,13 +288,6 @@ impl read::Stored {
 
 async fn answered(done: oneshot::Receiver<Result<Done, Fault>>) -> Result<Done, Fault> {
     done.await.unwrap_or_else(|_| Err(Fault::Store("the store's writer is gone".into())))
-}
-
-fn short(value: &[u8]) -> Result<(), Fault> {
-    if value.len() <= VALUE_MAX {
-        return Ok(());
-    }
-    Err(Fault::Store(format!("a value of {} bytes is over the {VALUE_MAX} kept", value.len())))
 }
 
 /// What the database said, which never repeats a value that it was given.

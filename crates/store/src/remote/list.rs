@@ -2,12 +2,10 @@
 
 use super::{Change, Engine, Remote, Stored};
 use crate::change::{SessionWrite, change_of, range};
-use crate::{EXAMINED_MAX, History, PAGE_MAX, Page, Query, Retention, SWEEP_MAX, Swept};
+use crate::walk::{self, CHUNK_ROWS};
+use crate::{EXAMINED_MAX, History, Page, Query, Retention, SWEEP_MAX, Swept};
 use std::sync::Arc;
 use symbolon_core::{Decision, Event, Fault, Loaded, SessionId, Timestamp};
-
-/// How many rows are asked for at once.
-const CHUNK_ROWS: usize = 512;
 
 /// The last name that a session can have.
 const LAST: SessionId = SessionId::from_bytes([0xFF; 16]);
@@ -18,31 +16,10 @@ impl<E: Engine> Remote<E> {
         query: &Query,
         keep: impl Fn(&Loaded) -> bool + Send + Sync,
     ) -> Result<Page, Fault> {
-        let limit = query.limit.clamp(1, PAGE_MAX);
-        let mut page = Page { sessions: Vec::new(), next: query.after };
-        for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
-            let rows = self.rows(query, page.next).await?;
-            let last = rows.len() < CHUNK_ROWS;
-            for stored in rows {
-                page.next = Some(stored.session.sid);
-                let loaded = stored.into_loaded();
-                let of = query.subject.as_ref();
-                let meant = of.is_none_or(|(subject, _)| loaded.session.subject == *subject);
-                if meant && keep(&loaded) {
-                    page.sessions.push(loaded);
-                }
-                if page.sessions.len() == limit {
-                    return Ok(page);
-                }
-            }
-            if last {
-                return Ok(Page { next: None, ..page });
-            }
-        }
-        Ok(page)
+        walk::page(query, keep, |after| self.rows(query, after)).await
     }
 
-    async fn rows(&self, query: &Query, after: Option<SessionId>) -> Result<Vec<Stored>, Fault> {
+    async fn rows(&self, query: &Query, after: Option<SessionId>) -> Result<Vec<Loaded>, Fault> {
         let shard = query.subject.as_ref().map(|(_, shard)| *shard);
         let after = match (after, shard) {
             (Some(sid), _) => sid.as_bytes().to_vec(),
@@ -50,7 +27,8 @@ impl<E: Engine> Remote<E> {
             (None, None) => Vec::new(),
         };
         let last = shard.map_or(LAST, |shard| range(shard).1);
-        self.engine().sessions(&after, last, CHUNK_ROWS).await
+        let rows = self.engine().sessions(&after, last, CHUNK_ROWS).await?;
+        Ok(rows.into_iter().map(Stored::into_loaded).collect())
     }
 
     pub(crate) async fn survey(
@@ -77,25 +55,7 @@ impl<E: Engine> Remote<E> {
         limit: usize,
         keep: impl Fn(&Event) -> bool + Send + Sync,
     ) -> Result<History, Fault> {
-        let limit = limit.clamp(1, PAGE_MAX);
-        let (mut events, mut at) = (Vec::new(), after);
-        for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
-            let chunk = self.events_after(at, CHUNK_ROWS).await?;
-            let last = chunk.len() < CHUNK_ROWS;
-            for (position, event) in chunk {
-                at = position;
-                if keep(&event) {
-                    events.push((position, event));
-                }
-                if events.len() == limit {
-                    return Ok(History { events, next: Some(at) });
-                }
-            }
-            if last {
-                return Ok(History { events, next: None });
-            }
-        }
-        Ok(History { events, next: Some(at) })
+        walk::history((after, limit), keep, |at| self.events_after(at, CHUNK_ROWS)).await
     }
 
     pub(crate) async fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {

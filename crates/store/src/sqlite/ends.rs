@@ -25,7 +25,7 @@ const FORMAT: u8 = 1;
 const FRAME: usize = 8;
 
 /// The largest body of a record, in bytes. Inclusive.
-const BODY_MAX: usize = super::VALUE_MAX + 16 * 1024;
+const BODY_MAX: usize = crate::VALUE_MAX + 16 * 1024;
 
 /// How many bytes may wait for a disk that takes none before commits are refused.
 const PENDING_MAX: usize = 1024 * 1024;

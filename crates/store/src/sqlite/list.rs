@@ -4,15 +4,11 @@ use super::change::{Change, Done, Forget, Task};
 use super::read::{self, Stored};
 use super::{Inner, Sqlite};
 use crate::change::{SessionWrite, change_of, range};
-use crate::{
-    EVENTS_MAX, EXAMINED_MAX, History, PAGE_MAX, Page, Query, Retention, SWEEP_MAX, Swept,
-};
+use crate::walk::{self, CHUNK_ROWS};
+use crate::{EVENTS_MAX, EXAMINED_MAX, History, Page, Query, Retention, SWEEP_MAX, Swept};
 use rusqlite::Connection;
 use std::sync::Arc;
 use symbolon_core::{Decision, Event, Fault, Loaded, SessionId, Timestamp};
-
-/// How many rows are read at once, between which other work of the caller's task can go on.
-const CHUNK_ROWS: usize = 512;
 
 /// How many rows a survey looks at before others have their turn.
 const SURVEY_ROWS: usize = 4096;
@@ -27,29 +23,7 @@ impl Sqlite {
         keep: impl Fn(&Loaded) -> bool + Send + Sync,
     ) -> Result<Page, Fault> {
         self.serving()?;
-        let limit = query.limit.clamp(1, PAGE_MAX);
-        let mut page = Page { sessions: Vec::new(), next: query.after };
-        for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
-            let cutoffs = self.cutoffs();
-            let rows = self.rows(query, page.next).await?;
-            let last = rows.len() < CHUNK_ROWS;
-            for stored in rows {
-                page.next = Some(stored.session.sid);
-                let loaded = stored.under(&cutoffs);
-                let of = query.subject.as_ref();
-                let meant = of.is_none_or(|(subject, _)| loaded.session.subject == *subject);
-                if meant && keep(&loaded) {
-                    page.sessions.push(loaded);
-                }
-                if page.sessions.len() == limit {
-                    return Ok(page);
-                }
-            }
-            if last {
-                return Ok(Page { next: None, ..page });
-            }
-        }
-        Ok(page)
+        walk::page(query, keep, |after| self.rows(query, after)).await
     }
 
     pub(crate) async fn survey(&self, look: Look) -> Result<(), Fault> {
@@ -85,7 +59,8 @@ impl Sqlite {
         }
     }
 
-    async fn rows(&self, query: &Query, after: Option<SessionId>) -> Result<Vec<Stored>, Fault> {
+    async fn rows(&self, query: &Query, after: Option<SessionId>) -> Result<Vec<Loaded>, Fault> {
+        let cutoffs = self.cutoffs();
         let shard = query.subject.as_ref().map(|(_, shard)| *shard);
         let (after, last) = match (after, shard) {
             (Some(sid), _) => (sid.as_bytes().to_vec(), shard),
@@ -93,7 +68,9 @@ impl Sqlite {
             (None, None) => (Vec::new(), None),
         };
         let last = last.map_or(SessionId::from_bytes([0xFF; 16]), |shard| range(shard).1);
-        self.listed(move |connection| read::sessions(connection, (&after, last), CHUNK_ROWS)).await
+        let read = move |connection: &mut _| read::sessions(connection, (&after, last), CHUNK_ROWS);
+        let rows = self.listed(read).await?;
+        Ok(rows.into_iter().map(|stored| stored.under(&cutoffs)).collect())
     }
 
     pub(crate) async fn events_after(
@@ -112,25 +89,7 @@ impl Sqlite {
         limit: usize,
         keep: impl Fn(&Event) -> bool + Send + Sync,
     ) -> Result<History, Fault> {
-        let limit = limit.clamp(1, PAGE_MAX);
-        let (mut events, mut at) = (Vec::new(), after);
-        for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
-            let chunk = self.events_after(at, CHUNK_ROWS).await?;
-            let last = chunk.len() < CHUNK_ROWS;
-            for (position, event) in chunk {
-                at = position;
-                if keep(&event) {
-                    events.push((position, event));
-                }
-                if events.len() == limit {
-                    return Ok(History { events, next: Some(at) });
-                }
-            }
-            if last {
-                return Ok(History { events, next: None });
-            }
-        }
-        Ok(History { events, next: Some(at) })
+        walk::history((after, limit), keep, |at| self.events_after(at, CHUNK_ROWS)).await
     }
 
     pub(crate) async fn needed(&self, after: u64, at: Timestamp) -> Result<History, Fault> {
