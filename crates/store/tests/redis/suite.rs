@@ -24,7 +24,7 @@ macro_rules! suite {
 macro_rules! on_each_kind {
     ($($name:ident)*) => {
         suite!(single, crate::servers::single, crate::servers::Server::url; $($name)*);
-        suite!(cluster, crate::servers::cluster, |it: &Vec<_>| crate::servers::url_of(it); $($name)*);
+        suite!(cluster, crate::servers::cluster, crate::servers::url_of; $($name)*);
     };
 }
 
