@@ -22,11 +22,10 @@ mod walk;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use self::redis::Redis;
 pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
-pub use self::redis::Redis;
 pub use refusal::Refusal;
-pub use remote::Remote;
 pub use sqlite::{EndsState, Examined, Role, Sqlite};
 
 use std::path::Path;
@@ -72,7 +71,7 @@ pub enum Store {
     /// One file on this machine.
     Sqlite(Sqlite),
     /// Redis or Valkey, which many processes share.
-    Redis(Remote<Redis>),
+    Redis(Redis),
 }
 
 /// What a decision answered, once it is durable.
@@ -189,7 +188,7 @@ macro_rules! each {
     ($self:expr, $store:ident => $ask:expr) => {
         match $self {
             Store::Sqlite($store) => $ask,
-            Store::Redis($store) => $ask,
+            Store::Redis(Redis($store)) => $ask,
         }
     };
 }

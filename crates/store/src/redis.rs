@@ -23,21 +23,25 @@ mod small;
 pub use address::Address;
 pub use doctor::{Finding, doctor};
 
-use crate::remote::{Arriving, Awaited, Change, Engine, Outcome, Spend, Stored, StoredSubject};
+use crate::remote::{
+    Arriving, Awaited, Change, Engine, Outcome, Remote, Spend, Stored, StoredSubject,
+};
 use crate::{Kind, OldToken, Record, Retention, Rows};
 use links::Links;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use symbolon_core::{
-    Cutoffs, Digest, Event, Fault, SessionId, Shard, Subject, Timestamp,
-};
+use symbolon_core::{Cutoffs, Digest, Event, Fault, SessionId, Shard, Subject, Timestamp};
 
-/// A store on Redis or Valkey.
-pub struct Redis {
+/// A store on Redis or Valkey. Clones share it; the last one that is dropped closes it.
+#[derive(Clone)]
+pub struct Redis(pub(crate) Remote<Connected>);
+
+/// The engine of such a store.
+pub(crate) struct Connected {
     links: Arc<Links>,
 }
 
-impl Engine for Redis {
+impl Engine for Connected {
     async fn session(&self, sid: SessionId) -> Result<Option<Stored>, Fault> {
         self.links.session(sid).await
     }
@@ -74,11 +78,7 @@ impl Engine for Redis {
         self.links.sessions(after, last, limit).await
     }
 
-    async fn events_after(
-        &self,
-        position: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, Event)>, Fault> {
+    async fn events_after(&self, position: u64, limit: usize) -> Result<Vec<(u64, Event)>, Fault> {
         self.links.events_after(position, limit).await
     }
 

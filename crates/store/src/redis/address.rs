@@ -91,7 +91,9 @@ impl Address {
                 self.form = Form::Cluster;
                 Ok(())
             }
-            Kind::Cluster => Err("a Redis Cluster has database 0 alone: leave the number out".into()),
+            Kind::Cluster => {
+                Err("a Redis Cluster has database 0 alone: leave the number out".into())
+            }
             Kind::Sentinel => {
                 let (name, database) = path.split_once('/').unwrap_or((path, ""));
                 if name.is_empty() {
@@ -183,7 +185,9 @@ fn servers_of(hosts: &str, port: u16) -> Result<Vec<(String, u16)>, String> {
     let all: Result<Vec<_>, _> = hosts.split(',').map(|host| server_of(host, port)).collect();
     let all = all?;
     if SERVERS_MAX < all.len() {
-        return Err(format!("at most {SERVERS_MAX} servers are named: the others are found by these"));
+        return Err(format!(
+            "at most {SERVERS_MAX} servers are named: the others are found by these"
+        ));
     }
     Ok(all)
 }

@@ -1,10 +1,10 @@
 //! Committing: a change of one lane by one script, then its events from the lane's outbox to the log.
 
+use super::follow::OUTBOX_KEPT;
 use super::links::{Again, Links, next_version};
 use super::read::{join, of_shard};
 use super::rows::{self, Answer};
 use super::scripts::{Call, Place, Script, lane, log};
-use super::follow::OUTBOX_KEPT;
 use crate::change::{EventWrite, FIRST_VERSION, SessionWrite};
 use crate::codec;
 use crate::remote::{About, Change, Outcome, Stored};
@@ -154,8 +154,9 @@ impl Links {
     /// Moves what was just committed to the log, and what came before it in its lane; the head after it.
     async fn tell_log(&self, at: u8, before: u64, events: &[EventWrite]) -> Result<u64, Fault> {
         let numbered = (before + 1..).zip(events);
-        let entries: Vec<Vec<u8>> =
-            numbered.map(|(number, event)| [&number.to_be_bytes()[..], &entry(event)].concat()).collect();
+        let entries: Vec<Vec<u8>> = numbered
+            .map(|(number, event)| [&number.to_be_bytes()[..], &entry(event)].concat())
+            .collect();
         match self.bring(at, &entries, false).await? {
             Some(head) => Ok(head),
             None => self.move_lane(at, 0).await,
@@ -227,7 +228,13 @@ impl Links {
             .key(self.log_key(log::CUTOFFS))
             .bytes(seen)
             .argument(next.map(|next| next.to_be_bytes().to_vec()).unwrap_or_default())
-            .argument(change.cutoffs.as_ref().map(|own| codec::subject::encode_cutoffs(own)).unwrap_or_default())
+            .argument(
+                change
+                    .cutoffs
+                    .as_ref()
+                    .map(|own| codec::subject::encode_cutoffs(own))
+                    .unwrap_or_default(),
+            )
             .argument(self.keys.channel.as_str());
         change.events.iter().for_each(|event| call.push(entry(event)));
         let mut answer = self.call_durably(&call, Again::Never).await?;

@@ -80,7 +80,8 @@ impl Links {
             let entries = self.range(from, end, EVENTS_MAX).await?;
             let whole = entries.len() == EVENTS_MAX;
             from = entries.last().map_or(end, |(position, ..)| *position);
-            let wanted = entries.into_iter().filter(|(_, keep_until, _)| at.as_millis() <= *keep_until);
+            let wanted =
+                entries.into_iter().filter(|(_, keep_until, _)| at.as_millis() <= *keep_until);
             needed.extend(wanted.map(|(position, _, event)| (position, event)));
             if !whole {
                 break;

@@ -2,13 +2,13 @@
 //! lanes, and says up to when the head is known.
 
 use super::link::{self, Trouble};
-use super::links::{Again, Links};
+use super::links::{Again, Links, digits};
 use super::map::Map;
 use super::rows::LANES;
 use super::scripts::{Call, Place, Script, lane};
 use super::settle::Unsettled;
-use redis::PushInfo;
 use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +19,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often the store is asked whether something came.
 const POLL: Duration = Duration::from_millis(40);
+
+/// How often sentinels are asked whether the primary is still the same: one that is cut off does not know.
+const SENTINELS: Duration = Duration::from_secs(1);
 
 /// How long finding the primaries may take.
 const FIND_MAX: Duration = Duration::from_secs(5);
@@ -36,16 +39,20 @@ const TRIMMED_MAX: u64 = 4096;
 pub(super) async fn follow(links: Arc<Links>, mut open: watch::Receiver<()>) {
     let mut tick = tokio::time::interval(POLL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut follower = Follower { links, wait: BACK_OFF.0, ears: None, heard: mpsc::unbounded_channel().1 };
+    let heard = mpsc::unbounded_channel().1;
+    let mut follower =
+        Follower { links, wait: BACK_OFF.0, ears: None, heard, asked: Instant::now() };
     loop {
         let links = Arc::clone(&follower.links);
         tokio::select! {
             closed = open.changed() => if closed.is_err() { return },
             _ = tick.tick() => {}
             () = links.wake.notified() => {}
-            Some(_) = follower.heard.recv() => {}
+            Some(told) = follower.heard.recv() => {
+                links.shared.saw_head(head_in(&told));
+                continue;
+            }
         }
-        while follower.heard.try_recv().is_ok() {}
         if let Err(why) = follower.turn().await {
             links.tell_why(why);
             links.shared.saw_writes(false);
@@ -65,6 +72,8 @@ struct Follower {
     /// What is listened with, and to whom.
     ears: Option<(String, MultiplexedConnection)>,
     heard: mpsc::UnboundedReceiver<PushInfo>,
+    /// When the sentinels were asked last.
+    asked: Instant,
 }
 
 impl Follower {
@@ -73,12 +82,20 @@ impl Follower {
             Some(map) => map,
             None => {
                 let finding = tokio::time::timeout(FIND_MAX, self.find()).await;
-                let map = finding.map_err(|_| "the servers did not answer in time".to_owned())??;
+                let map =
+                    finding.map_err(|_| "the servers did not answer in time".to_owned())??;
                 self.wait = BACK_OFF.0;
                 map
             }
         };
         self.listen(&found).await;
+        if SENTINELS <= self.asked.elapsed() {
+            self.asked = Instant::now();
+            if !found.is_still_named(&self.links.address).await {
+                found.mark_broken();
+                return Err("the sentinels name another primary".into());
+            }
+        }
         let polling = tokio::time::timeout(FIND_MAX, self.poll(&found)).await;
         let polled = polling.unwrap_or_else(|_| Err("the servers did not answer in time".into()));
         if polled.is_err() {
@@ -117,7 +134,9 @@ impl Follower {
         let ears = link::listen(&links.address, &link.server, &links.keys.channel, told).await;
         match ears {
             Ok(ears) => (self.ears, self.heard) = (Some((link.primary.clone(), ears)), heard),
-            Err(trouble) => tracing::debug!(why = trouble.text(), "nobody wakes this node: it polls"),
+            Err(trouble) => {
+                tracing::debug!(why = trouble.text(), "nobody wakes this node: it polls")
+            }
         }
     }
 
@@ -153,6 +172,12 @@ impl Follower {
     }
 }
 
+/// The head that a message tells of; 0: none.
+fn head_in(told: &PushInfo) -> u64 {
+    let payload = told.data.last().cloned().filter(|_| told.kind == PushKind::Message);
+    payload.and_then(|head| digits(head).ok()).unwrap_or(0)
+}
+
 impl Links {
     /// What was moved leaves a lane's outbox, but for the newest.
     pub(super) async fn trim(&self, at: u8, mark: u64) -> Result<(), Fault> {
@@ -169,6 +194,8 @@ pub(super) fn said(unsettled: Unsettled) -> String {
     match unsettled {
         Unsettled::Trouble(trouble) => trouble.text(),
         Unsettled::Gone(what) | Unsettled::Foreign(what) => what,
-        Unsettled::Newer(found) => format!("a newer version of this program wrote it (schema {found})"),
+        Unsettled::Newer(found) => {
+            format!("a newer version of this program wrote it (schema {found})")
+        }
     }
 }

@@ -44,7 +44,14 @@ impl Trouble {
 impl From<RedisError> for Trouble {
     fn from(error: RedisError) -> Self {
         const ELSEWHERE: [&str; 8] = [
-            "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "READONLY", "MASTERDOWN", "BUSY",
+            "MOVED",
+            "ASK",
+            "TRYAGAIN",
+            "CLUSTERDOWN",
+            "LOADING",
+            "READONLY",
+            "MASTERDOWN",
+            "BUSY",
         ];
         let text = error.to_string();
         match error.code() {
@@ -82,10 +89,7 @@ impl Link {
     }
 
     /// Connects to a server that must be a primary.
-    pub(super) async fn primary(
-        address: &Address,
-        server: (String, u16),
-    ) -> Result<Self, Trouble> {
+    pub(super) async fn primary(address: &Address, server: (String, u16)) -> Result<Self, Trouble> {
         let connection = Self::bare(address, &server, &login(address)).await?;
         let patient = match address.min_replicas > 0 || address.fsync {
             true => Some(Self::bare(address, &server, &login(address)).await?),
@@ -211,9 +215,8 @@ pub(super) async fn listen(
     told: tokio::sync::mpsc::UnboundedSender<redis::PushInfo>,
 ) -> Result<MultiplexedConnection, Trouble> {
     let login = login(address).set_protocol(ProtocolVersion::RESP3);
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(Some(ANSWER_MAX))
-        .set_push_sender(told);
+    let config =
+        AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_MAX)).set_push_sender(told);
     let mut connection = connect(address, server, &login, config).await?;
     connection.subscribe(channel).await?;
     Ok(connection)
@@ -235,7 +238,8 @@ async fn connect(
         if !address.tls {
             return over(tcp, login, config).await;
         }
-        let name = ServerName::try_from(host.clone()).map_err(|why| unreachable(why.to_string()))?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|why| unreachable(why.to_string()))?;
         let connector = tokio_rustls::TlsConnector::from(trust(address)?);
         let tls = connector.connect(name, tcp).await;
         over(tls.map_err(|error| unreachable(error.to_string()))?, login, config).await
@@ -276,7 +280,8 @@ fn trust(address: &Address) -> Result<Arc<ClientConfig>, Trouble> {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = versions.map_err(|why| refused(why.to_string()))?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }

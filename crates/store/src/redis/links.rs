@@ -19,9 +19,6 @@ use tokio::time::{Instant, timeout_at};
 /// How long a call may take in all, however often it is asked for again.
 const CALL_MAX: Duration = Duration::from_secs(2);
 
-/// How long to wait before a server that cannot now is asked again.
-const AGAIN: Duration = Duration::from_millis(20);
-
 /// Whether a call whose answer was lost may be made again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
@@ -162,11 +159,10 @@ impl Links {
                 Ok(Err(trouble)) => return Err(self.fault(&trouble.text())),
                 Err(_) => return Err(self.fault("no answer in time")),
             };
+            // Only a map that was found since is tried.
             map.mark_broken();
             self.wake.notify_one();
-            if timeout_at(Instant::now() + AGAIN, std::future::pending::<()>()).await.is_err()
-                && until <= Instant::now()
-            {
+            if until <= Instant::now() {
                 return Err(self.fault(&why));
             }
         }

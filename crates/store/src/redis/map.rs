@@ -46,7 +46,9 @@ impl Map {
         for slot in slots {
             let found = ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
             let Some((_, _, server)) = found else {
-                return Err(Trouble::Elsewhere(format!("the cluster has no primary for slot {slot}")));
+                return Err(Trouble::Elsewhere(format!(
+                    "the cluster has no primary for slot {slot}"
+                )));
             };
             let known = links.iter().position(|link| link.server == *server);
             places.push(match known {
@@ -77,6 +79,13 @@ impl Map {
 
     pub(super) async fn call(&self, call: &Call) -> Result<Value, Trouble> {
         self.link(call.place).call(call).await
+    }
+
+    /// Whether sentinels, where there are any, do not say that another is the primary.
+    pub(super) async fn is_still_named(&self, address: &Address) -> bool {
+        let Form::Sentinel(name) = &address.form else { return true };
+        let named = sentinel(address, name).await;
+        named.map_or(true, |server| self.links.iter().any(|link| link.server == server))
     }
 
     pub(super) fn mark_broken(&self) {
@@ -169,8 +178,12 @@ async fn ranges(
         let Some(Value::Array(primary)) = one.next() else { return Err(odd()) };
         let (mut host, port) = match primary.first() {
             // A server that does not know its own address means the one that it was asked at.
-            Some(Value::Nil) | None => (String::new(), number(primary.get(1).cloned().unwrap_or(Value::Nil))?),
-            Some(host) => (text_of(host.clone())?, number(primary.get(1).cloned().unwrap_or(Value::Nil))?),
+            Some(Value::Nil) | None => {
+                (String::new(), number(primary.get(1).cloned().unwrap_or(Value::Nil))?)
+            }
+            Some(host) => {
+                (text_of(host.clone())?, number(primary.get(1).cloned().unwrap_or(Value::Nil))?)
+            }
         };
         if host.is_empty() {
             host = asked.to_owned();

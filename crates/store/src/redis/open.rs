@@ -1,12 +1,12 @@
 //! Opening: what a server must be before anything is served from it.
 
-use super::Redis;
 use super::address::{Address, Form};
 use super::follow::follow;
 use super::link::{Link, Trouble, field};
 use super::links::Links;
 use super::map::Map;
 use super::settle::{SCHEMA, Unsettled};
+use super::{Connected, Redis};
 use crate::Refusal;
 use crate::remote::{Remote, Shared};
 use std::sync::Arc;
@@ -23,14 +23,14 @@ const OLDEST: (u32, u32) = (6, 2);
 
 impl Redis {
     /// Connects, looks at every primary, and brings the store's lanes together.
-    pub(crate) async fn open(address: &Address) -> Result<Remote<Self>, Refusal> {
+    pub(crate) async fn open(address: &Address) -> Result<Self, Refusal> {
         let opening = tokio::time::timeout(OPEN_MAX, opened(address)).await;
         let too_late = || unreachable(address, "the servers did not answer in time");
         let links = opening.map_err(|_| too_late())??;
         let (open, closed) = watch::channel(());
         tokio::spawn(follow(Arc::clone(&links), closed));
         let shared = Arc::clone(&links.shared);
-        Ok(Remote::new(Arc::new(Self { links }), shared, open))
+        Ok(Self(Remote::new(Arc::new(Connected { links }), shared, open)))
     }
 }
 
@@ -100,27 +100,24 @@ async fn examine(address: &Address, link: &Link) -> Result<(), Refusal> {
     let server = ask("server").await?;
     let version = field(&server, "redis_version").unwrap_or("0").to_owned();
     if numbers(&version) < OLDEST {
-        return Err(Refusal::TooOld {
-            at: address.to_string(),
-            found: version,
-            needed: "6.2",
-        });
+        return Err(Refusal::TooOld { at: address.to_string(), found: version, needed: "6.2" });
     }
     let memory = ask("memory").await?;
     let policy = field(&memory, "maxmemory_policy").unwrap_or("unknown");
     if policy != "noeviction" {
         return Err(setting(
             address,
-            &format!(
-                "maxmemory-policy is {policy}, so sessions would vanish when memory is short"
-            ),
+            &format!("maxmemory-policy is {policy}, so sessions would vanish when memory is short"),
             "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
         ));
     }
     let kept = ask("persistence").await?;
     if field(&kept, "aof_enabled") == Some("0") {
         let server = link.name();
-        tracing::warn!(server, "appendonly is off: a restart of this server loses what came since its last snapshot; CONFIG SET appendonly yes");
+        tracing::warn!(
+            server,
+            "appendonly is off: a restart of this server loses what came since its last snapshot; CONFIG SET appendonly yes"
+        );
     }
     if address.fsync && numbers(&version) < (7, 2) {
         return Err(setting(
@@ -168,7 +165,9 @@ fn unsettled(address: &Address, why: Unsettled) -> Refusal {
     match why {
         Unsettled::Trouble(trouble) => refused(address, trouble),
         Unsettled::Gone(what) => Refusal::NotAsWritten { at, what },
-        Unsettled::Foreign(_) => Refusal::AnotherProgram { at: format!("{at}?prefix={}", address.prefix) },
+        Unsettled::Foreign(_) => {
+            Refusal::AnotherProgram { at: format!("{at}?prefix={}", address.prefix) }
+        }
         Unsettled::Newer(found) => {
             let number = |schema| usize::try_from(schema).unwrap_or(usize::MAX);
             Refusal::NewerSchema { at, found: number(found), known: number(SCHEMA) }

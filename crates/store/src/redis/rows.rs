@@ -166,6 +166,8 @@ fn strange(value: &Value) -> Fault {
         Value::ServerError(_) => "an error",
         _ => "something else",
     };
-    Fault::Store(format!("Redis answered {what} where the store expects another thing: check that \
-         no other program writes under the same prefix"))
+    Fault::Store(format!(
+        "Redis answered {what} where the store expects another thing: check that \
+         no other program writes under the same prefix"
+    ))
 }

@@ -24,7 +24,7 @@ const PRIMARIES_MAX: u64 = 1024;
 /// How often opening an epoch is tried again when others do it too.
 const TRIES_MAX: usize = 16;
 
-/// The first store epoch is the minute at which the store was made, counted from 2026 on: a store that is
+/// The first store epoch is the second at which the store was made, counted from 2026 on: a store that is
 /// made again where another was lost has no epoch twice.
 const FIRST_EPOCH_AT: u64 = 1_767_225_600;
 
@@ -164,19 +164,14 @@ impl Links {
     async fn first_epoch(&self, map: &Map) -> Result<(StoreEpoch, String), Unsettled> {
         let mut told = Answer::of(map.link(Place::Log).ask(&redis::cmd("TIME")).await?)?;
         let (seconds, micros) = (told.number()?, told.number()?);
-        let minutes = seconds.saturating_sub(FIRST_EPOCH_AT) / 60;
-        let epoch = StoreEpoch(u32::try_from(minutes).unwrap_or(u32::MAX / 2).max(1));
+        let since = seconds.saturating_sub(FIRST_EPOCH_AT);
+        let epoch = StoreEpoch(u32::try_from(since).unwrap_or(u32::MAX / 2).max(1));
         Ok((epoch, format!("{seconds}.{micros:06}")))
     }
 
     /// Opens a store epoch, beyond any that the log, a lane or this node knows; cut-offs that the log lost
     /// and this node remembers are in force again. Another node may have come first: look again.
-    async fn open_epoch(
-        &self,
-        map: &Map,
-        state: &LogState,
-        newest: u64,
-    ) -> Result<(), Unsettled> {
+    async fn open_epoch(&self, map: &Map, state: &LogState, newest: u64) -> Result<(), Unsettled> {
         let seen = self.shared.seen();
         let base = if state.above.1 < seen.1 { seen } else { state.above.clone() };
         let epoch = (newest.max(base.1) >> 32) + 1;
@@ -268,4 +263,3 @@ impl Lanes {
         Ok(())
     }
 }
-

@@ -287,4 +287,3 @@ fn read_record(kind: Kind, name: String, value: &[u8]) -> Result<Record, Fault> 
     let value = unseal(sealed, &key)?.to_vec();
     Ok(Record { name: name.into(), value, version })
 }
-

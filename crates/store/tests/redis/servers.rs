@@ -99,8 +99,10 @@ impl Server {
             "{} is missing: apt-get install redis-server redis-sentinel",
             self.program
         );
-        until("the server answers", async || self.try_ask("PING").is_some_and(|it| it.contains("PONG")))
-            .await;
+        until("the server answers", async || {
+            self.try_ask("PING").is_some_and(|it| it.contains("PONG"))
+        })
+        .await;
     }
 
     /// The answer to one line, as text; for tests alone.
@@ -221,7 +223,9 @@ impl Watched {
         }
         until("the sentinels know all", async || {
             sentinels.iter().all(|sentinel| {
-                sentinel.try_ask("INFO sentinel").is_some_and(|told| told.contains("slaves=2,sentinels=3"))
+                sentinel
+                    .try_ask("INFO sentinel")
+                    .is_some_and(|told| told.contains("slaves=2,sentinels=3"))
             })
         })
         .await;
