@@ -13,6 +13,7 @@ mod codec;
 mod crc;
 mod import;
 pub mod latency;
+pub mod postgres;
 mod refusal;
 mod remote;
 pub mod sqlite;
@@ -22,6 +23,7 @@ pub mod conformance;
 
 pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
+pub use postgres::Postgres;
 pub use refusal::Refusal;
 pub use sqlite::{EndsState, Examined, Role, Sqlite};
 
@@ -64,6 +66,8 @@ pub(crate) enum Rows {
 pub enum Store {
     /// One file on this machine.
     Sqlite(Sqlite),
+    /// PostgreSQL, which many processes share.
+    Postgres(Postgres),
 }
 
 /// What a decision answered, once it is durable.
@@ -180,6 +184,7 @@ macro_rules! each {
     ($self:expr, $store:ident => $ask:expr) => {
         match $self {
             Store::Sqlite($store) => $ask,
+            Store::Postgres(Postgres($store)) => $ask,
         }
     };
 }
@@ -191,6 +196,15 @@ impl Store {
     /// The file is newer, damaged, foreign, in use, or cannot be read: nothing is served from it.
     pub fn open_sqlite(path: &Path, role: Role) -> Result<Self, Refusal> {
         Sqlite::open(path, role).map(Self::Sqlite)
+    }
+
+    /// Opens, or creates, the store in PostgreSQL at `address`; others may have it open.
+    ///
+    /// # Errors
+    /// The server cannot be reached, lets us not in, or is no primary or too old; what is there is newer or another
+    /// program's.
+    pub async fn open_postgres(address: &postgres::Address) -> Result<Self, Refusal> {
+        postgres::open(address).await.map(Self::Postgres)
     }
 
     /// Looks at every row, page and record of the one-file store at `path`, also while another process
