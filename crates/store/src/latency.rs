@@ -7,6 +7,15 @@ use std::time::{Duration, Instant};
 pub const BOUNDS_MICROS: [u64; 12] =
     [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 125_000, 250_000, 1_000_000];
 
+/// The instant that it is, for bounds and ages; no rule sees it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long ago something was asked; it decides nothing"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// Counts waits; shared by all who wait.
 #[derive(Default)]
 pub(crate) struct Latency {

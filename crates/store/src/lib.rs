@@ -14,6 +14,7 @@ pub mod copy;
 mod crc;
 mod import;
 pub mod latency;
+pub mod postgres;
 pub mod redis;
 mod refusal;
 mod remote;
@@ -26,6 +27,7 @@ pub mod conformance;
 pub use self::redis::Redis;
 pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
+pub use postgres::Postgres;
 pub use refusal::Refusal;
 pub use sqlite::{EndsState, Examined, Role, Sqlite};
 
@@ -74,6 +76,8 @@ pub enum Store {
     Sqlite(Sqlite),
     /// Redis or Valkey, which many processes share.
     Redis(Redis),
+    /// PostgreSQL, which many processes share.
+    Postgres(Postgres),
 }
 
 /// What a decision answered, once it is durable.
@@ -191,6 +195,7 @@ macro_rules! each {
         match $self {
             Store::Sqlite($store) => $ask,
             Store::Redis(Redis($store)) => $ask,
+            Store::Postgres(Postgres($store)) => $ask,
         }
     };
 }
@@ -211,6 +216,15 @@ impl Store {
     /// there is newer, another program's, or the rest of a store.
     pub async fn open_redis(address: &redis::Address) -> Result<Self, Refusal> {
         Redis::open(address).await.map(Self::Redis)
+    }
+
+    /// Opens, or creates, the store in PostgreSQL at `address`; others may have it open.
+    ///
+    /// # Errors
+    /// The server cannot be reached, lets us not in, or is no primary or too old; what is there is newer or another
+    /// program's.
+    pub async fn open_postgres(address: &postgres::Address) -> Result<Self, Refusal> {
+        postgres::open(address).await.map(Self::Postgres)
     }
 
     /// Looks at every row, page and record of the one-file store at `path`, also while another process

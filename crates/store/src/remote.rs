@@ -47,6 +47,7 @@ pub(crate) struct About {
 }
 
 /// A session as it was at one instant, with all that a rule looks at.
+#[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) session: Session,
     pub(crate) version: u64,
@@ -235,7 +236,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
 }
 
 /// A store on a server of its own. Clones share it; the last one that is dropped closes it.
-pub struct Remote<E>(Arc<Inner<E>>);
+pub(crate) struct Remote<E>(Arc<Inner<E>>);
 
 struct Inner<E> {
     engine: Arc<E>,

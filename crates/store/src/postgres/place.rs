@@ -1,0 +1,255 @@
+//! A store's place: how to reach it, what is asked there, and one connection to it.
+
+use super::address::Address;
+use super::ask::Ask;
+use super::tls::Wrapper;
+use super::trouble::{Trouble, said};
+use core::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+
+/// How long a connection may take until it can be used, every host of the URL tried.
+pub(super) const OPEN_BOUND: Duration = Duration::from_millis(1500);
+
+/// What a session of ours must have. Synchronous commit is raised to what an answer promises, never lowered. The
+/// plans that are shut out read whole tables, or lock rows in no order. The bounds are the server's, for what it
+/// still does after we stopped waiting; they end before a deadlock is looked for.
+const SETTINGS: [(&str, &str); 7] = [
+    ("statement_timeout", "'1500ms'"),
+    ("lock_timeout", "'500ms'"),
+    ("idle_in_transaction_session_timeout", "'5s'"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+];
+
+/// What makes `synchronous_commit` at least `on`; `{local}` is whether for one transaction alone.
+const SYNCHRONOUS: &str = "SELECT set_config('synchronous_commit', 'on', {local}) \
+     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
+
+/// How to reach a store, and its statements.
+pub(super) struct Place {
+    address: Address,
+    tls: Wrapper,
+    texts: Vec<String>,
+    /// What begins a transaction that only compares with the cut-offs, and one that writes them.
+    begins: [String; 2],
+    /// Which cluster and timeline our rows are of, as far as they were looked at.
+    origin: Mutex<Option<String>>,
+}
+
+/// A connection; whoever drops the last handle ends it in good order.
+pub(super) struct Connection {
+    client: Client,
+    /// By statement; empty where nothing may be kept on a connection.
+    prepared: Vec<Statement>,
+    place: Arc<Place>,
+    driver: AbortHandle,
+}
+
+impl Place {
+    pub(super) fn new(address: Address, tls: Wrapper) -> Self {
+        let schema = |text: &str| text.replace("{s}", &address.schema);
+        let texts = Ask::ALL.iter().map(|ask| schema(ask.template().0)).collect();
+        let local = if address.pooled { settings("SET LOCAL", "true") } else { String::new() };
+        let begin = |mode| {
+            schema(&format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; {local}LOCK TABLE {{s}}.cutoffs IN {mode} MODE"
+            ))
+        };
+        let begins = [begin("ROW SHARE"), begin("EXCLUSIVE")];
+        Self { address, tls, texts, begins, origin: Mutex::default() }
+    }
+
+    /// The address, without its password.
+    pub(super) fn shown(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What writes, in a commit of its own, what is there already.
+    pub(super) fn proof(&self) -> String {
+        let (begin, schema) = (&self.begins[0], self.schema());
+        format!("{begin}; UPDATE {schema}.latest SET at = at; COMMIT")
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.address.schema
+    }
+
+    /// Whether a pooler stands between.
+    pub(super) fn pooled(&self) -> bool {
+        self.address.pooled
+    }
+
+    /// On which channel readers are woken.
+    pub(super) fn channel(&self) -> String {
+        format!("symbolon_{}", self.address.schema)
+    }
+
+    pub(super) fn origin(&self) -> Option<String> {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_origin(&self, origin: Option<String>) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+    }
+
+    /// A connection to the primary without any statement of ours; `wake` is told of each notification.
+    pub(super) async fn bare(
+        self: &Arc<Self>,
+        wake: Option<Arc<Notify>>,
+    ) -> Result<Connection, tokio_postgres::Error> {
+        let (client, mut connection) = self.address.config.connect(self.tls.clone()).await?;
+        let driving = async move {
+            let mut next = core::future::poll_fn(|cx| Pin::new(&mut connection).poll_message(cx));
+            while let Some(Ok(message)) = (&mut next).await {
+                if let (AsyncMessage::Notification(_), Some(wake)) = (message, &wake) {
+                    wake.notify_one();
+                }
+            }
+            drop(next);
+        };
+        let driver = tokio::spawn(driving).abort_handle();
+        let place = Arc::clone(self);
+        let connection = Connection { client, prepared: Vec::new(), place, driver };
+        if !self.address.pooled {
+            connection.client.batch_execute(&settings("SET", "false")).await?;
+        }
+        Ok(connection)
+    }
+
+    /// A connection that is ready for all that is asked.
+    pub(super) async fn ready(
+        self: &Arc<Self>,
+        wake: Option<Arc<Notify>>,
+    ) -> Result<Connection, Trouble> {
+        let opening = async {
+            let mut connection = self.bare(wake).await?;
+            connection.prepare().await?;
+            super::origin::agree(&connection, self).await?;
+            Ok(connection)
+        };
+        let late = |_| Trouble::again("the server did not accept a connection in time");
+        tokio::time::timeout(OPEN_BOUND, opening).await.map_err(late)?
+    }
+}
+
+fn settings(set: &str, local: &str) -> String {
+    let mut text = String::new();
+    for (name, value) in SETTINGS {
+        text += &format!("{set} {name} = {value}; ");
+    }
+    text + &SYNCHRONOUS.replace("{local}", local) + "; "
+}
+
+impl Connection {
+    /// Has the server read and plan every statement once, where a connection is ours alone.
+    async fn prepare(&mut self) -> Result<(), tokio_postgres::Error> {
+        if self.place.pooled() {
+            return Ok(());
+        }
+        let client = &self.client;
+        let asks = Ask::ALL.iter().zip(&self.place.texts);
+        let mut preparing: Vec<_> = asks
+            .map(|(ask, text)| (Box::pin(client.prepare_typed(text, ask.template().1)), None))
+            .collect();
+        // All at once: the server answers one after the other, and we wait once.
+        self.prepared = core::future::poll_fn(|cx| {
+            let mut waiting = false;
+            for (asked, answer) in &mut preparing {
+                if answer.is_none() {
+                    match asked.as_mut().poll(cx) {
+                        Poll::Ready(Ok(statement)) => *answer = Some(statement),
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending => waiting = true,
+                    }
+                }
+            }
+            match waiting {
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(preparing
+                    .iter_mut()
+                    .filter_map(|(_, one)| one.take())
+                    .collect())),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Asks; several that are asked in one breath are answered in their order, after one way.
+    pub(super) async fn ask<const N: usize>(
+        &self,
+        ask: Ask,
+        parameters: [&(dyn ToSql + Sync); N],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.ask_with(ask, &parameters).await
+    }
+
+    /// The same, with however many parameters.
+    pub(super) async fn ask_with(
+        &self,
+        ask: Ask,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if let Some(statement) = self.prepared.get(ask as usize) {
+            return self.client.query(statement, parameters).await;
+        }
+        let types = ask.template().1.iter().cloned();
+        let typed: Vec<_> = parameters.iter().copied().zip(types).collect();
+        self.client.query_typed(&self.place.texts[ask as usize], &typed).await
+    }
+
+    /// The same, unless there is nothing to ask about.
+    pub(super) async fn ask_if<const N: usize>(
+        &self,
+        needed: bool,
+        ask: Ask,
+        parameters: [&(dyn ToSql + Sync); N],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if needed { self.ask(ask, parameters).await } else { Ok(Vec::new()) }
+    }
+
+    /// Runs text without parameters.
+    pub(super) async fn run(&self, text: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(text).await
+    }
+
+    /// Runs text that is asked once in a while.
+    pub(super) async fn look(&self, text: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let text = text.replace("{s}", self.place.schema());
+        self.client.query_typed(&text, &[]).await
+    }
+
+    /// Begins a transaction; `above`: it writes the cut-offs.
+    pub(super) async fn begin(&self, above: bool) -> Result<(), tokio_postgres::Error> {
+        self.run(&self.place.begins[usize::from(above)]).await
+    }
+
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Ends it at once, whatever it still does.
+    pub(super) fn close(&self) {
+        self.driver.abort();
+    }
+
+    /// Gives up what was begun; a connection that cannot even do that is of no more use.
+    pub(super) async fn roll_back(&self) {
+        if let Err(error) = self.run("ROLLBACK").await {
+            tracing::debug!(why = %said(&error), "a transaction could not be rolled back");
+            self.driver.abort();
+        }
+    }
+}

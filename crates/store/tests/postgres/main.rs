@@ -1,0 +1,10 @@
+//! The suite on a real PostgreSQL, and what is PostgreSQL's alone.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test that waits for a server measures with the clock"
+)]
+
+mod server;
+mod suite;
