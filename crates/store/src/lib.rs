@@ -162,7 +162,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
+    pub const ALL: [Self; 6] =
         [Self::SigningKey, Self::ApiKey, Self::Client, Self::Verifier, Self::Lease, Self::Meta];
 
     /// The stored number: never reused, never reordered.

@@ -6,6 +6,7 @@
 
 mod address;
 mod ask;
+mod copy;
 mod doctor;
 mod follow;
 mod latest;
@@ -28,6 +29,7 @@ pub use address::Address;
 pub use doctor::{Finding, Level, doctor};
 
 use crate::change::range;
+use crate::copy::{self as copied, Part};
 use crate::latency;
 use crate::remote::{
     Arriving, Awaited, Change, Engine, Outcome, Remote, Shared, Spend, Stored, StoredSubject,
@@ -322,6 +324,10 @@ impl Engine for Primary {
     ) -> Result<Option<Vec<bool>>, Fault> {
         let latest = &self.latest;
         self.seldom(&seldom::Arrive { cutoffs_version, rows: &rows, latest }).await
+    }
+
+    async fn listed(&self, part: Part, after: Option<&[u8]>) -> Result<copied::Rows, Fault> {
+        self.listed_after(part, after.unwrap_or_default()).await
     }
 
     async fn know(&self, tokens: &[OldToken]) -> Result<(), Fault> {

@@ -7,6 +7,7 @@
 
 mod address;
 mod commit;
+mod copy;
 mod doctor;
 mod feed;
 mod follow;
@@ -23,6 +24,7 @@ mod small;
 pub use address::Address;
 pub use doctor::{Finding, doctor};
 
+use crate::copy::{self as copied, Part};
 use crate::remote::{
     Arriving, Awaited, Change, Engine, Outcome, Remote, Spend, Stored, StoredSubject,
 };
@@ -135,6 +137,10 @@ impl Engine for Connected {
         rows: Vec<Arriving>,
     ) -> Result<Option<Vec<bool>>, Fault> {
         self.links.arrive(cutoffs_version, rows).await
+    }
+
+    async fn listed(&self, part: Part, after: Option<&[u8]>) -> Result<copied::Rows, Fault> {
+        self.links.listed(part, after).await
     }
 
     async fn know(&self, tokens: &[OldToken]) -> Result<(), Fault> {

@@ -48,6 +48,9 @@ pub(super) enum Ask {
     ForgetEvents,
     ForgetSpent,
     ForgetImported,
+    ListSubjects,
+    ListSpent,
+    ListImported,
 }
 
 const TEXT: Type = Type::TEXT;
@@ -59,7 +62,7 @@ const BOOLS: Type = Type::BOOL_ARRAY;
 
 impl Ask {
     /// Every statement.
-    pub(super) const ALL: [Self; 40] = [
+    pub(super) const ALL: [Self; 43] = [
         Self::Load,
         Self::OfSubject,
         Self::OfSubjectWhole,
@@ -100,6 +103,9 @@ impl Ask {
         Self::ForgetEvents,
         Self::ForgetSpent,
         Self::ForgetImported,
+        Self::ListSubjects,
+        Self::ListSpent,
+        Self::ListImported,
     ];
 
     /// Its text, and the types of its parameters.
@@ -155,6 +161,9 @@ impl Ask {
             Self::ForgetEvents => (FORGET_EVENTS, &[INT, INT, INT, INT, INT]),
             Self::ForgetSpent => (FORGET_SPENT, &[INT, INT]),
             Self::ForgetImported => (FORGET_IMPORTED, &[INT, INT]),
+            Self::ListSubjects => (LIST_SUBJECTS, &[BYTES, INT]),
+            Self::ListSpent => (LIST_SPENT, &[BYTES, INT]),
+            Self::ListImported => (LIST_IMPORTED, &[BYTES, INT]),
         }
     }
 }
@@ -270,3 +279,10 @@ const FORGET_SPENT: &str = "DELETE FROM {s}.spent WHERE digest IN \
      (SELECT digest FROM {s}.spent WHERE until <= $1 ORDER BY until LIMIT $2) RETURNING 1";
 const FORGET_IMPORTED: &str = "DELETE FROM {s}.imported WHERE digest IN \
      (SELECT digest FROM {s}.imported WHERE until <= $1 ORDER BY until LIMIT $2) RETURNING 1";
+
+const LIST_SUBJECTS: &str = "SELECT subject, body FROM {s}.subjects \
+     WHERE $1 < subject AND body IS NOT NULL ORDER BY subject LIMIT $2";
+const LIST_SPENT: &str =
+    "SELECT digest, until, value FROM {s}.spent WHERE $1 < digest ORDER BY digest LIMIT $2";
+const LIST_IMPORTED: &str =
+    "SELECT digest, until, sid FROM {s}.imported WHERE $1 < digest ORDER BY digest LIMIT $2";

@@ -149,7 +149,7 @@ impl Links {
     }
 
     /// What stands behind keys of one lane, and cut-offs at least as new as the lane's.
-    async fn values(
+    pub(super) async fn values(
         &self,
         place: Place,
         keys: Vec<(usize, Vec<u8>)>,

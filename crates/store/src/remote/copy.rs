@@ -1,12 +1,10 @@
 //! Copying: rows out of the engine, and into it.
 
-use super::{About, Change, Engine, Remote, Seen, Spend};
+use super::{About, Change, Engine, Outcome, Remote, Seen, Spend};
 use crate::EVENTS_MAX;
 use crate::copy::{COPY_MAX, Copying, EventsThere, Part, Row, Rows, Sorted, Spent, TRIES_MAX};
 use std::collections::BTreeMap;
-use symbolon_core::{
-    Digest, Event, Fault, Session, SessionId, Shard, Subject, SubjectState, Target,
-};
+use symbolon_core::{Digest, Event, Fault, Session, SessionId, Shard, Subject, SubjectState};
 
 /// The last name that a session can have.
 const LAST: SessionId = SessionId::from_bytes([0xFF; 16]);
@@ -55,7 +53,7 @@ impl<E: Engine> Remote<E> {
         let sorted = Sorted::new(rows, copying)?;
         self.copy_subjects(sorted.subjects, copying).await?;
         self.copy_sessions(&sorted.sessions).await?;
-        self.copy_events(&sorted.events, copying).await?;
+        self.copy_events(&sorted.events).await?;
         for Spent { digest, value, until } in sorted.spent {
             let (digest, until, at) = (*digest, *until, copying.at);
             self.engine().spend(Spend { digest, value, until, at }).await?;
@@ -157,35 +155,23 @@ impl<E: Engine> Remote<E> {
         Ok(failed.into_iter().flat_map(|at| all[at].clone()).collect())
     }
 
-    /// Each for itself and in their order, so that the order of the feed is kept.
-    async fn copy_events(&self, events: &[&Event], copying: &Copying<'_>) -> Result<(), Fault> {
-        let whose = |event: &&Event| {
-            let subject = event.subject()?.clone();
-            let shard = match event.target {
-                Target::Session(sid) => sid.shard(),
-                Target::Token(_)
-                | Target::Subject(..)
-                | Target::Client(..)
-                | Target::Key(_)
-                | Target::Everything(_)
-                | Target::Nothing(_) => (copying.shard_of)(&subject),
-            };
-            Some((subject, shard))
-        };
-        let mut left = events.to_vec();
+    /// In one commit and in their order, as if all were about what is above all subjects: so an engine whose log
+    /// has parts puts them where readers find them without looking into the parts.
+    async fn copy_events(&self, events: &[&Event]) -> Result<(), Fault> {
+        if events.is_empty() {
+            return Ok(());
+        }
         for _ in 0..TRIES_MAX {
-            let of: Vec<_> = left.iter().map(whose).collect();
-            let found = self.found(of.iter().flatten().cloned().collect()).await?;
-            let mut abouts = found.of_each.into_iter().map(|(about, _)| about);
-            let change = |(event, of): (&&Event, &Option<_>)| {
-                let about = of.as_ref().and_then(|_| abouts.next());
-                let mut change = Change::new(Seen { about, ..found.seen.clone() });
-                change.publish(std::slice::from_ref(*event));
-                change
-            };
-            let changes = left.iter().zip(&of).map(change).collect();
-            let Some(failed) = self.written(changes).await? else { return Ok(()) };
-            left = failed.into_iter().map(|at| left[at]).collect();
+            let (cutoffs, cutoffs_version) = self.engine().cutoffs().await?;
+            let mut change = Change::new(Seen { cutoffs, cutoffs_version, about: None });
+            events.iter().for_each(|event| change.publish(std::slice::from_ref(*event)));
+            let latest = change.latest;
+            let committed = self.0.shared.writing(self.engine().commit(change)).await?;
+            if let Outcome::Committed(position) = committed {
+                self.0.shared.saw_head(position);
+                self.0.shared.saw_latest(latest);
+                return Ok(());
+            }
         }
         Err(Fault::Contention)
     }
