@@ -14,15 +14,19 @@ pub struct AdminSocket {
     path: PathBuf,
 }
 
-/// Makes the socket in a data directory, in the place of one that a crash left behind: the store lets no two
-/// authorities share a directory.
+/// Makes the socket in a data directory, in the place of one that a crash left behind.
 ///
 /// # Errors
-/// The directory cannot be written to, or something else has the name.
+/// The directory cannot be written to, something else has the name, or another authority answers there.
 pub fn open(directory: &Path) -> io::Result<(UnixListener, AdminSocket)> {
     let path = directory.join(NAME);
     match std::fs::symlink_metadata(&path) {
-        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(&path)?,
+        Ok(found) if found.file_type().is_socket() => {
+            if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+                return Err(io::Error::other("another authority answers there"));
+            }
+            std::fs::remove_file(&path)?;
+        }
         Ok(_) => return Err(io::Error::other("something else has this name")),
         Err(why) if why.kind() == io::ErrorKind::NotFound => {}
         Err(why) => return Err(why),

@@ -7,12 +7,13 @@ use crate::config::{Config, StoreUrl};
 use crate::feed;
 use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
+use crate::migration::is_unfinished;
 use crate::people;
 use crate::task::{keys, schedules, sweep};
 use crate::tls::{Certificate, TlsError};
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use symbolon_core::Fault;
 use symbolon_store::{Refusal, Role, Store};
@@ -26,6 +27,8 @@ use tokio::sync::watch;
 pub enum StartError {
     /// The store cannot be used.
     Store(Refusal),
+    /// The store is a copy that `symbolon migrate` did not finish.
+    Unfinished,
     /// The keys cannot be used.
     Keys(KeysUnavailable),
     /// The system has no randomness.
@@ -42,6 +45,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(refusal) => refusal.fmt(f),
+            Self::Unfinished => f.write_str(
+                "the store is a copy that is not whole: run `symbolon migrate` again, it goes on where it was",
+            ),
             Self::Keys(unavailable) => unavailable.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
             Self::Listen(address, why) => write!(
@@ -98,7 +104,7 @@ pub fn take_descriptors() -> u64 {
     now.unwrap_or(u64::MAX)
 }
 
-/// Opens the store and the keys. Only one process at a time can hold a file store.
+/// Opens the store and the keys.
 ///
 /// # Errors
 /// The store or the keys cannot be used, and why.
@@ -113,13 +119,27 @@ pub async fn open(config: Config, master: MasterKey) -> Result<Live, StartError>
 pub async fn open_by(hands: Hands, config: Config, master: MasterKey) -> Result<Live, StartError> {
     let certificate = config.tls.as_ref().map(Certificate::read).transpose();
     let certificate = certificate.map_err(StartError::Tls)?;
-    let StoreUrl::Sqlite(path) = &config.store;
-    let store = Store::open_sqlite(path, Role::Serve)?;
+    let store = open_store(&config.store, Role::Serve).await?;
+    if is_unfinished(&store).await? {
+        return Err(StartError::Unfinished);
+    }
     let clock = Clock::by(hands, store.latest_instant(), accepted(&store).await?);
     let keys = Keys::open(Arc::new(master), &store, &config, clock.wall()).await?;
     let mut app = App::new(config, store, keys, clock)?;
     app.certificate = certificate;
     Ok(Live::new(app))
+}
+
+/// Opens a store. Only one process at a time can hold a file to serve from it, and as many as there are the others.
+///
+/// # Errors
+/// It cannot be used, and why.
+pub async fn open_store(store: &StoreUrl, role: Role) -> Result<Store, Refusal> {
+    match store {
+        StoreUrl::Sqlite(path) => Store::open_sqlite(path, role),
+        StoreUrl::Redis(address) => Store::open_redis(address).await,
+        StoreUrl::Postgres(address) => Store::open_postgres(address).await,
+    }
 }
 
 /// Where the authority is asked.
@@ -140,15 +160,6 @@ pub fn open_admin_socket(directory: &Path) -> Option<(UnixListener, AdminSocket)
         tracing::warn!(%directory, %why, "no admin socket: commands need --url and an API key");
     };
     opened.inspect_err(told).ok()
-}
-
-/// The directory that a store and the admin socket share.
-pub fn data_directory(store: &StoreUrl) -> PathBuf {
-    let StoreUrl::Sqlite(path) = store;
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_owned(),
-        Some(_) | None => PathBuf::from("."),
-    }
 }
 
 /// Answers until told to stop, then lets the requests under way finish.

@@ -16,6 +16,7 @@ pub mod http;
 pub mod keys;
 pub mod log;
 pub mod metrics;
+pub mod migration;
 pub mod outbound;
 pub mod people;
 pub mod playground;

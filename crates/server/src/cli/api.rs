@@ -1,7 +1,6 @@
 //! Calls to a running authority, and what to say when one is refused.
 
 use crate::admin_socket;
-use crate::authority::data_directory;
 use crate::cli::net::{Answer, Connection, Net, NoAnswer, Streamed, at, connect_socket, parse_url};
 use crate::cli::{Exit, Failure};
 use crate::config::Config;
@@ -197,7 +196,7 @@ impl Way {
 /// configuration that cannot be read is not this command's business.
 fn found_socket() -> Option<PathBuf> {
     let config = Config::found().ok()?;
-    let path = data_directory(&config.store).join(admin_socket::NAME);
+    let path = config.data_directory()?.join(admin_socket::NAME);
     path.exists().then_some(path)
 }
 

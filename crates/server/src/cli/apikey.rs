@@ -2,10 +2,10 @@
 //! while an authority serves from it; it sees a new key within a second.
 
 use crate::api_keys::{self, ApiKeyRecord, ApiScope, NewApiKey};
-use crate::authority::keep_files_private;
+use crate::authority::{keep_files_private, open_store};
 use crate::cli::{ConfigArgs, Failure, config, out};
 use crate::clock::{Clock, accepted};
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::keys;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use clap::{Args, Subcommand};
@@ -89,7 +89,7 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     let new = new_key(&args, &config)?;
     let master = config.master_key.read().map_err(Failure::could_not)?.ok_or_else(no_master_key)?;
     let random = random()?;
-    let store = open(&config)?;
+    let store = open(&config).await?;
     same_master_key(&store, &master).await?;
     let at = now(&store).await?;
     let created = api_keys::create(&store, &master.api_key_digests(), new, &random, at).await;
@@ -142,7 +142,7 @@ fn random() -> Result<[u8; 32], Failure> {
 }
 
 async fn list(args: ListArgs) -> Result<(), Failure> {
-    let store = open(&config::load(&args.config)?)?;
+    let store = open(&config::load(&args.config)?).await?;
     let keys = api_keys::list(&store).await.map_err(|fault| could_not("list API keys", &fault))?;
     if args.json {
         out::json(&json!({ "items": keys.iter().map(shown).collect::<Vec<_>>() }));
@@ -159,7 +159,7 @@ async fn revoke(args: RevokeArgs) -> Result<(), Failure> {
             .next("symbolon apikey list shows those there are; the id is not the key itself")
     };
     let id = ApiKeyId::parse(&args.id).map_err(|_| not_found())?;
-    let store = open(&config::load(&args.config)?)?;
+    let store = open(&config::load(&args.config)?).await?;
     let revoked = api_keys::revoke(&store, id, now(&store).await?).await;
     let key = revoked.map_err(|fault| could_not("revoke", &fault))?.ok_or_else(not_found)?;
     if args.json {
@@ -171,10 +171,10 @@ async fn revoke(args: RevokeArgs) -> Result<(), Failure> {
 }
 
 /// A key may be made before the first start, and then this makes the store.
-fn open(config: &Config) -> Result<Store, Failure> {
+async fn open(config: &Config) -> Result<Store, Failure> {
     keep_files_private();
-    let StoreUrl::Sqlite(path) = &config.store;
-    Store::open_sqlite(path, Role::Operate)
+    open_store(&config.store, Role::Operate)
+        .await
         .map_err(|refusal| Failure::could_not(format!("the store was not opened: {refusal}")))
 }
 

@@ -30,13 +30,14 @@ pub struct BackupArgs {
 /// The configuration is refused, the file exists, the store or the file cannot be used.
 pub fn run(args: &BackupArgs) -> Result<(), Failure> {
     keep_files_private();
-    let StoreUrl::Sqlite(store) = config::load(&args.config)?.store;
+    let store = config::load(&args.config)?.store;
+    let store = store.file().ok_or_else(|| not_a_file("no backup was made", &store))?;
     let bar = progress(args.json);
     let told = |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let copied = sqlite::backup(&store, &args.copy, civil_now(), told);
+    let copied = sqlite::backup(store, &args.copy, civil_now(), told);
     bar.finish_and_clear();
     let copied = copied.map_err(|refusal| refused("no backup was made", &refusal))?;
     if args.json {
@@ -61,6 +62,19 @@ fn progress(json: bool) -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// What to do about a store on a server of its own, which no command of ours copies.
+pub(super) fn not_a_file(what: &str, store: &StoreUrl) -> Failure {
+    let next = match store {
+        StoreUrl::Sqlite(_) => "name the file",
+        StoreUrl::Redis(_) => "copy the server's RDB or AOF files as its manual says (BGSAVE)",
+        StoreUrl::Postgres(_) => "use pg_dump and pg_restore, or pg_basebackup with its archive",
+    };
+    let why = format!("the store is {}, which has tools of its own for that", store.kind());
+    Failure::refused(what)
+        .because(why)
+        .next(format!("{next}; after putting an older copy back: symbolon restore --in-place"))
 }
 
 /// A copy, for people.
@@ -92,6 +106,13 @@ pub(super) fn refused(what: &str, refusal: &Refusal) -> Failure {
         Refusal::Newer { .. }
         | Refusal::Damaged { .. }
         | Refusal::Foreign { .. }
+        | Refusal::Unreachable { .. }
+        | Refusal::Rights { .. }
+        | Refusal::TooOld { .. }
+        | Refusal::Setting { .. }
+        | Refusal::AnotherProgram { .. }
+        | Refusal::NewerSchema { .. }
+        | Refusal::NotAsWritten { .. }
         | Refusal::Io { .. } => Failure::could_not(what),
     }
     .because(refusal)

@@ -4,7 +4,7 @@ use crate::cli::encryption_key::{self, EncryptionKeyArgs};
 use crate::cli::init::{self, InitArgs};
 use crate::cli::{ConfigArgs, Failure, out};
 use crate::config::{
-    self, Config, DEFAULT_FILE, LoadError, MasterKeySource, Preset, StoreUrl, duration_text,
+    self, Config, DEFAULT_FILE, LoadError, MasterKeySource, Preset, duration_text,
 };
 use crate::keys::brought_wrong;
 use aws_lc_rs::rand::SystemRandom;
@@ -156,11 +156,10 @@ fn secret(args: &SecretArgs) -> Result<(), Failure> {
 
 fn say_ok(config: &Config) {
     out::line(format!("ok: {}", config.issuer));
-    let StoreUrl::Sqlite(path) = &config.store;
     out::line(format!("  listens on  {}", config.listen));
     let metrics = config.metrics_listen.map_or("off".to_owned(), |at| at.to_string());
     out::line(format!("  metrics on  {metrics}"));
-    out::line(format!("  store       sqlite:{}", path.display()));
+    out::line(format!("  store       {}", config.store));
     for audience in &config.audiences {
         let algorithms: Vec<_> = audience.algorithms().map(|alg| alg.name()).collect();
         let (alg, typ) = (algorithms.join(" or "), audience.typ.name());

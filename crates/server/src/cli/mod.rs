@@ -25,6 +25,7 @@ pub mod instant;
 pub mod keys;
 pub mod log;
 pub mod manual;
+pub mod migrate;
 pub mod net;
 pub mod out;
 pub mod restore;
@@ -99,6 +100,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a copy in the store's place, and say what that means for whom
     Restore(restore::RestoreArgs),
+    /// Copy the store into another of whatever kind; nobody is signed out
+    Migrate(migrate::MigrateArgs),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Command),
@@ -143,7 +146,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Advise(args) => advise::run(&args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Backup(args) => backup::run(&args),
-        Command::Restore(args) => restore::run(&args),
+        Command::Restore(args) => restore::run(&args).await,
+        Command::Migrate(args) => migrate::run(args).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Demo(command) => demo::run(command).await,
         Command::Completions(args) => {
@@ -177,6 +181,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Migrate(_)
         | Command::Bench(_)
         | Command::Demo(_)
         | Command::Completions(_)

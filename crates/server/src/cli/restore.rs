@@ -1,10 +1,11 @@
 //! `symbolon restore`: puts a copy in the store's place, and says what that means for whom.
 
+mod in_place;
+
 use crate::authority::keep_files_private;
 use crate::cli::backup::{described, refused, shown};
 use crate::cli::{ConfigArgs, Failure, config, out};
 use crate::clock::civil_now;
-use crate::config::StoreUrl;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -49,10 +50,10 @@ pub struct RestoreArgs {
 /// # Errors
 /// The configuration is refused, an authority serves from the store, the copy or the ends log cannot be
 /// used, or the disk.
-pub fn run(args: &RestoreArgs) -> Result<(), Failure> {
+pub async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     keep_files_private();
-    let StoreUrl::Sqlite(store) = config::load(&args.config)?.store;
-    let at = civil_now();
+    let (url, at) = (config::load(&args.config)?.store, civil_now());
+    let Some(store) = url.file() else { return in_place::run(args, &url, at).await };
     let what = Restore {
         copy: args.copy.as_deref(),
         without_ends_log: args.without_ends_log,
@@ -60,11 +61,11 @@ pub fn run(args: &RestoreArgs) -> Result<(), Failure> {
         at,
     };
     let above = |cutoffs: &mut Cutoffs| above(cutoffs, args.effect(), at);
-    let restored = sqlite::restore(&store, &what, above).map_err(|refusal| not_done(&refusal))?;
+    let restored = sqlite::restore(store, &what, above).map_err(|refusal| not_done(&refusal))?;
     if args.json {
         args.print_json(&restored, at);
     } else {
-        args.print(&store, &restored, at);
+        args.print(store, &restored, at);
     }
     Ok(())
 }
@@ -84,6 +85,13 @@ fn not_done(refusal: &Refusal) -> Failure {
         | Refusal::Foreign { .. }
         | Refusal::Missing { .. }
         | Refusal::Exists { .. }
+        | Refusal::Unreachable { .. }
+        | Refusal::Rights { .. }
+        | Refusal::TooOld { .. }
+        | Refusal::Setting { .. }
+        | Refusal::AnotherProgram { .. }
+        | Refusal::NewerSchema { .. }
+        | Refusal::NotAsWritten { .. }
         | Refusal::Io { .. } => failure,
     }
 }

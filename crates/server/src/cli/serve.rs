@@ -1,8 +1,8 @@
 //! `symbolon serve`: the authority, from a configuration.
 
 use crate::authority::{
-    Doors, StartError, data_directory, hangups, keep_files_private, listen, open,
-    open_admin_socket, run as run_authority, stop_on_signals,
+    Doors, StartError, hangups, keep_files_private, listen, open, open_admin_socket,
+    run as run_authority, stop_on_signals,
 };
 use crate::cli::config::load;
 use crate::cli::{Failure, ServeArgs};
@@ -35,9 +35,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         None => None,
     };
     let (issuer, address) = (config.issuer.clone(), local(&api)?);
-    let data = data_directory(&config.store);
+    let data = config.data_directory();
     let live = open(config, master).await?;
-    let admin = open_admin_socket(&data);
+    let admin = data.as_deref().and_then(open_admin_socket);
     tracing::info!(issuer = &*issuer, %address, "ready");
     let read = Box::new(move || Config::load_exactly(file.as_deref(), &args.config.set));
     let reload = Reload { live: live.clone(), read };
@@ -94,7 +94,7 @@ fn parse(text: &str, place: &str) -> Result<MasterKey, Failure> {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Tls(_) => Self::refused(error.to_string()),
+            StartError::Tls(_) | StartError::Unfinished => Self::refused(error.to_string()),
             StartError::Store(_)
             | StartError::Keys(_)
             | StartError::Fault(_)

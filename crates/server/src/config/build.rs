@@ -2,7 +2,8 @@
 
 use crate::config::check::Members;
 use crate::config::place::{Place, Problems};
-use crate::config::url::{StoreUrl, issuer};
+use crate::config::store::StoreUrl;
+use crate::config::url::issuer;
 use crate::config::{
     Audience, Client, Config, KeyFile, LogFormat, LogLevel, MasterKeySource, Shared, client,
     encrypt, environment, gateway, schedules,
@@ -27,8 +28,10 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
     let issuer = read(root, "issuer", problems, issuer);
     let listen = read(root, "listen", problems, address).unwrap_or(LISTEN);
     let metrics_listen = read(root, "metrics_listen", problems, address_or_off);
-    let store_base = base_of(root, "store", base);
-    let store = read(root, "store", problems, |text| StoreUrl::parse(text, store_base));
+    let store_password_file = store_password_file(root, base, problems);
+    let store = store(root, (base, store_password_file.as_deref()), problems);
+    let data_base = base_of(root, "data", base);
+    let data = read(root, "data", problems, |text| path(text, data_base));
     let tls = root.table("tls").and_then(|table| tls(table, base, problems));
     let master_key = master_key(root, base, problems);
     let keys = key_plan(root, problems);
@@ -43,6 +46,8 @@ pub(crate) fn config(root: &Members, base: &Path, problems: &mut Problems) -> Op
         metrics_listen: metrics_listen.unwrap_or(Some(METRICS_LISTEN)),
         tls,
         store: store?,
+        store_password_file,
+        data,
         master_key,
         keys,
         signing_keys,
@@ -92,6 +97,49 @@ pub(crate) fn base_of<'a>(members: &Members, name: &str, base: &'a Path) -> &'a 
     match members.place_of(name) {
         Place::File { .. } | Place::Whole(_) => base,
         Place::Variable(_) | Place::Flag(_) => Path::new(""),
+    }
+}
+
+fn store(
+    root: &Members,
+    (base, password_file): (&Path, Option<&Path>),
+    problems: &mut Problems,
+) -> Option<StoreUrl> {
+    let password = store_password(root, password_file, problems);
+    let base = base_of(root, "store", base);
+    read(root, "store", problems, |text| StoreUrl::parse(text, base, password.as_ref()))
+}
+
+const STORE_PASSWORD_FILE: &str = "store_password_file";
+
+fn store_password_file(root: &Members, base: &Path, problems: &mut Problems) -> Option<PathBuf> {
+    let base = base_of(root, STORE_PASSWORD_FILE, base);
+    read(root, STORE_PASSWORD_FILE, problems, |text| path(text, base))
+}
+
+/// The store's password, where it does not stand in its URL.
+fn store_password(
+    root: &Members,
+    file: Option<&Path>,
+    problems: &mut Problems,
+) -> Option<SecretText> {
+    let place = root.place_of(STORE_PASSWORD_FILE);
+    match (root.text("store_password"), file) {
+        (None, None) => None,
+        (Some(password), None) => Some(SecretText::new(password.to_owned())),
+        (Some(_), Some(_)) => {
+            let what = "`store_password` is given as well; keep one";
+            problems.add(place, STORE_PASSWORD_FILE, what);
+            None
+        }
+        (None, Some(file)) => match std::fs::read_to_string(file) {
+            Ok(text) => Some(SecretText::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(why) => {
+                let what = format!("{} could not be read: {why}", file.display());
+                problems.add(place, STORE_PASSWORD_FILE, what);
+                None
+            }
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a configuration that is read again changes, and what of it cannot change while the authority runs.
 
-use super::{Audience, Client, Config, MasterKeySource, StoreUrl};
+use super::{Audience, Client, Config, MasterKeySource};
 use std::collections::BTreeMap;
 use symbolon_core::{ClientId, ClientPolicy};
 
@@ -12,6 +12,8 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         tls,
         metrics_listen,
         store,
+        store_password_file: _,
+        data,
         master_key,
         keys: _,
         signing_keys: _,
@@ -22,15 +24,15 @@ pub fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         log,
         log_level,
     } = old;
-    let StoreUrl::Sqlite(path) = store;
-    let StoreUrl::Sqlite(other) = &new.store;
     let differs = [
         ("issuer", *issuer != new.issuer),
         ("listen", *listen != new.listen),
         // The files are read again, and may be others; whether there are any is the listener's nature.
         ("tls", tls.is_some() != new.tls.is_some()),
         ("metrics_listen", *metrics_listen != new.metrics_listen),
-        ("store", path != other),
+        // A password that was changed is for the next start, and no reason to refuse the rest.
+        ("store", store.to_string() != new.store.to_string()),
+        ("data", *data != new.data),
         ("master_key", !same_source(master_key, &new.master_key)),
         ("log", *log != new.log),
         ("log_level", *log_level != new.log_level),

@@ -22,6 +22,7 @@ mod schedules;
 mod schema;
 mod settings;
 mod shared;
+mod store;
 mod tokens;
 mod tree;
 mod url;
@@ -36,7 +37,8 @@ pub use schedules::when_text;
 pub use schema::schema;
 pub use settings::{DEVICES_MAX, setting_paths};
 pub use shared::Shared;
-pub use url::{StoreUrl, is_loopback};
+pub use store::StoreUrl;
+pub use url::is_loopback;
 
 use crate::tls::TlsFiles;
 use place::Problems;
@@ -76,6 +78,10 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where state lives.
     pub store: StoreUrl,
+    /// The file of the store's password, where it stands in one.
+    pub store_password_file: Option<PathBuf>,
+    /// The directory of the admin socket; `None`: that of the store, where it is a file.
+    pub data: Option<PathBuf>,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
     /// When the authority's own signing keys turn.
@@ -458,6 +464,15 @@ impl Config {
         let secrets = self.audiences.iter().filter_map(|audience| audience.secret.as_deref());
         let sealing = self.audiences.iter().filter_map(|own| own.encrypt.as_ref()?.file());
         self.signing_keys.iter().map(|key| &*key.path).chain(secrets).chain(sealing)
+    }
+
+    /// The directory that the admin socket lies in; `None`: there is none.
+    pub fn data_directory(&self) -> Option<PathBuf> {
+        let of_store = || match self.store.file()?.parent() {
+            Some(parent) if parent != Path::new("") => Some(parent.to_owned()),
+            Some(_) | None => Some(PathBuf::from(".")),
+        };
+        self.data.clone().or_else(of_store)
     }
 
     /// The audience of that name.

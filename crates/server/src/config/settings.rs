@@ -130,6 +130,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where `/metrics` answers; `off` for nowhere.",
     ),
     setting("store", Kind::Required, "", "Where state lives."),
+    setting("store_password_file", Kind::Text, "", "The file that holds the store's password."),
+    setting(
+        "store_password",
+        Kind::Secret,
+        "",
+        "The store's password itself; in the environment alone.",
+    ),
+    setting(
+        "data",
+        Kind::Text,
+        "",
+        "The directory of the admin socket; that of the store, where it is a file.",
+    ),
     setting("master_key_file", Kind::Text, "", "The file that holds the master key."),
     setting(
         "master_key_credential",

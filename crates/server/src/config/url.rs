@@ -1,50 +1,8 @@
-//! The few URLs that settings hold, read strictly: issuers, web origins, stores.
+//! The few URLs that settings hold, read strictly: issuers, web origins.
 
 use http::Uri;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Where state lives.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum StoreUrl {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl StoreUrl {
-    /// Reads `sqlite:/path/to/file`; a relative path is taken from `base`.
-    ///
-    /// # Errors
-    /// What is wrong, as the end of a sentence; only the scheme is repeated, since a URL may hold
-    /// a password.
-    pub fn parse(text: &str, base: &Path) -> Result<Self, String> {
-        const EXPECTED: &str = "write sqlite:/path/to/file, such as \
-                                sqlite:/var/lib/symbolon/symbolon.db";
-        let Some((scheme, rest)) = text.split_once(':') else {
-            return Err(format!("is not the URL of a store; {EXPECTED}"));
-        };
-        match scheme {
-            "sqlite" => {}
-            "redis" | "rediss" | "redis+sentinel" | "redis+cluster" | "postgres" => {
-                return Err(format!("{scheme}:// comes with a later version; {EXPECTED}"));
-            }
-            _ => return Err(format!("there is no store of that scheme; {EXPECTED}")),
-        }
-        if rest.starts_with(':') || rest.contains(['?', '#', '\0']) {
-            return Err(format!("must be a file, and takes no parameters; {EXPECTED}"));
-        }
-        let path = match rest.strip_prefix("//") {
-            Some(path) if path.starts_with('/') => path,
-            Some(_) => return Err(format!("names a host where a path should be; {EXPECTED}")),
-            None => rest,
-        };
-        if path.is_empty() || path.ends_with('/') {
-            return Err(format!("names no file; {EXPECTED}"));
-        }
-        Ok(Self::Sqlite(base.join(path)))
-    }
-}
 
 /// Reads an issuer: an `https` URL without query and fragment (RFC 8414 §2), and without a slash at
 /// its end; `http` for loopback alone.
@@ -199,24 +157,5 @@ mod tests {
         ] {
             assert!(issuer(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_store_is_a_sqlite_file_for_now() {
-        let base = Path::new("/etc/symbolon");
-        let sqlite = |path: &str| Ok(StoreUrl::Sqlite(path.into()));
-        assert_eq!(StoreUrl::parse("sqlite:/a/b.db", base), sqlite("/a/b.db"));
-        assert_eq!(StoreUrl::parse("sqlite:///a/b.db", base), sqlite("/a/b.db"));
-        assert_eq!(StoreUrl::parse("sqlite:b.db", base), sqlite("/etc/symbolon/b.db"));
-        for bad in ["", "b.db", "sqlite:", "sqlite://a/b.db", "sqlite::memory:", "sqlite:a?mode=ro"]
-        {
-            assert!(StoreUrl::parse(bad, base).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_stores_password_is_not_repeated() {
-        let why = StoreUrl::parse("redis://u:hunter2@h", Path::new("")).err().unwrap();
-        assert!(why.contains("later version") && !why.contains("hunter2"), "{why}");
     }
 }

@@ -5,12 +5,16 @@ use crate::app::App;
 use crate::metrics::Scrape;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::sync::Arc;
-use symbolon_core::Fault;
+use symbolon_core::Duration;
 use symbolon_store::Kind;
+
+/// How long a store on a server of its own may not have been heard. Inclusive; it is asked every 50 ms.
+const UNHEARD_MAX: Duration = Duration::from_secs(5);
 
 /// The process answers.
 pub async fn livez() -> Response {
@@ -22,10 +26,18 @@ pub async fn livez() -> Response {
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     app.now()?;
     if !app.store.takes_writes() {
-        return Err(Fault::Store("the last commit did not reach the disk".into()).into());
+        return Err(not_ready("The last commit could not be made: the store takes no writes."));
+    }
+    if app.store.head_asked().is_some_and(|asked| UNHEARD_MAX < asked.elapsed()) {
+        return Err(not_ready("The store has not been heard for more than 5 s."));
     }
     app.store.record(Kind::Meta, "ready").await?;
     Ok(Json(json!({"status": "ok"})).into_response())
+}
+
+fn not_ready(why: &'static str) -> Problem {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Problem::new(status, "store", "Not ready", why).retry_after(1)
 }
 
 /// All counters, in OpenMetrics.
@@ -37,6 +49,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         waits: app.store.waits(),
         waiting: app.store.waiting(),
         takes_writes: app.store.takes_writes(),
+        poll_age: app.store.head_asked().map(|asked| asked.elapsed()),
         store_epoch: app.store.cutoffs().epoch.0,
         key_ages: app.keys.ages(app.clock.wall()),
         started: app.started,

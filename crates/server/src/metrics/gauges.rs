@@ -29,6 +29,8 @@ pub struct Scrape<'a> {
     pub waiting: usize,
     /// Whether what was written last reached the disk.
     pub takes_writes: bool,
+    /// How long ago a store on a server of its own was heard; `None`: it is a file.
+    pub poll_age: Option<Duration>,
     /// The store epoch in force.
     pub store_epoch: u32,
     /// How long the key of each algorithm has signed, where the authority turns it.
@@ -70,6 +72,12 @@ impl Scrape<'_> {
         let failing = gauge(u64::from(!self.takes_writes));
         let help = "1 while the last commit did not reach the disk";
         registry.register("store_failing", help, failing);
+        if let Some(age) = self.poll_age {
+            let gauge = Gauge::<f64, AtomicU64>::default();
+            gauge.set(age.as_secs_f64());
+            let help = "How long ago the store was heard";
+            registry.register_with_unit("store_poll_age", help, Unit::Seconds, gauge);
+        }
         let epoch = gauge(self.store_epoch.into());
         registry.register("store_epoch", "The store epoch in force", epoch);
         let ages = Family::<SignedWith, Gauge>::default();

@@ -47,6 +47,9 @@ mod encrypted;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+#[path = "../engines/mod.rs"]
+mod engines;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod faults;
@@ -81,6 +84,8 @@ mod me;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
 mod one_time;
 #[cfg(test)]
 mod one_use;
@@ -102,6 +107,8 @@ mod revocations;
 mod schedules;
 #[cfg(test)]
 mod services;
+#[cfg(test)]
+mod shared_store;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]

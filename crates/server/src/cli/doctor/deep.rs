@@ -1,12 +1,16 @@
 //! Every row, page and record of the store: what a start, which looks at the ends alone, may miss.
 
 use super::Finding;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use symbolon_store::{Examined, Store};
 
 /// One finding for a sound store, else one for each damage.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let StoreUrl::Sqlite(path) = &config.store;
+    let Some(path) = config.store.file() else {
+        let next = "ask the engine's own tools: `pg_amcheck`, `redis-check-aof`";
+        let found = format!("it is {}, and not looked through", config.store.kind());
+        return vec![Finding::warn("store, all of it", found, next)];
+    };
     if !path.exists() {
         return Vec::new();
     }

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::cli::stopwatch::Stopwatch;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use rustix::fs::{statfs, statvfs};
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ const REMOTE: [(u64, &str); 4] =
     [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB"), (0x0102_1997, "9P")];
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let StoreUrl::Sqlite(database) = &config.store;
+    let Some(database) = config.store.file() else { return Vec::new() };
     let directory = match database.parent() {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) | None => Path::new("."),

@@ -1,13 +1,13 @@
 //! The ends log: without it a copy that is put back brings ended sessions back.
 
 use super::Finding;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use symbolon_store::{EndsState, Store};
 
 const WHAT: &str = "ends log";
 
 pub(super) fn look(config: &Config) -> Option<Finding> {
-    let StoreUrl::Sqlite(path) = &config.store;
+    let path = config.store.file()?;
     if !path.exists() {
         return None;
     }

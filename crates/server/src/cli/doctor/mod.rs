@@ -6,13 +6,15 @@ mod ends;
 mod hooks;
 mod keys;
 mod modes;
+mod proxy;
 mod server;
 mod tls;
 
+use crate::authority::open_store;
 use crate::cli::api::{Api, ApiArgs};
 use crate::cli::{ConfigArgs, Failure, config, out};
 use crate::clock::civil_now;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use clap::Args;
 use http::Method;
 use serde::Serialize;
@@ -85,6 +87,7 @@ pub async fn run(args: DoctorArgs) -> Result<(), Failure> {
     }
     let config = config::load(&args.config)?;
     let mut findings = examine(&config, args.config.file.as_deref()).await;
+    findings.push(proxy::look(&config, &args.api).await);
     if args.deep {
         findings.extend(deep::look(&config));
     }
@@ -114,7 +117,7 @@ async fn examine(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", "it can be read and holds together")];
     findings.extend(modes::look(config, file));
     findings.extend(keys::secrets(config));
-    match open(config) {
+    match open(config).await {
         Ok(store) => {
             findings
                 .push(Finding::good("store", "it opens, and its first and last rows are sound"));
@@ -133,13 +136,12 @@ async fn examine(config: &Config, file: Option<&Path>) -> Vec<Finding> {
 }
 
 /// Opens the store beside a running authority. A store that is not there is not made.
-fn open(config: &Config) -> Result<Store, Finding> {
-    let StoreUrl::Sqlite(path) = &config.store;
-    if !path.exists() {
+async fn open(config: &Config) -> Result<Store, Finding> {
+    if let Some(path) = config.store.file().filter(|path| !path.exists()) {
         let found = format!("there is none yet at {}", path.display());
         return Err(Finding::warn("store", found, "`symbolon serve` makes it at its first start"));
     }
-    Store::open_sqlite(path, Role::Operate).map_err(|refusal| {
+    open_store(&config.store, Role::Operate).await.map_err(|refusal| {
         Finding::bad(
             "store",
             refusal.to_string(),

@@ -1,7 +1,7 @@
 //! Who can read the files.
 
 use super::Finding;
-use crate::config::{Config, MasterKeySource, StoreUrl};
+use crate::config::{Config, MasterKeySource};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -36,16 +36,19 @@ pub(super) fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
 
 /// Every file that holds a key, a secret or the data.
 fn secret_files(config: &Config) -> Vec<PathBuf> {
-    let StoreUrl::Sqlite(database) = &config.store;
-    let beside = |suffix: &str| {
+    let beside = |database: &Path, suffix: &str| {
         let mut path = database.as_os_str().to_owned();
         path.push(suffix);
         PathBuf::from(path)
     };
-    let mut files = vec![database.clone(), beside("-wal"), beside(".ends")];
+    let mut files = match config.store.file() {
+        Some(path) => vec![path.to_owned(), beside(path, "-wal"), beside(path, ".ends")],
+        None => Vec::new(),
+    };
     if let MasterKeySource::File(path) = &config.master_key {
         files.push(path.clone());
     }
+    files.extend(config.store_password_file.clone());
     files.extend(config.tls.as_ref().map(|tls| tls.key.clone()));
     files.extend(config.brought_files().map(Path::to_owned));
     files

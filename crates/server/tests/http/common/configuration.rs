@@ -13,6 +13,7 @@ pub(crate) const SERVICE_SECRET: &str = "sym_cs_of_the_tests_which_is_long_enoug
 #[derive(Clone, Default)]
 pub(crate) struct Configuration {
     issuer: Option<String>,
+    store: Option<String>,
     head: String,
     audiences: String,
     clients: String,
@@ -34,6 +35,11 @@ impl Configuration {
     /// Another issuer than the usual one.
     pub(crate) fn issuer(self, url: &str) -> Self {
         Self { issuer: Some(url.to_owned()), ..self }
+    }
+
+    /// Another store than a file in the data directory.
+    pub(crate) fn store(self, url: &str) -> Self {
+        Self { store: Some(url.to_owned()), ..self }
     }
 
     /// Lines of TOML before everything else.
@@ -68,10 +74,12 @@ impl Configuration {
 
     /// Writes it into a folder, for a data directory.
     pub(crate) fn write(&self, folder: &Path, data: &Path) -> PathBuf {
-        let Self { issuer, head, audiences, clients } = self;
+        let Self { issuer, store, head, audiences, clients } = self;
         let (issuer, data) = (issuer.as_deref().unwrap_or(ISSUER), data.display());
+        let file = format!("sqlite:{data}/symbolon.db");
+        let store = store.as_deref().unwrap_or(&file);
         let text = format!(
-            "{head}issuer = \"{issuer}\"\nstore = \"sqlite:{data}/symbolon.db\"\n\
+            "{head}issuer = \"{issuer}\"\nstore = \"{store}\"\n\
              master_key_file = \"{data}/master.key\"\n\n\
              [[audiences]]\nname = \"demo-api\"\n\n[[audiences]]\nname = \"billing\"\n{audiences}{clients}"
         );

@@ -45,6 +45,13 @@ impl Home {
         Arc::new(home)
     }
 
+    /// A place for another authority under the same master key.
+    pub(crate) fn with_the_key_of(self: Arc<Self>, other: &Self) -> Arc<Self> {
+        fs::create_dir_all(self.data()).unwrap();
+        fs::copy(other.data().join("master.key"), self.data().join("master.key")).unwrap();
+        self
+    }
+
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
