@@ -50,6 +50,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         waiting: app.store.waiting(),
         takes_writes: app.store.takes_writes(),
         poll_age: app.store.head_asked().map(|asked| asked.elapsed()),
+        lost_events: app.store.head_asked().map(|_| app.store.lost()),
         store_epoch: app.store.cutoffs().epoch.0,
         key_ages: app.keys.ages(app.clock.wall()),
         started: app.started,

@@ -31,6 +31,8 @@ pub struct Scrape<'a> {
     pub takes_writes: bool,
     /// How long ago a store on a server of its own was heard; `None`: it is a file.
     pub poll_age: Option<Duration>,
+    /// How many events a store on a server of its own acknowledged and lost; `None`: it is a file.
+    pub lost_events: Option<u64>,
     /// The store epoch in force.
     pub store_epoch: u32,
     /// How long the key of each algorithm has signed, where the authority turns it.
@@ -62,24 +64,7 @@ impl Scrape<'_> {
             open.get_or_create(&of).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         registry.register("windows_open", "Refresh tokens within grace after their use", open);
-        let gauge = |value: u64| {
-            let gauge: Gauge = Gauge::default();
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge
-        };
-        let waiting = gauge(self.waiting as u64);
-        registry.register("store_waiting", "Work that waits for its commit", waiting);
-        let failing = gauge(u64::from(!self.takes_writes));
-        let help = "1 while the last commit did not reach the disk";
-        registry.register("store_failing", help, failing);
-        if let Some(age) = self.poll_age {
-            let gauge = Gauge::<f64, AtomicU64>::default();
-            gauge.set(age.as_secs_f64());
-            let help = "How long ago the store was heard";
-            registry.register_with_unit("store_poll_age", help, Unit::Seconds, gauge);
-        }
-        let epoch = gauge(self.store_epoch.into());
-        registry.register("store_epoch", "The store epoch in force", epoch);
+        self.store(&mut registry);
         let ages = Family::<SignedWith, Gauge>::default();
         for (alg, age) in &self.key_ages {
             let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
@@ -98,6 +83,28 @@ impl Scrape<'_> {
         registry.register("build", "What is running", version);
         registry.register_collector(Box::new(Commits(self.waits)));
         registry
+    }
+
+    fn store(&self, registry: &mut Registry) {
+        let waiting = gauge(self.waiting as u64);
+        registry.register("store_waiting", "Work that waits for its commit", waiting);
+        let failing = gauge(u64::from(!self.takes_writes));
+        let help = "1 while the last commit did not reach the disk";
+        registry.register("store_failing", help, failing);
+        if let Some(age) = self.poll_age {
+            let gauge = Gauge::<f64, AtomicU64>::default();
+            gauge.set(age.as_secs_f64());
+            let help = "How long ago the store was heard";
+            registry.register_with_unit("store_poll_age", help, Unit::Seconds, gauge);
+        }
+        if let Some(lost) = self.lost_events {
+            let counter: Counter = Counter::default();
+            counter.inc_by(lost);
+            let help = "Events that the store acknowledged and has no more";
+            registry.register("store_lost_events", help, counter);
+        }
+        let epoch = gauge(self.store_epoch.into());
+        registry.register("store_epoch", "The store epoch in force", epoch);
     }
 
     fn feed(&self, registry: &mut Registry) {
@@ -152,6 +159,13 @@ impl Collector for Commits {
         )?;
         metric.encode_histogram::<NoLabelSet>(seconds(micros), count, &buckets, None)
     }
+}
+
+/// A gauge that stands at this.
+fn gauge(value: u64) -> Gauge {
+    let gauge: Gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
 }
 
 /// Exact up to 285 years.

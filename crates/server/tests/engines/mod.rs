@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// The URL of the server; its default place belongs to whoever asks first.
-    pub(crate) fn url(self) -> String {
+    fn url(self) -> String {
         static POSTGRES: OnceLock<u16> = OnceLock::new();
         static REDIS: OnceLock<u16> = OnceLock::new();
         match self {

@@ -3,6 +3,11 @@
 //! In a `console` block a line that begins with `$ ` is a command (lines ending in `\` go on), the lines
 //! below it are its output; `…` stands for whatever a run decides: a time, an address, a token.
 
+#[path = "../engines/mod.rs"]
+mod engines;
+
+use engines::Engine;
+use std::cell::OnceCell;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -79,6 +84,10 @@ struct Here {
     listen: SocketAddr,
     metrics: SocketAddr,
     sidecar: [SocketAddr; 2],
+    second: [SocketAddr; 2],
+    /// Made for a page that speaks of them.
+    postgres: OnceCell<String>,
+    redis: OnceCell<String>,
 }
 
 impl Here {
@@ -91,9 +100,11 @@ impl Here {
             .unwrap();
         let mut line = String::new();
         BufReader::new(dev.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let [listen, metrics, api, figures] = free_addresses();
+        let [listen, metrics, api, figures, other, others] = free_addresses();
         let told = serde_json::from_str(&line).unwrap();
-        Self { dev, told, listen, metrics, sidecar: [api, figures] }
+        let (sidecar, second) = ([api, figures], [other, others]);
+        let (postgres, redis) = (OnceCell::new(), OnceCell::new());
+        Self { dev, told, listen, metrics, sidecar, second, postgres, redis }
     }
 
     fn text(&self, member: &str) -> &str {
@@ -133,12 +144,29 @@ impl Here {
 
     /// A line of the page with the addresses of this walk.
     fn place(&self, text: &str) -> String {
-        text.replace("http://127.0.0.1:8621", self.text("demo_api"))
+        self.with_engines(text)
+            .replace("http://127.0.0.1:8621", self.text("demo_api"))
             .replace("http://127.0.0.1:8622", self.text("second_demo_api"))
             .replace("127.0.0.1:8620", &self.listen.to_string())
             .replace("127.0.0.1:8629", &self.metrics.to_string())
             .replace("127.0.0.1:8630", &self.sidecar[0].to_string())
             .replace("127.0.0.1:8631", &self.sidecar[1].to_string())
+            .replace("127.0.0.1:8640", &self.second[0].to_string())
+            .replace("127.0.0.1:8649", &self.second[1].to_string())
+    }
+
+    /// The same with engines of this walk, each with a place that nobody else has.
+    fn with_engines(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (shown, engine, own) in [
+            ("postgres://symbolon@127.0.0.1:5432/postgres", Engine::Postgres, &self.postgres),
+            ("redis://127.0.0.1:6379", Engine::Redis, &self.redis),
+        ] {
+            if text.contains(shown) {
+                text = text.replace(shown, own.get_or_init(|| engine.place()));
+            }
+        }
+        text
     }
 }
 
@@ -154,7 +182,7 @@ impl Drop for Here {
 const PORTS: std::ops::Range<u16> = 18_000..28_000;
 
 /// Addresses where nobody listens, and that no other page of this program is given.
-fn free_addresses() -> [SocketAddr; 4] {
+fn free_addresses() -> [SocketAddr; 6] {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     let free = || {
         loop {
@@ -166,7 +194,7 @@ fn free_addresses() -> [SocketAddr; 4] {
             }
         }
     };
-    [(); 4].map(|()| free())
+    [(); 6].map(|()| free())
 }
 
 /// Whether a line is what the page shows, where `…` stands for anything.

@@ -235,3 +235,18 @@ async fn needed_events_come_a_part_at_a_time() {
 async fn the_newest_events_outlive_their_time() {
     conformance::the_newest_events_outlive_their_time(places()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_answers_as_the_original_would() {
+    conformance::a_copy_answers_as_the_original_would(places()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_keeps_its_bounds_in_a_later_epoch() {
+    conformance::a_copy_keeps_its_bounds_in_a_later_epoch(places()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_made_again_changes_nothing() {
+    conformance::a_copy_that_is_made_again_changes_nothing(places()).await;
+}

@@ -35,6 +35,9 @@ on_each_kind! {
     a_bump_of_a_client_ends_its_sessions
     a_call_for_the_history_looks_at_a_bounded_number_of_events
     a_commit_with_an_event_wakes_who_follows
+    a_copy_answers_as_the_original_would
+    a_copy_keeps_its_bounds_in_a_later_epoch
+    a_copy_that_is_made_again_changes_nothing
     a_history_that_is_too_long_loses_its_oldest
     a_kick_that_races_refreshes_is_never_undone
     a_record_is_compared_and_set

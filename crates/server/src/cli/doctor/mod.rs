@@ -3,6 +3,7 @@
 mod deep;
 mod disk;
 mod ends;
+mod engine;
 mod hooks;
 mod keys;
 mod modes;
@@ -119,13 +120,17 @@ async fn examine(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings.extend(keys::secrets(config));
     match open(config).await {
         Ok(store) => {
-            findings
-                .push(Finding::good("store", "it opens, and its first and last rows are sound"));
+            let how = match config.store.file() {
+                Some(_) => "it opens, and its first and last rows are sound".to_owned(),
+                None => format!("{} opens", config.store),
+            };
+            findings.push(Finding::good("store", how));
             findings.push(clock(&store));
             findings.extend(keys::look(config, &store).await);
         }
         Err(finding) => findings.push(finding),
     }
+    findings.extend(engine::look(config).await);
     findings.extend(ends::look(config));
     findings.extend(disk::look(config));
     findings.extend(tls::look(config));
