@@ -27,6 +27,8 @@ mod manual;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod shared_store;
+#[cfg(test)]
 mod sidecar;
 #[cfg(test)]
 mod theft;

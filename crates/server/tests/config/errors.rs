@@ -76,7 +76,7 @@ fn a_name_like_no_other_is_answered_with_those_there_are() {
 fn every_mistake_is_reported_in_the_order_of_the_file() {
     let text = r#"issuer = "http://id.example.com/"
 listen = "localhost:8620"
-store = "redis://u:hunter2@h"
+store = "redis+cluster://u:hunter2@h/3"
 log = "jsno"
 [[audiences]]
 name = "demo-api"
@@ -95,8 +95,7 @@ devices = { per_subject = 0 }
              without TLS; write https",
             "symbolon.toml:2:10: listen: \"localhost:8620\" is not an IP address and a port, such as \
              \"127.0.0.1:8620\" or \"[::]:8620\"",
-            "symbolon.toml:3:9: store: redis:// comes with a later version; write \
-             sqlite:/path/to/file, such as sqlite:/var/lib/symbolon/symbolon.db",
+            "symbolon.toml:3:9: store: a Redis Cluster has database 0 alone: leave the number out",
             "symbolon.toml:4:7: log: \"jsno\" is none of \"human\" or \"json\"; did you mean \"json\"?",
             "symbolon.toml:7:7: audiences.demo-api.alg: \"eddsa\" is none of \"EdDSA\", \"ES256\", \
              \"RS256\" or \"HS256\"; did you mean \"EdDSA\"?",

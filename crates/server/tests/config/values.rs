@@ -89,6 +89,34 @@ fn what_is_left_out_has_the_defaults_of_the_rules() {
 }
 
 #[test]
+fn a_stores_password_may_stand_in_a_file_or_in_the_environment_and_is_shown_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let url = |password: &str| format!("redis://u{password}@127.0.0.1:6379");
+    let with = |store: String, more: &str, variables: &[(&str, &str)]| {
+        let text = SHORT.replace("sqlite:symbolon.db", &store);
+        read(&format!("{more}{text}"), variables, &[]).store
+    };
+    let inside = with(url(":hunter2"), "", &[]);
+    let beside = format!("store_password_file = \"{}\"\n", file.display());
+    assert!(with(url(""), &beside, &[]) == inside);
+    assert!(with(url(""), "", &[("SYMBOLON_STORE_PASSWORD", "hunter2")]) == inside);
+    assert!(with(url(""), "", &[]) != inside);
+    assert!(!format!("{inside} {inside:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_admin_socket_lies_where_data_says_or_beside_the_file() {
+    let config = read(SHORT, &[], &[]);
+    assert_eq!(config.data_directory().as_deref(), Some(Path::new("/etc/symbolon")));
+    let redis = SHORT.replace("sqlite:symbolon.db", "redis://127.0.0.1");
+    assert_eq!(read(&redis, &[], &[]).data_directory(), None);
+    let config = read(&format!("data = \"run\"\n{redis}"), &[], &[]);
+    assert_eq!(config.data_directory().as_deref(), Some(Path::new("/etc/symbolon/run")));
+}
+
+#[test]
 fn relative_paths_of_a_file_are_taken_from_its_directory() {
     let text = format!("master_key_file = \"master.key\"\n{SHORT}");
     let config = read(&text, &[], &[]);

@@ -188,7 +188,8 @@ async fn expect_after_the_move_to(target: &str) {
         assert_eq!(part["source"], part["target"], "{told}");
     }
     assert!(IMPORTED as u64 <= told["parts"][1]["source"].as_u64().unwrap(), "{told}");
-    assert_eq!((&told["differing"], &told["epoch"]), (&json!(0), &json!(1)), "{told}");
+    assert_eq!(told["differing"], 0, "{told}");
+    assert!(1 <= told["epoch"].as_u64().unwrap(), "{told}");
     let again = migrate(&home, &["--to", target]);
     assert!(!again.status.success(), "a finished copy is not written to again");
     home.reconfigure(&configuration(Some(target)));

@@ -6,6 +6,9 @@ use percent_encoding::percent_decode_str;
 /// The most servers that a URL names. Inclusive.
 const SERVERS_MAX: usize = 64;
 
+/// What keys begin with where nothing else is said.
+const PREFIX: &str = "symbolon";
+
 /// The longest prefix of keys, in bytes. Inclusive.
 const PREFIX_MAX: usize = 32;
 
@@ -66,7 +69,7 @@ impl Address {
             password,
             sentinel_password: None,
             database: 0,
-            prefix: "symbolon".into(),
+            prefix: PREFIX.into(),
             min_replicas: 0,
             fsync: false,
             ca: None,
@@ -233,6 +236,11 @@ impl fmt::Display for Address {
             Form::Single => write!(f, "/{}", self.database),
             Form::Sentinel(name) => write!(f, "/{name}"),
             Form::Cluster => Ok(()),
+        }?;
+        match self.prefix == PREFIX {
+            true => Ok(()),
+            // Another prefix is another store.
+            false => write!(f, "?prefix={}", self.prefix),
         }
     }
 }

@@ -100,7 +100,7 @@ fn url(flag: &str, text: &str, password: Option<&Path>) -> Result<StoreUrl, Fail
 
 /// What needs no look at either store.
 fn refuse_at_once(args: &MigrateArgs, (from, to): (&StoreUrl, &StoreUrl)) -> Result<(), Failure> {
-    if from.to_string() == to.to_string() {
+    if from == to {
         return Err(Failure::wrong_usage("--from and --to are the same store"));
     }
     match from.file() {
