@@ -334,13 +334,14 @@ impl Engine for Primary {
     }
 }
 
+/// What is known of subjects, each with its moves.
+type States = HashMap<Subject, (SubjectState, u64)>;
+
 /// The cut-offs, and the states and moves of those subjects that have a row.
-fn states(
-    found: &[Row],
-) -> Result<(Arc<Cutoffs>, u64, HashMap<Subject, (SubjectState, u64)>), Trouble> {
+fn states(found: &[Row]) -> Result<(Arc<Cutoffs>, u64, States), Trouble> {
     let first = found.first().ok_or_else(|| Trouble::again("there are no cut-offs"))?;
     let (cutoffs, version) = rows::cutoffs(first, 0, &(Arc::new(Cutoffs::default()), 0))?;
-    let mut states = HashMap::new();
+    let mut states = States::new();
     for row in found {
         let any: Option<&[u8]> = rows::column(row, 2)?;
         if any.is_some() {

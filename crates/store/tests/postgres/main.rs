@@ -6,5 +6,10 @@
     reason = "a test that waits for a server measures with the clock"
 )]
 
+mod failover;
+mod nodes;
+mod opening;
+mod pooled;
 mod server;
 mod suite;
+mod tls;
