@@ -44,7 +44,7 @@ use rows::Saw;
 use spend::{Spending, Spends};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use symbolon_core::{
     Cutoffs, Digest, Event, Fault, SessionId, Shard, Subject, SubjectState, Timestamp,
 };
@@ -64,12 +64,20 @@ const OLDEST: (i64, &str) = (140_000, "14");
 #[derive(Clone)]
 pub struct Postgres(pub(crate) Remote<Primary>);
 
+impl Postgres {
+    /// How many commits of the usual step were made since the store was opened; each served all who waited.
+    pub fn commits(&self) -> u64 {
+        self.0.engine().plain.commits.load(Ordering::Relaxed)
+    }
+}
+
 /// The server that takes writes, and the ways to it.
 pub(crate) struct Primary {
     shared: Arc<Shared>,
     latest: Arc<Latest>,
     loads: Queue<Load, Loaded>,
     plains: Queue<Change, Outcome>,
+    plain: Arc<Plains>,
     wholes: Queue<Change, Outcome>,
     spends: Queue<Spending, Option<Vec<u8>>>,
     /// Many read on each at once.
@@ -136,11 +144,13 @@ fn start(place: &Arc<Place>, shared: &Arc<Shared>, latest: &Arc<Latest>) -> Post
     let line = || Arc::new(Line::new(Arc::clone(place)));
     let reads = [line(), line()];
     let loads = Arc::new(Loads { shared: Arc::clone(shared) });
+    let plain = Arc::new(Plains { commits: AtomicU64::new(0), latest: Arc::clone(latest) });
     let engine = Primary {
         shared: Arc::clone(shared),
         latest: Arc::clone(latest),
         loads: Queue::start(&loads, reads.iter().map(Arc::clone)),
-        plains: Queue::start(&Arc::new(Plains { latest: Arc::clone(latest) }), [line(), line()]),
+        plains: Queue::start(&plain, [line(), line()]),
+        plain,
         wholes: Queue::start(&Arc::new(Wholes { latest: Arc::clone(latest) }), [line()]),
         spends: Queue::start(&Arc::new(Spends), [line()]),
         reads,
