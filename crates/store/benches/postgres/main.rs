@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use symbolon_store::Store;
 use symbolon_store::postgres::Address;
 use tokio::task::JoinSet;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 
 /// Over how many connections the store makes the usual step.
@@ -150,10 +151,11 @@ async fn bare(server: &Server, rows: &Rows, batch: usize, span: Duration) -> f64
                 part.sort_unstable();
                 let sids: Vec<&[u8]> = part.iter().map(|(sid, _)| &sid[..]).collect();
                 let bodies: Vec<&[u8]> = part.iter().map(|(_, body)| &body[..]).collect();
+                let parameters: [&(dyn ToSql + Sync); 2] = [&sids, &bodies];
                 let (begun, updated, committed) = tokio::join!(
                     biased;
                     client.batch_execute("BEGIN"),
-                    client.execute(&update, &[&sids, &bodies]),
+                    client.execute(&update, &parameters),
                     client.batch_execute("COMMIT"),
                 );
                 begun.unwrap();
