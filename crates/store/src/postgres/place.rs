@@ -14,13 +14,14 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 
 /// How long a connection may take until it can be used, every host of the URL tried.
-pub(super) const OPEN_BOUND: Duration = Duration::from_millis(1500);
+pub(super) const OPEN_BOUND: Duration = Duration::from_millis(1800);
 
-/// What a session of ours must have. Synchronous commit is raised to what an answer promises, never lowered. The
-/// plans that are shut out read whole tables, or lock rows in no order. The bounds are the server's, for what it
-/// still does after we stopped waiting; they end before a deadlock is looked for.
+/// What a session of ours must have. Synchronous commit is raised to what an answer promises, never lowered. A
+/// statement has no bound of the server's: one that ends while its commit waits for a standby has the server
+/// acknowledge what the standby has not; how long we wait is ours. A lock has one, shorter than the time after which
+/// a deadlock is looked for. The plans that are shut out read whole tables, or lock rows in no order.
 const SETTINGS: [(&str, &str); 7] = [
-    ("statement_timeout", "'1500ms'"),
+    ("statement_timeout", "0"),
     ("lock_timeout", "'500ms'"),
     ("idle_in_transaction_session_timeout", "'5s'"),
     ("enable_hashjoin", "off"),
