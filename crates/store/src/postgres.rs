@@ -102,7 +102,7 @@ pub(crate) async fn open(address: &Address) -> Result<Postgres, Refusal> {
         at: shown.clone(),
         what: trouble.fault().to_string(),
     };
-    let connection = place.ready(None).await.map_err(unread)?;
+    let connection = place.ready(&[], None).await.map_err(unread)?;
     let asked = latency::now();
     let pulse = connection.ask(Ask::Pulse, [&0_i64]).await;
     let pulse = pulse.map_err(|error| refuse::error(&place, &error))?;
@@ -140,22 +140,29 @@ fn shared(row: &Row, asked: std::time::Instant) -> Result<(Shared, Latest), Trou
     Ok((Shared::new(asked, cutoffs, (latest, head)), Latest::new(latest)))
 }
 
+/// What the usual step asks.
+const STEP: [Ask; 2] = [Ask::UpdatePlain, Ask::SawLatest];
+
+/// What a use asks.
+const SPEND: [Ask; 2] = [Ask::Spend, Ask::Spent];
+
 fn start(place: &Arc<Place>, shared: &Arc<Shared>, latest: &Arc<Latest>) -> Postgres {
-    let line = || Arc::new(Line::new(Arc::clone(place)));
-    let reads = [line(), line()];
+    let line = |often| Arc::new(Line::new(place, often));
+    let reads = [line(&Ask::READS), line(&Ask::READS)];
     let loads = Arc::new(Loads { shared: Arc::clone(shared) });
     let plain = Arc::new(Plains { commits: AtomicU64::new(0), latest: Arc::clone(latest) });
+    let whole = Arc::new(Wholes { latest: Arc::clone(latest) });
     let engine = Primary {
         shared: Arc::clone(shared),
         latest: Arc::clone(latest),
         loads: Queue::start(&loads, reads.iter().map(Arc::clone)),
-        plains: Queue::start(&plain, [line(), line()]),
+        plains: Queue::start(&plain, [line(&STEP), line(&STEP)]),
         plain,
-        wholes: Queue::start(&Arc::new(Wholes { latest: Arc::clone(latest) }), [line()]),
-        spends: Queue::start(&Arc::new(Spends), [line()]),
+        wholes: Queue::start(&whole, [line(&Ask::WHOLE)]),
+        spends: Queue::start(&Arc::new(Spends), [line(&SPEND)]),
         reads,
         turn: AtomicUsize::new(0),
-        seldom: Mutex::new(Line::new(Arc::clone(place))),
+        seldom: Mutex::new(Line::new(place, &[])),
     };
     let (open, closed) = watch::channel(());
     let (place, shared, latest) = (Arc::clone(place), Arc::clone(shared), Arc::clone(latest));

@@ -6,7 +6,7 @@
 use tokio_postgres::types::Type;
 
 /// A statement with parameters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Ask {
     Load,
     OfSubject,
@@ -100,6 +100,35 @@ impl Ask {
         Self::ForgetEvents,
         Self::ForgetSpent,
         Self::ForgetImported,
+    ];
+
+    /// Those of the connections that read.
+    pub(super) const READS: [Self; 7] = [
+        Self::Load,
+        Self::Head,
+        Self::OfSubject,
+        Self::Sessions,
+        Self::EventsAfter,
+        Self::Record,
+        Self::Imported,
+    ];
+
+    /// Those of every other change than the usual step.
+    pub(super) const WHOLE: [Self; 14] = [
+        Self::Place,
+        Self::LockSubjects,
+        Self::LockSessions,
+        Self::Numbers,
+        Self::Version,
+        Self::Delete,
+        Self::Update,
+        Self::Create,
+        Self::MoveSubjects,
+        Self::Fence,
+        Self::Vacate,
+        Self::SawLatest,
+        Self::Publish,
+        Self::Head,
     ];
 
     /// Its text, and the types of its parameters.

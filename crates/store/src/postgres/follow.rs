@@ -54,7 +54,7 @@ impl Follower {
     /// Follows over one connection until that fails; `turn` begins anew once it was heard.
     async fn follow(&self, turn: &mut u32) -> Trouble {
         let wake = Arc::new(Notify::new());
-        let connection = match self.place.ready(Some(Arc::clone(&wake))).await {
+        let connection = match self.place.ready(&[Ask::Pulse], Some(Arc::clone(&wake))).await {
             Ok(connection) => connection,
             Err(trouble) => return trouble,
         };
