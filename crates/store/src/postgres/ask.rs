@@ -299,3 +299,18 @@ const FORGET_SPENT: &str = "DELETE FROM {s}.spent WHERE digest IN \
      (SELECT digest FROM {s}.spent WHERE until <= $1 ORDER BY until LIMIT $2) RETURNING 1";
 const FORGET_IMPORTED: &str = "DELETE FROM {s}.imported WHERE digest IN \
      (SELECT digest FROM {s}.imported WHERE until <= $1 ORDER BY until LIMIT $2) RETURNING 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_is_found_by_its_number_and_has_its_parameters() {
+        for (at, ask) in Ask::ALL.into_iter().enumerate() {
+            let (text, types) = ask.template();
+            assert_eq!(ask as usize, at, "{ask:?}");
+            let used = |number: usize| text.contains(&format!("${number}"));
+            assert!((1..=types.len()).all(used) && !used(types.len() + 1), "{ask:?}");
+        }
+    }
+}

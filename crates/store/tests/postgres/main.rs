@@ -7,6 +7,7 @@
 )]
 
 mod failover;
+mod lost;
 mod nodes;
 mod opening;
 mod pooled;
