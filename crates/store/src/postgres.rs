@@ -46,7 +46,7 @@ use rows::Saw;
 use spend::{Spending, Spends};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use symbolon_core::{
     Cutoffs, Digest, Event, Fault, SessionId, Shard, Subject, SubjectState, Timestamp,
 };
@@ -66,12 +66,20 @@ const OLDEST: (i64, &str) = (140_000, "14");
 #[derive(Clone)]
 pub struct Postgres(pub(crate) Remote<Primary>);
 
+impl Postgres {
+    /// How many commits of the usual step were made since the store was opened; each served all who waited.
+    pub fn commits(&self) -> u64 {
+        self.0.engine().plain.commits.load(Ordering::Relaxed)
+    }
+}
+
 /// The server that takes writes, and the ways to it.
 pub(crate) struct Primary {
     shared: Arc<Shared>,
     latest: Arc<Latest>,
     loads: Queue<Load, Loaded>,
     plains: Queue<Change, Outcome>,
+    plain: Arc<Plains>,
     wholes: Queue<Change, Outcome>,
     spends: Queue<Spending, Option<Vec<u8>>>,
     /// Many read on each at once.
@@ -96,7 +104,7 @@ pub(crate) async fn open(address: &Address) -> Result<Postgres, Refusal> {
         at: shown.clone(),
         what: trouble.fault().to_string(),
     };
-    let connection = place.ready(None).await.map_err(unread)?;
+    let connection = place.ready(&[], None).await.map_err(unread)?;
     let asked = latency::now();
     let pulse = connection.ask(Ask::Pulse, [&0_i64]).await;
     let pulse = pulse.map_err(|error| refuse::error(&place, &error))?;
@@ -134,20 +142,29 @@ fn shared(row: &Row, asked: std::time::Instant) -> Result<(Shared, Latest), Trou
     Ok((Shared::new(asked, cutoffs, (latest, head)), Latest::new(latest)))
 }
 
+/// What the usual step asks.
+const STEP: [Ask; 2] = [Ask::UpdatePlain, Ask::SawLatest];
+
+/// What a use asks.
+const SPEND: [Ask; 2] = [Ask::Spend, Ask::Spent];
+
 fn start(place: &Arc<Place>, shared: &Arc<Shared>, latest: &Arc<Latest>) -> Postgres {
-    let line = || Arc::new(Line::new(Arc::clone(place)));
-    let reads = [line(), line()];
+    let line = |often| Arc::new(Line::new(place, often));
+    let reads = [line(&Ask::READS), line(&Ask::READS)];
     let loads = Arc::new(Loads { shared: Arc::clone(shared) });
+    let plain = Arc::new(Plains { commits: AtomicU64::new(0), latest: Arc::clone(latest) });
+    let whole = Arc::new(Wholes { latest: Arc::clone(latest) });
     let engine = Primary {
         shared: Arc::clone(shared),
         latest: Arc::clone(latest),
         loads: Queue::start(&loads, reads.iter().map(Arc::clone)),
-        plains: Queue::start(&Arc::new(Plains { latest: Arc::clone(latest) }), [line(), line()]),
-        wholes: Queue::start(&Arc::new(Wholes { latest: Arc::clone(latest) }), [line()]),
-        spends: Queue::start(&Arc::new(Spends), [line()]),
+        plains: Queue::start(&plain, [line(&STEP), line(&STEP)]),
+        plain,
+        wholes: Queue::start(&whole, [line(&Ask::WHOLE)]),
+        spends: Queue::start(&Arc::new(Spends), [line(&SPEND)]),
         reads,
         turn: AtomicUsize::new(0),
-        seldom: Mutex::new(Line::new(Arc::clone(place))),
+        seldom: Mutex::new(Line::new(place, &[])),
     };
     let (open, closed) = watch::channel(());
     let (place, shared, latest) = (Arc::clone(place), Arc::clone(shared), Arc::clone(latest));
@@ -340,13 +357,14 @@ impl Engine for Primary {
     }
 }
 
+/// What is known of subjects, each with its moves.
+type States = HashMap<Subject, (SubjectState, u64)>;
+
 /// The cut-offs, and the states and moves of those subjects that have a row.
-fn states(
-    found: &[Row],
-) -> Result<(Arc<Cutoffs>, u64, HashMap<Subject, (SubjectState, u64)>), Trouble> {
+fn states(found: &[Row]) -> Result<(Arc<Cutoffs>, u64, States), Trouble> {
     let first = found.first().ok_or_else(|| Trouble::again("there are no cut-offs"))?;
     let (cutoffs, version) = rows::cutoffs(first, 0, &(Arc::new(Cutoffs::default()), 0))?;
-    let mut states = HashMap::new();
+    let mut states = States::new();
     for row in found {
         let any: Option<&[u8]> = rows::column(row, 2)?;
         if any.is_some() {

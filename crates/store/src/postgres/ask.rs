@@ -6,7 +6,7 @@
 use tokio_postgres::types::Type;
 
 /// A statement with parameters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Ask {
     Load,
     OfSubject,
@@ -106,6 +106,35 @@ impl Ask {
         Self::ListSubjects,
         Self::ListSpent,
         Self::ListImported,
+    ];
+
+    /// Those of the connections that read.
+    pub(super) const READS: [Self; 7] = [
+        Self::Load,
+        Self::Head,
+        Self::OfSubject,
+        Self::Sessions,
+        Self::EventsAfter,
+        Self::Record,
+        Self::Imported,
+    ];
+
+    /// Those of every other change than the usual step.
+    pub(super) const WHOLE: [Self; 14] = [
+        Self::Place,
+        Self::LockSubjects,
+        Self::LockSessions,
+        Self::Numbers,
+        Self::Version,
+        Self::Delete,
+        Self::Update,
+        Self::Create,
+        Self::MoveSubjects,
+        Self::Fence,
+        Self::Vacate,
+        Self::SawLatest,
+        Self::Publish,
+        Self::Head,
     ];
 
     /// Its text, and the types of its parameters.
@@ -286,3 +315,17 @@ const LIST_SPENT: &str =
     "SELECT digest, until, value FROM {s}.spent WHERE $1 < digest ORDER BY digest LIMIT $2";
 const LIST_IMPORTED: &str =
     "SELECT digest, until, sid FROM {s}.imported WHERE $1 < digest ORDER BY digest LIMIT $2";
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_is_found_by_its_number_and_has_its_parameters() {
+        for (at, ask) in Ask::ALL.into_iter().enumerate() {
+            let (text, types) = ask.template();
+            assert_eq!(ask as usize, at, "{ask:?}");
+            let used = |number: usize| text.contains(&format!("${number}"));
+            assert!((1..=types.len()).all(used) && !used(types.len() + 1), "{ask:?}");
+        }
+    }
+}

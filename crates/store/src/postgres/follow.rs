@@ -19,6 +19,9 @@ use tokio::time::MissedTickBehavior;
 /// How often the server is asked, whether it notified or not: with the way there and back below 50 ms.
 const POLL: Duration = Duration::from_millis(35);
 
+/// How soon it is asked again however often it notifies: many commits are heard of at once.
+const GAP: Duration = Duration::from_millis(3);
+
 /// What the background needs; no handle on the store, which it must not keep open.
 pub(super) struct Follower {
     pub(super) place: Arc<Place>,
@@ -51,7 +54,7 @@ impl Follower {
     /// Follows over one connection until that fails; `turn` begins anew once it was heard.
     async fn follow(&self, turn: &mut u32) -> Trouble {
         let wake = Arc::new(Notify::new());
-        let connection = match self.place.ready(Some(Arc::clone(&wake))).await {
+        let connection = match self.place.ready(&[Ask::Pulse], Some(Arc::clone(&wake))).await {
             Ok(connection) => connection,
             Err(trouble) => return trouble,
         };
@@ -60,9 +63,11 @@ impl Follower {
         {
             return error.into();
         }
-        let mut tick = tokio::time::interval(POLL);
+        let (mut tick, mut gap) = (tokio::time::interval(POLL), tokio::time::interval(GAP));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        gap.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            gap.tick().await;
             tokio::select! {
                 _ = tick.tick() => {}
                 () = wake.notified() => {}

@@ -1,6 +1,7 @@
 //! A connection that is made when it is needed, and again when it broke; and work that waits together and is done
 //! together.
 
+use super::ask::Ask;
 use super::place::{Connection, Place};
 use super::trouble::Trouble;
 use crate::latency;
@@ -26,6 +27,8 @@ const CLOSED_FOR: Duration = Duration::from_millis(100);
 /// A connection, or why there is none.
 pub(super) struct Line {
     place: Arc<Place>,
+    /// What is asked often there.
+    often: &'static [Ask],
     held: Mutex<Held>,
 }
 
@@ -37,8 +40,8 @@ struct Held {
 }
 
 impl Line {
-    pub(super) fn new(place: Arc<Place>) -> Self {
-        Self { place, held: Mutex::default() }
+    pub(super) fn new(place: &Arc<Place>, often: &'static [Ask]) -> Self {
+        Self { place: Arc::clone(place), often, held: Mutex::default() }
     }
 
     /// The connection, made if there is none.
@@ -55,7 +58,7 @@ impl Line {
         {
             return Err(trouble.clone());
         }
-        match self.place.ready(None).await {
+        match self.place.ready(self.often, None).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 *held = Held { connection: Some(Arc::clone(&connection)), closed: None };

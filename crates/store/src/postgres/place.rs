@@ -5,8 +5,8 @@ use super::ask::Ask;
 use super::tls::Wrapper;
 use super::trouble::{Trouble, said};
 use core::pin::Pin;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -14,13 +14,14 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 
 /// How long a connection may take until it can be used, every host of the URL tried.
-pub(super) const OPEN_BOUND: Duration = Duration::from_millis(1500);
+pub(super) const OPEN_BOUND: Duration = Duration::from_millis(1800);
 
-/// What a session of ours must have. Synchronous commit is raised to what an answer promises, never lowered. The
-/// plans that are shut out read whole tables, or lock rows in no order. The bounds are the server's, for what it
-/// still does after we stopped waiting; they end before a deadlock is looked for.
+/// What a session of ours must have. Synchronous commit is raised to what an answer promises, never lowered. A
+/// statement has no bound of the server's: one that ends while its commit waits for a standby has the server
+/// acknowledge what the standby has not; how long we wait is ours. A lock has one, shorter than the time after which
+/// a deadlock is looked for. The plans that are shut out read whole tables, or lock rows in no order.
 const SETTINGS: [(&str, &str); 7] = [
-    ("statement_timeout", "'1500ms'"),
+    ("statement_timeout", "0"),
     ("lock_timeout", "'500ms'"),
     ("idle_in_transaction_session_timeout", "'5s'"),
     ("enable_hashjoin", "off"),
@@ -47,8 +48,8 @@ pub(super) struct Place {
 /// A connection; whoever drops the last handle ends it in good order.
 pub(super) struct Connection {
     client: Client,
-    /// By statement; empty where nothing may be kept on a connection.
-    prepared: Vec<Statement>,
+    /// Those that are asked often on this connection, where it is ours alone.
+    prepared: HashMap<Ask, Statement>,
     place: Arc<Place>,
     driver: AbortHandle,
 }
@@ -117,21 +118,22 @@ impl Place {
         };
         let driver = tokio::spawn(driving).abort_handle();
         let place = Arc::clone(self);
-        let connection = Connection { client, prepared: Vec::new(), place, driver };
+        let connection = Connection { client, prepared: HashMap::new(), place, driver };
         if !self.address.pooled {
             connection.client.batch_execute(&settings("SET", "false")).await?;
         }
         Ok(connection)
     }
 
-    /// A connection that is ready for all that is asked.
+    /// A connection that is ready to be asked, `often` these.
     pub(super) async fn ready(
         self: &Arc<Self>,
+        often: &[Ask],
         wake: Option<Arc<Notify>>,
     ) -> Result<Connection, Trouble> {
         let opening = async {
             let mut connection = self.bare(wake).await?;
-            connection.prepare().await?;
+            connection.prepare(often).await?;
             super::origin::agree(&connection, self).await?;
             Ok(connection)
         };
@@ -149,37 +151,15 @@ fn settings(set: &str, local: &str) -> String {
 }
 
 impl Connection {
-    /// Has the server read and plan every statement once, where a connection is ours alone.
-    async fn prepare(&mut self) -> Result<(), tokio_postgres::Error> {
+    /// Has the server read and plan these statements once, where the connection is ours alone.
+    async fn prepare(&mut self, often: &[Ask]) -> Result<(), tokio_postgres::Error> {
         if self.place.pooled() {
             return Ok(());
         }
-        let client = &self.client;
-        let asks = Ask::ALL.iter().zip(&self.place.texts);
-        let mut preparing: Vec<_> = asks
-            .map(|(ask, text)| (Box::pin(client.prepare_typed(text, ask.template().1)), None))
-            .collect();
-        // All at once: the server answers one after the other, and we wait once.
-        self.prepared = core::future::poll_fn(|cx| {
-            let mut waiting = false;
-            for (asked, answer) in &mut preparing {
-                if answer.is_none() {
-                    match asked.as_mut().poll(cx) {
-                        Poll::Ready(Ok(statement)) => *answer = Some(statement),
-                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                        Poll::Pending => waiting = true,
-                    }
-                }
-            }
-            match waiting {
-                true => Poll::Pending,
-                false => Poll::Ready(Ok(preparing
-                    .iter_mut()
-                    .filter_map(|(_, one)| one.take())
-                    .collect())),
-            }
-        })
-        .await?;
+        for ask in often {
+            let (text, types) = (&self.place.texts[*ask as usize], ask.template().1);
+            self.prepared.insert(*ask, self.client.prepare_typed(text, types).await?);
+        }
         Ok(())
     }
 
@@ -198,7 +178,7 @@ impl Connection {
         ask: Ask,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        if let Some(statement) = self.prepared.get(ask as usize) {
+        if let Some(statement) = self.prepared.get(&ask) {
             return self.client.query(statement, parameters).await;
         }
         let types = ask.template().1.iter().cloned();

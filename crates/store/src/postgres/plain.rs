@@ -10,9 +10,12 @@ use super::trouble::Trouble;
 use crate::change::SessionWrite;
 use crate::remote::{Change, Outcome};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Steps that are compared and set as one row each.
 pub(super) struct Plains {
+    /// How many commits were made.
+    pub(super) commits: AtomicU64,
     pub(super) latest: Arc<Latest>,
 }
 
@@ -82,6 +85,7 @@ impl Batch for Plains {
         saw.map_err(|error| Trouble::before_commit(&error))?;
         committed.map_err(|error| Trouble::of_commit(&error))?;
         self.latest.wrote(latest);
+        self.commits.fetch_add(1, Ordering::Relaxed);
         let mut outcomes: Vec<_> = asked.iter().map(|_| Outcome::Raced(None)).collect();
         for row in &updated {
             let (at, head) = (rows::number(row, 0)?, rows::number(row, 1)?);

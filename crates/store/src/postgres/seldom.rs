@@ -19,6 +19,9 @@ const FORGOTTEN_MAX: i64 = 32_768;
 /// A day, in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// A number for each subject.
+type Numbers = BTreeMap<Vec<u8>, i64>;
+
 /// Sessions of another system come in.
 pub(super) struct Arrive<'a> {
     pub(super) cutoffs_version: u64,
@@ -58,7 +61,7 @@ impl Arrive<'_> {
         // The first of a name is the one that came.
         let created: Vec<bool> = self.rows.iter().map(|row| created.remove(&row.sid)).collect();
         let came = self.rows.iter().zip(&created).filter(|(_, created)| **created);
-        let moved: BTreeMap<Vec<u8>, i64> = came
+        let moved: Numbers = came
             .map(|(row, _)| subject_of(row))
             .map(|name| (name.clone(), fence_of(&name)))
             .collect();
@@ -78,11 +81,7 @@ impl Arrive<'_> {
     }
 
     /// Locks the subjects, and says their fences and a new number for each; `None`: something moved.
-    #[expect(clippy::type_complexity, reason = "two maps that are taken apart at once")]
-    async fn lock(
-        &self,
-        connection: &Connection,
-    ) -> Result<Option<(BTreeMap<Vec<u8>, i64>, BTreeMap<Vec<u8>, i64>)>, Trouble> {
+    async fn lock(&self, connection: &Connection) -> Result<Option<(Numbers, Numbers)>, Trouble> {
         let saw: BTreeMap<&[u8], u64> = self
             .rows
             .iter()
@@ -118,8 +117,8 @@ impl Arrive<'_> {
     async fn commit(
         &self,
         connection: &Connection,
-        moved: &BTreeMap<Vec<u8>, i64>,
-        numbers: &BTreeMap<Vec<u8>, i64>,
+        moved: &Numbers,
+        numbers: &Numbers,
     ) -> Result<(), Trouble> {
         let known = self.known();
         let names: Vec<&[u8]> = moved.keys().map(|name| &name[..]).collect();

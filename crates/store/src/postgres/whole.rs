@@ -218,11 +218,29 @@ struct Writes<'a> {
     forgotten: Vec<&'a [u8]>,
     vacated: Vec<&'a [u8]>,
     updates: (Vec<&'a [u8]>, Vec<bool>, Vec<&'a [u8]>),
-    creates: (Vec<&'a [u8]>, Vec<i64>, Vec<&'a [u8]>, Vec<&'a [u8]>),
-    subjects: (Vec<&'a [u8]>, Vec<i64>, Vec<i64>, Vec<Option<&'a [u8]>>),
+    creates: Creates<'a>,
+    subjects: Moved<'a>,
     fences: (Vec<&'a [u8]>, Vec<i64>),
     cutoffs: Option<(i64, Vec<u8>)>,
     events: (Vec<i64>, Vec<Vec<u8>>),
+}
+
+/// New sessions, by column.
+#[derive(Default)]
+struct Creates<'a> {
+    sids: Vec<&'a [u8]>,
+    fences: Vec<i64>,
+    subjects: Vec<&'a [u8]>,
+    bodies: Vec<&'a [u8]>,
+}
+
+/// Subjects that moved, by column; without a body the state stays.
+#[derive(Default)]
+struct Moved<'a> {
+    names: Vec<&'a [u8]>,
+    moves: Vec<i64>,
+    fences: Vec<i64>,
+    bodies: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> Writes<'a> {
@@ -239,20 +257,20 @@ impl<'a> Writes<'a> {
                 self.fences.0.push(subject);
                 self.fences.1.push(fence);
             }
-            self.subjects.0.push(subject);
-            self.subjects.1.push(number);
-            self.subjects.2.push(fence);
-            self.subjects.3.push(body);
+            self.subjects.names.push(subject);
+            self.subjects.moves.push(number);
+            self.subjects.fences.push(fence);
+            self.subjects.bodies.push(body);
         }
         for write in &change.sessions {
             match write {
                 SessionWrite::Create { sid, subject, row } => {
                     let home = change.seen.about.as_ref().map(|about| about.shard);
                     debug_assert_eq!(home, Some(sid.shard()), "nobody would find it elsewhere");
-                    self.creates.0.push(sid.as_bytes());
-                    self.creates.1.push(fence);
-                    self.creates.2.push(subject.as_str().as_bytes());
-                    self.creates.3.push(row);
+                    self.creates.sids.push(sid.as_bytes());
+                    self.creates.fences.push(fence);
+                    self.creates.subjects.push(subject.as_str().as_bytes());
+                    self.creates.bodies.push(row);
                 }
                 SessionWrite::Update { sid, ended, row, .. } => {
                     self.updates.0.push(sid.as_bytes());
@@ -297,14 +315,14 @@ impl Wholes {
             connection.ask_if(!forgotten.is_empty(), Ask::Delete, [forgotten]),
             connection.ask_if(!updates.0.is_empty(), Ask::Update, [&updates.0, &updates.1, &updates.2]),
             connection.ask_if(
-                !creates.0.is_empty(),
+                !creates.sids.is_empty(),
                 Ask::Create,
-                [&creates.0, &creates.1, &creates.2, &creates.3],
+                [&creates.sids, &creates.fences, &creates.subjects, &creates.bodies],
             ),
             connection.ask_if(
-                !subjects.0.is_empty(),
+                !subjects.names.is_empty(),
                 Ask::MoveSubjects,
-                [&subjects.0, &subjects.1, &subjects.2, &subjects.3],
+                [&subjects.names, &subjects.moves, &subjects.fences, &subjects.bodies],
             ),
             connection.ask_if(!fences.0.is_empty(), Ask::Fence, [&fences.0, &fences.1]),
             connection.ask_if(!vacated.is_empty(), Ask::Vacate, [vacated]),

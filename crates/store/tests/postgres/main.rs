@@ -6,5 +6,11 @@
     reason = "a test that waits for a server measures with the clock"
 )]
 
+mod failover;
+mod lost;
+mod nodes;
+mod opening;
+mod pooled;
 mod server;
 mod suite;
+mod tls;

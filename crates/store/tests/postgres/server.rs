@@ -78,16 +78,26 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// What `initdb` makes, which takes longer than to copy it; removed once we are gone.
+fn template() -> &'static Path {
+    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let directory = directory();
+        let data = directory.join("template");
+        let mut make = command(&program("initdb"));
+        make.args(["-D", text(&data), "-U", "symbolon", "-A", "trust", "-E", "UTF8"]);
+        must(make.args(["--no-sync", "--no-locale"]));
+        std::mem::forget(watcher(&directory));
+        data
+    })
+}
+
 impl Server {
     /// A new server with these settings more.
     pub(crate) fn new(settings: &[&str]) -> Self {
         let directory = directory();
-        let data = directory.join("data");
-        must(
-            command(&program("initdb"))
-                .args(["-D", text(&data), "-U", "symbolon", "-A", "trust"])
-                .args(["-E", "UTF8", "--no-sync", "--no-locale"]),
-        );
+        let mut copy = command(Path::new("/bin/cp"));
+        must(copy.args(["-a", text(template()), text(&directory.join("data"))]));
         Self::start(&directory, settings)
     }
 
