@@ -225,7 +225,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
 }
 
 /// A store on a server of its own. Clones share it; the last one that is dropped closes it.
-pub struct Remote<E>(Arc<Inner<E>>);
+pub(crate) struct Remote<E>(Arc<Inner<E>>);
 
 struct Inner<E> {
     engine: Arc<E>,

@@ -1,6 +1,9 @@
 //! The suite that every store must pass, on one server and on a cluster of six, and what is Redis's alone.
 
+mod faults;
+mod many;
 mod servers;
+mod story;
 mod suite;
 
 use symbolon_store::Store;

@@ -200,8 +200,8 @@ impl Watched {
         let primary = servers[0].port;
         for _ in 0..2 {
             let mut settings = KEEPING.to_vec();
-            let of = format!("127.0.0.1 {primary}");
-            settings.extend(["--replicaof", &of, "--repl-diskless-sync-delay", "0"]);
+            let of = primary.to_string();
+            settings.extend(["--replicaof", "127.0.0.1", &of, "--repl-diskless-sync-delay", "0"]);
             servers.push(Server::start("redis-server", &settings).await);
         }
         until("the replicas follow", async || {
