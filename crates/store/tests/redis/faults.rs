@@ -219,7 +219,8 @@ async fn what_cannot_be_served_from_is_refused_with_what_to_do() {
     let told = refusal(&format!("redis://:secret@{at}/0")).await;
     assert!(told.contains("allkeys-lru") && told.contains("CONFIG SET"), "{told}");
     assert!(refusal(&format!("redis://:secretly@{at}/0")).await.contains("check user, password"));
-    assert!(refusal(&format!("redis://{at}/0")).await.contains("check user, password"));
+    let told = refusal(&format!("redis://{at}/0")).await;
+    assert!(told.contains("check user, password"), "{told}");
     let single = single().await;
     let of = single.port.to_string();
     let mut settings = KEEPING.to_vec();
