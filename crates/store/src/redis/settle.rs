@@ -43,10 +43,12 @@ pub(super) enum Unsettled {
 
 impl From<Trouble> for Unsettled {
     fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(text) if text.contains("WRONGTYPE") => Self::Foreign(text),
-            trouble => Self::Trouble(trouble),
+        if let Trouble::Refused(text) = &trouble
+            && text.contains("WRONGTYPE")
+        {
+            return Self::Foreign(text.clone());
         }
+        Self::Trouble(trouble)
     }
 }
 
