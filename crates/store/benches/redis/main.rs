@@ -33,12 +33,15 @@ const CAS: &str = "local row = redis.call('GET', KEYS[1]) \
      redis.call('SET', KEYS[1], ARGV[2]) return 1";
 
 /// Ends with the benchmark.
-struct Server(Child, tempfile::TempDir);
+struct Server {
+    process: Child,
+    _place: tempfile::TempDir,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _tried = self.0.kill();
-        let _ended = self.0.wait();
+        let _tried = self.process.kill();
+        let _ended = self.process.wait();
     }
 }
 
@@ -50,7 +53,7 @@ fn server(fsync: &str) -> Server {
         .stdout(Stdio::null())
         .spawn()
         .expect("redis-server is missing: apt-get install redis-server");
-    Server(child, place)
+    Server { process: child, _place: place }
 }
 
 fn main() {

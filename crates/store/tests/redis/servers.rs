@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 /// How long servers may take until they answer as expected.
 const READY_MAX: Duration = Duration::from_secs(30);
 
-/// What the servers wait for the end of.
-static HELD: Mutex<Vec<ChildStdin>> = Mutex::new(Vec::new());
+/// The shells, whose standard input stays open as long as this process lives.
+static HELD: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// Asks until `done` says yes.
 pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
@@ -72,7 +72,7 @@ impl Server {
         const HOLD: &str = "cd \"$1\"; shift; \"$@\" >log 2>&1 & server=$!; cat >/dev/null; \
              kill -9 $server; wait; rm -rf \"$PWD\"";
         let (port, place) = (self.port.to_string(), self.place.display().to_string());
-        let mut held = Command::new("sh")
+        let held = Command::new("sh")
             .args(["-c", HOLD, "sh", &place, self.program])
             .args(self.config())
             .args(["--port", &port, "--bind", "127.0.0.1", "--dir", &place])
@@ -80,7 +80,7 @@ impl Server {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        HELD.lock().unwrap().extend(held.stdin.take());
+        HELD.lock().unwrap().push(held);
     }
 
     /// A sentinel rewrites its own file of settings; a server needs none.
