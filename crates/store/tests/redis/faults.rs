@@ -242,3 +242,43 @@ async fn what_cannot_be_served_from_is_refused_with_what_to_do() {
     assert!(told.contains("schema 99"), "{told}");
     assert!(refusal("redis://127.0.0.1:1/0").await.contains("cannot be reached"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_the_rights_that_the_guide_names_is_enough() {
+    let server = Server::start("redis-server", &KEEPING).await;
+    let rights = "ACL SETUSER ann on >secret ~{symbolon:* &symbolon:events +@read +@write +@connection \
+         +@scripting +@transaction +info +time +wait +cluster|slots +cluster|keyslot +publish +subscribe";
+    assert!(server.ask(rights).contains("+OK"));
+    let address =
+        Address::parse(&format!("redis://ann:secret@127.0.0.1:{}/0", server.port)).unwrap();
+    let store = Store::open_redis(&address).await.unwrap();
+    let session = sign_in_at(&store, 3, 1).await;
+    let position = try_kick(&store, session.sid).await.unwrap().position;
+    assert_eq!(position, bump(&store, Effect::Stale).await - 1);
+    let findings = symbolon_store::redis::doctor(&address).await.unwrap();
+    assert_eq!((findings[0].appends, findings[0].replicas), (true, 0));
+    assert!(findings[0].version.starts_with(char::is_numeric) && findings[0].used_memory > 0);
+    assert_eq!(findings[0].maxmemory_policy, "noeviction");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_tls_is_trusted_by_its_certificate_alone() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let (cert, key) = (place.path().join("cert.pem"), place.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (cert.display().to_string(), key.display().to_string());
+    let port = crate::servers::free_port();
+    let text = port.to_string();
+    let mut settings = KEEPING.to_vec();
+    settings.extend(["--tls-port", &text, "--tls-cert-file", &cert, "--tls-key-file", &key]);
+    settings.extend(["--tls-auth-clients", "no"]);
+    let _server = Server::start("redis-server", &settings).await;
+    let told = refusal(&format!("rediss://localhost:{port}/0")).await;
+    assert!(told.contains("cannot be reached"), "{told}");
+    let address = Address::parse(&format!("rediss://localhost:{port}/0?ca={cert}")).unwrap();
+    let store = Store::open_redis(&address).await.unwrap_or_else(|refusal| panic!("{refusal}"));
+    let session = sign_in_at(&store, 3, 1).await;
+    goes_on(&store, &token_of(&session), 1).await;
+}
