@@ -315,6 +315,7 @@ const LIST_SPENT: &str =
     "SELECT digest, until, value FROM {s}.spent WHERE $1 < digest ORDER BY digest LIMIT $2";
 const LIST_IMPORTED: &str =
     "SELECT digest, until, sid FROM {s}.imported WHERE $1 < digest ORDER BY digest LIMIT $2";
+
 #[cfg(test)]
 mod tests {
     use super::*;

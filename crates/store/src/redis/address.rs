@@ -244,3 +244,50 @@ impl fmt::Display for Address {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Address {
+        Address::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"))
+    }
+
+    #[test]
+    fn every_form_is_parsed_and_shown_without_its_password() {
+        let one = parse("redis://ann:p%40ss@db:6380/3?prefix=mine&min_replicas=1&fsync=true");
+        assert_eq!((one.user.as_deref(), one.password.as_deref()), (Some("ann"), Some("p@ss")));
+        assert_eq!((one.database, &*one.prefix, one.min_replicas, one.fsync), (3, "mine", 1, true));
+        assert_eq!(one.to_string(), "redis://db:6380/3");
+        let watched = parse("rediss+sentinel://:secret@a,[::1]:7/main/2?sentinel_password=other");
+        assert_eq!(watched.servers, [("a".into(), 26_379), ("::1".into(), 7)]);
+        assert_eq!((watched.form.clone(), watched.database), (Form::Sentinel("main".into()), 2));
+        assert_eq!(watched.to_string(), "rediss+sentinel://a:26379,[::1]:7/main");
+        let cluster = parse("redis+cluster://a,b:7000");
+        assert_eq!(cluster.to_string(), "redis+cluster://a:6379,b:7000");
+        assert!(cluster == parse("redis+cluster://a:6379,b:7000"));
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_store_says_what_to_write_and_repeats_no_password() {
+        for (text, expected) in [
+            ("db:6379", "write redis://"),
+            ("http://:secret@db", "write redis://"),
+            ("redis://:secret@a,b", "redis+cluster://"),
+            ("redis://:secret@db/x", "a database is a number"),
+            ("redis://:secret@db:port", "write redis://"),
+            ("redis://:secret@", "write redis://"),
+            ("redis+cluster://:secret@db/1", "database 0 alone"),
+            ("redis+sentinel://:secret@db", "names the primary"),
+            ("redis://:secret@db?prefix=a{b}", "prefix is"),
+            ("redis://:secret@db?prefix=", "prefix is"),
+            ("redis://:secret@db?fsync=1", "true or false"),
+            ("redis://:secret@db?min_replicas=many", "is a number"),
+            ("redis://:secret@db?password=secret", "unknown parameter password"),
+        ] {
+            let Err(why) = Address::parse(text) else { panic!("{text} was taken") };
+            assert!(why.contains(expected), "{text}: {why}");
+            assert!(!why.contains("secret"), "{why}");
+        }
+    }
+}

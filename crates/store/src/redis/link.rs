@@ -164,17 +164,16 @@ impl Link {
             true => wait.arg("WAITAOF").arg(1).arg(wanted).arg(millis),
             false => wait.arg("WAIT").arg(wanted).arg(millis),
         };
-        let reached = match own.ask(&wait).await? {
-            Value::Array(both) => both.get(1).cloned(),
-            one => Some(one),
-        };
-        match reached {
-            Some(Value::Int(count)) if i64::from(wanted) <= count => Ok(answer),
-            _ => Err(Trouble::Lost(format!(
-                "fewer than {wanted} replicas of {} have the commit: see that they are connected",
-                self.name()
-            ))),
+        let told = own.ask(&wait).await?;
+        // WAITAOF answers for the primary and for the replicas.
+        let told = if let Value::Array(both) = &told { both.last() } else { Some(&told) };
+        if matches!(told, Some(Value::Int(count)) if i64::from(wanted) <= *count) {
+            return Ok(answer);
         }
+        Err(Trouble::Lost(format!(
+            "fewer than {wanted} replicas of {} have the commit: see that they are connected",
+            self.name()
+        )))
     }
 
     pub(super) fn name(&self) -> String {

@@ -63,6 +63,8 @@ pub(super) struct LogState {
     pub(super) marks: [u64; LANES as usize],
     pub(super) schema: u64,
     pub(super) is_ready: bool,
+    /// The version that the store epoch went on from; 0: it is the first.
+    pub(super) base: u64,
     pub(super) lost: u64,
     /// What tells this store from another at its place.
     pub(super) made: Vec<u8>,
@@ -269,6 +271,7 @@ impl LogState {
             marks,
             schema: number("schema")?,
             is_ready: fields.contains_key(&b"ready"[..]),
+            base: fields.get(&b"base"[..]).map_or(Ok(0), |base| read_version(base))?,
             lost: number("lost")?,
             made: fields.get(&b"made"[..]).map(|made| made.to_vec()).unwrap_or_default(),
             primaries,

@@ -115,10 +115,11 @@ async fn sentinel(address: &Address, name: &str) -> Result<(String, u16), Troubl
             let mut connection = Link::bare(address, server, &login).await?;
             let mut ask = Cmd::new();
             ask.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-            match connection.send_packed_command(&ask).await? {
-                Value::Array(both) => server_from(both),
-                _ => Err(Trouble::Elsewhere(format!("the sentinels know no primary named {name}"))),
-            }
+            let Value::Array(both) = connection.send_packed_command(&ask).await? else {
+                let unknown = format!("the sentinels know no primary named {name}");
+                return Err(Trouble::Elsewhere(unknown));
+            };
+            server_from(both)
         };
         match asked.await {
             Ok(found) => return Ok(found),

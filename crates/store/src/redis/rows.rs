@@ -97,10 +97,8 @@ pub(super) struct Answer(std::vec::IntoIter<Value>);
 
 impl Answer {
     pub(super) fn of(value: Value) -> Result<Self, Fault> {
-        match value {
-            Value::Array(all) => Ok(Self(all.into_iter())),
-            other => Err(strange(&other)),
-        }
+        let Value::Array(all) = value else { return Err(strange(&value)) };
+        Ok(Self(all.into_iter()))
     }
 
     /// The next element; `None`: nothing was there, or nothing is left.
@@ -138,14 +136,21 @@ impl Answer {
 }
 
 pub(super) fn bytes_of(value: Value) -> Result<Option<Vec<u8>>, Fault> {
-    match value {
-        Value::Nil => Ok(None),
-        Value::BulkString(bytes) => Ok(Some(bytes)),
-        Value::SimpleString(text) => Ok(Some(text.into_bytes())),
-        Value::Okay => Ok(Some(b"OK".to_vec())),
-        Value::Int(number) => Ok(Some(number.to_string().into_bytes())),
-        other => Err(strange(&other)),
+    if let Value::BulkString(bytes) = value {
+        return Ok(Some(bytes));
     }
+    let text = if let Value::SimpleString(text) = value {
+        text
+    } else if let Value::Int(number) = value {
+        number.to_string()
+    } else if value == Value::Okay {
+        "OK".into()
+    } else if value == Value::Nil {
+        return Ok(None);
+    } else {
+        return Err(strange(&value));
+    };
+    Ok(Some(text.into_bytes()))
 }
 
 pub(super) fn number_of(digits: &[u8]) -> Result<u64, Fault> {
@@ -160,12 +165,7 @@ pub(super) fn read_version(bytes: &[u8]) -> Result<u64, Fault> {
 }
 
 fn strange(value: &Value) -> Fault {
-    let what = match value {
-        Value::Nil => "nothing",
-        Value::Array(_) => "a list",
-        Value::ServerError(_) => "an error",
-        _ => "something else",
-    };
+    let what = if *value == Value::Nil { "nothing" } else { "something" };
     Fault::Store(format!(
         "Redis answered {what} where the store expects another thing: check that \
          no other program writes under the same prefix"

@@ -43,10 +43,12 @@ pub(super) enum Unsettled {
 
 impl From<Trouble> for Unsettled {
     fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(text) if text.contains("WRONGTYPE") => Self::Foreign(text),
-            trouble => Self::Trouble(trouble),
+        if let Trouble::Refused(text) = &trouble
+            && text.contains("WRONGTYPE")
+        {
+            return Self::Foreign(text.clone());
         }
+        Self::Trouble(trouble)
     }
 }
 
@@ -88,6 +90,10 @@ impl Links {
             let behind = state.above.1 < newest || state.above.1 < self.shared.seen().1;
             if !known || holes || behind {
                 self.open_epoch(map, &state, newest).await?;
+                continue;
+            }
+            if self.remembers_more(&state) {
+                self.restore(map, &state).await?;
                 continue;
             }
             self.fence(map, &state, &lanes).await?;
@@ -189,7 +195,8 @@ impl Links {
             .number(head)
             .number(lost)
             .number(POSITIONS)
-            .number(PRIMARIES_MAX);
+            .number(PRIMARIES_MAX)
+            .bytes(base.1);
         for link in map.links() {
             call.push(link.primary.as_bytes());
         }
@@ -201,6 +208,34 @@ impl Links {
                 "a primary of the store changed or restarted: a new store epoch"
             );
         }
+        Ok(())
+    }
+
+    /// Whether another node opened the epoch from older cut-offs than this one had heard of, and nothing was
+    /// decided above all subjects since.
+    fn remembers_more(&self, state: &LogState) -> bool {
+        let seen = self.shared.seen().1;
+        let first = version_of(state.above.0.epoch, 0);
+        state.above.1 == first
+            && state.base < seen
+            && seen < first
+            && seen >> 32 == state.base >> 32
+    }
+
+    /// Puts cut-offs in force again that the log lost and that another node did not remember. Another may have
+    /// come first: look again.
+    async fn restore(&self, map: &Map, state: &LogState) -> Result<(), Unsettled> {
+        let remembered = self.shared.seen().0;
+        let cutoffs = Cutoffs { epoch: state.above.0.epoch, ..Cutoffs::clone(&remembered) };
+        let call = Call::new(Place::Log, Script::Bump)
+            .key(self.log_key(log::STATE))
+            .key(self.log_key(log::EVENTS))
+            .key(self.log_key(log::CUTOFFS))
+            .bytes(state.above.1)
+            .bytes(state.above.1 + 1)
+            .argument(codec::subject::encode_cutoffs(&cutoffs))
+            .argument(self.keys.channel.as_str());
+        map.call(&call).await?;
         Ok(())
     }
 

@@ -1,6 +1,11 @@
 //! The suite that every store must pass, on one server and on a cluster of six, and what is Redis's alone.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod faults;
+mod many;
 mod servers;
+mod story;
 mod suite;
 
 use symbolon_store::Store;

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 /// How long servers may take until they answer as expected.
 const READY_MAX: Duration = Duration::from_secs(30);
 
-/// What the servers wait for the end of.
-static HELD: Mutex<Vec<ChildStdin>> = Mutex::new(Vec::new());
+/// The shells, whose standard input stays open as long as this process lives.
+static HELD: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// Asks until `done` says yes.
 pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
@@ -26,7 +26,8 @@ pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
     // Above those that the system gives to clients, so that nobody has it a moment later.
     static NEXT: Mutex<u16> = Mutex::new(0);
     let mut next = NEXT.lock().unwrap();
@@ -72,7 +73,7 @@ impl Server {
         const HOLD: &str = "cd \"$1\"; shift; \"$@\" >log 2>&1 & server=$!; cat >/dev/null; \
              kill -9 $server; wait; rm -rf \"$PWD\"";
         let (port, place) = (self.port.to_string(), self.place.display().to_string());
-        let mut held = Command::new("sh")
+        let held = Command::new("sh")
             .args(["-c", HOLD, "sh", &place, self.program])
             .args(self.config())
             .args(["--port", &port, "--bind", "127.0.0.1", "--dir", &place])
@@ -80,7 +81,7 @@ impl Server {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        HELD.lock().unwrap().extend(held.stdin.take());
+        HELD.lock().unwrap().push(held);
     }
 
     /// A sentinel rewrites its own file of settings; a server needs none.
@@ -100,7 +101,9 @@ impl Server {
             self.program
         );
         until("the server answers", async || {
-            self.try_ask("PING").is_some_and(|it| it.contains("PONG"))
+            // One that wants a password says so.
+            let said = self.try_ask("PING").unwrap_or_default();
+            said.contains("PONG") || said.contains("NOAUTH")
         })
         .await;
     }
@@ -113,7 +116,12 @@ impl Server {
     pub(crate) fn try_ask(&self, line: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes()).ok()?;
+        stream.write_all(format!("{line}\r\n").as_bytes()).ok()?;
+        match self.program {
+            // It knows no QUIT.
+            "redis-sentinel" => stream.shutdown(std::net::Shutdown::Write).ok()?,
+            _ => stream.write_all(b"QUIT\r\n").ok()?,
+        }
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         Some(String::from_utf8_lossy(&answer).into_owned())
@@ -200,8 +208,8 @@ impl Watched {
         let primary = servers[0].port;
         for _ in 0..2 {
             let mut settings = KEEPING.to_vec();
-            let of = format!("127.0.0.1 {primary}");
-            settings.extend(["--replicaof", &of, "--repl-diskless-sync-delay", "0"]);
+            let of = primary.to_string();
+            settings.extend(["--replicaof", "127.0.0.1", &of, "--repl-diskless-sync-delay", "0"]);
             servers.push(Server::start("redis-server", &settings).await);
         }
         until("the replicas follow", async || {
