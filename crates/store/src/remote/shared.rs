@@ -93,6 +93,11 @@ impl Shared {
         *self.asked.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts the head where the engine says that it is, also backwards: after it lost writes.
+    pub(crate) fn set_head(&self, head: u64) {
+        self.head.send_if_modified(|told| std::mem::replace(told, head) != head);
+    }
+
     pub(crate) fn latest(&self) -> Timestamp {
         Timestamp::from_millis(self.latest.load(Ordering::Acquire))
     }
