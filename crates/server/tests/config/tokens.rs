@@ -45,7 +45,7 @@ fn web(lines: &str) -> Client {
 #[test]
 fn a_client_says_whom_its_tokens_are_for_and_how_they_are_signed() {
     let usual = web("audience = [\"api\", \"pay\"]\naccess_token = { audience = [\"api\"] }");
-    assert_eq!(usual.usual_audience, ["api".into()]);
+    assert_eq!(usual.usual_audience, [std::sync::Arc::<str>::from("api")]);
     assert_eq!(usual.alg, None);
     let chosen =
         web("audience = [\"api\"]\naccess_token = { alg = \"RS256\" }\nstaleness = \"2s\"");

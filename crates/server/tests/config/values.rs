@@ -69,8 +69,8 @@ fn the_file_of_the_interface_is_read_as_it_says() {
     let web = client(&config, "web");
     assert_eq!(web.preset, Preset::DualToken);
     assert!(!web.is_confidential());
-    assert_eq!(*web.origins, ["https://app.example.com".into()]);
-    assert_eq!(*web.audience, ["demo-api".into()]);
+    assert_eq!(*web.origins, [std::sync::Arc::<str>::from("https://app.example.com")]);
+    assert_eq!(*web.audience, [std::sync::Arc::<str>::from("demo-api")]);
     assert_eq!(&*web.policy.scope, "orders:read");
     assert_eq!(web.policy.devices.per_class[&DeviceClass::Web], 3);
     let audience = config.audience("demo-api").unwrap();
@@ -148,7 +148,7 @@ fn clients_are_addressed_by_their_id_however_it_is_spelled_there() {
         read(SHORT, &variables, &["clients.\"com.example.app\".origins=https://a.example.com"]);
     let app = client(&config, "com.example.app");
     assert_eq!(&*app.policy.scope, "a b");
-    assert_eq!(*app.origins, ["https://a.example.com".into()]);
+    assert_eq!(*app.origins, [std::sync::Arc::<str>::from("https://a.example.com")]);
     let config = read(SHORT, &[], &["clients.1.devices.overflow=refuse"]);
     assert_eq!(client(&config, "com.example.app").policy.devices.overflow, Overflow::Refuse);
 }

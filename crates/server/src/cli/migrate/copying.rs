@@ -6,6 +6,8 @@ use crate::cli::Failure;
 use crate::cli::stopwatch::Stopwatch;
 use crate::migration::{self, Mark};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use symbolon_core::{Cutoffs, Fault, Shard, StoreEpoch, Subject, Timestamp};
 use symbolon_store::copy::{self, EventsThere, Part, Row, Rows};
 use symbolon_store::{Kind, Store};
@@ -128,9 +130,17 @@ impl Copying<'_> {
     /// How many rows of a part there are that are still to be remembered.
     async fn length(&self, store: &Store, part: Part) -> Result<u64, Fault> {
         let (mut length, mut after) = (0, None);
+        // A server that hands its keys out in no order may hand one out twice.
+        let (mut seen, hasher) = (HashSet::new(), RandomState::new());
         loop {
             let Rows { rows, next } = store.copy_out(part, after.as_deref()).await?;
-            length += rows.iter().filter(|row| self.is_needed(row)).count() as u64;
+            for row in rows.iter().filter(|row| self.is_needed(row)) {
+                let is_new = match row {
+                    Row::Subject(state) => seen.insert(hasher.hash_one(state.subject.as_str())),
+                    Row::Session(_) | Row::Spent(_) | Row::OldToken(_) | Row::Event(_) => true,
+                };
+                length += u64::from(is_new);
+            }
             match next {
                 Some(next) => after = Some(next),
                 None => return Ok(length),
