@@ -49,6 +49,59 @@ pub enum Refusal {
         /// What is wrong with it.
         what: String,
     },
+    /// Nobody answers at this address, or not as it should.
+    Unreachable {
+        /// The address, without its password.
+        at: String,
+        /// What was said.
+        what: String,
+    },
+    /// The server knows us not, or lets us not do what is needed.
+    Rights {
+        /// The address, without its password.
+        at: String,
+        /// What the server said.
+        what: String,
+    },
+    /// The server is older than what is needed.
+    TooOld {
+        /// The address, without its password.
+        at: String,
+        /// Its version.
+        found: String,
+        /// The oldest that will do.
+        needed: &'static str,
+    },
+    /// The server is set up so that nothing may be kept there.
+    Setting {
+        /// The address, without its password.
+        at: String,
+        /// What it is.
+        what: String,
+        /// What to do.
+        instead: String,
+    },
+    /// Some other program keeps its data there.
+    AnotherProgram {
+        /// The address, without its password.
+        at: String,
+    },
+    /// A newer version of this program wrote what is there.
+    NewerSchema {
+        /// The address, without its password.
+        at: String,
+        /// Its version.
+        found: usize,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// What is there is not what was written.
+    NotAsWritten {
+        /// The address, without its password.
+        at: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The system would not let us.
     Io {
         /// The file.
@@ -74,6 +127,14 @@ impl Refusal {
             | Self::Exists { path }
             | Self::NoEndsLog { path, .. }
             | Self::Io { path, .. } => *path = meant.into(),
+            // Not of a file.
+            Self::Unreachable { .. }
+            | Self::Rights { .. }
+            | Self::TooOld { .. }
+            | Self::Setting { .. }
+            | Self::AnotherProgram { .. }
+            | Self::NewerSchema { .. }
+            | Self::NotAsWritten { .. } => {}
         }
         self
     }
@@ -98,6 +159,69 @@ fn missing(what: &str) -> bool {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer { .. }
+            | Self::Damaged { .. }
+            | Self::Foreign { .. }
+            | Self::InUse { .. }
+            | Self::Missing { .. }
+            | Self::Exists { .. }
+            | Self::NoEndsLog { .. }
+            | Self::Io { .. } => self.of_file(f),
+            Self::Unreachable { .. }
+            | Self::Rights { .. }
+            | Self::TooOld { .. }
+            | Self::Setting { .. }
+            | Self::AnotherProgram { .. }
+            | Self::NewerSchema { .. }
+            | Self::NotAsWritten { .. } => self.of_server(f),
+        }
+    }
+}
+
+impl Refusal {
+    fn of_server(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { at, what } => write!(
+                f,
+                "{at} cannot be reached ({what}): check that the server runs, that host and port are \
+                 right and that this machine may connect to it"
+            ),
+            Self::Rights { at, what } => write!(
+                f,
+                "{at} lets us not in, or not do what is needed ({what}): check user, password and \
+                 database, and what the user may do there"
+            ),
+            Self::TooOld { at, found, needed } => {
+                write!(f, "{at} has version {found}, and {needed} is needed: upgrade the server")
+            }
+            Self::Setting { at, what, instead } => {
+                write!(f, "{at} cannot be used ({what}): {instead}")
+            }
+            Self::AnotherProgram { at } => {
+                write!(f, "{at} holds data of another program: name another place there")
+            }
+            Self::NewerSchema { at, found, known } => write!(
+                f,
+                "{at} was written by a newer version (schema {found}, this program knows {known}): \
+                 run that version, or restore a backup made before the upgrade"
+            ),
+            Self::NotAsWritten { at, what } => write!(
+                f,
+                "{at} is not what was written ({what}), so nothing is served from it: restore a backup"
+            ),
+            Self::Newer { .. }
+            | Self::Damaged { .. }
+            | Self::Foreign { .. }
+            | Self::InUse { .. }
+            | Self::Missing { .. }
+            | Self::Exists { .. }
+            | Self::NoEndsLog { .. }
+            | Self::Io { .. } => Ok(()),
+        }
+    }
+
+    fn of_file(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newer { path, found, known } => write!(
                 f,
@@ -140,6 +264,13 @@ impl fmt::Display for Refusal {
                  this user and has space",
                 path.display()
             ),
+            Self::Unreachable { .. }
+            | Self::Rights { .. }
+            | Self::TooOld { .. }
+            | Self::Setting { .. }
+            | Self::AnotherProgram { .. }
+            | Self::NewerSchema { .. }
+            | Self::NotAsWritten { .. } => Ok(()),
         }
     }
 }

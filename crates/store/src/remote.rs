@@ -149,6 +149,16 @@ pub(crate) trait Engine: Send + Sync + 'static {
         at: Timestamp,
     ) -> impl Future<Output = Result<Vec<(u64, Event)>, Fault>> + Send;
 
+    /// Where the events after `end` begin: before the next one that there is, if an engine leaves positions out.
+    fn skip(&self, end: u64) -> impl Future<Output = Result<u64, Fault>> + Send {
+        async move { Ok(end) }
+    }
+
+    /// How much it is known to have lost after it was acknowledged.
+    fn lost(&self) -> u64 {
+        0
+    }
+
     /// Commits several changes, each for itself, and says which were made.
     fn commit_each(
         &self,
@@ -215,7 +225,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
 }
 
 /// A store on a server of its own. Clones share it; the last one that is dropped closes it.
-pub struct Remote<E>(Arc<Inner<E>>);
+pub(crate) struct Remote<E>(Arc<Inner<E>>);
 
 struct Inner<E> {
     engine: Arc<E>,
@@ -272,6 +282,10 @@ impl<E: Engine> Remote<E> {
 
     pub(crate) fn waiting(&self) -> usize {
         self.0.shared.waiting()
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.engine().lost()
     }
 
     pub(crate) fn takes_writes(&self) -> bool {

@@ -63,6 +63,7 @@ impl<E: Engine> Remote<E> {
         let head = self.engine().head(None).await?;
         let events = self.engine().needed(after, EXAMINED_MAX as u64, at).await?;
         let end = after.saturating_add(EXAMINED_MAX as u64);
+        let end = if end < head { self.engine().skip(end).await? } else { end };
         Ok(History { events, next: (end < head).then_some(end) })
     }
 
