@@ -13,6 +13,7 @@ mod codec;
 mod crc;
 mod import;
 pub mod latency;
+pub mod redis;
 mod refusal;
 mod remote;
 pub mod sqlite;
@@ -21,6 +22,7 @@ mod walk;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use self::redis::Redis;
 pub use import::{Brought, IMPORT_MAX, Incoming, OldToken};
 pub use latency::Waits;
 pub use refusal::Refusal;
@@ -68,6 +70,8 @@ pub(crate) enum Rows {
 pub enum Store {
     /// One file on this machine.
     Sqlite(Sqlite),
+    /// Redis or Valkey, which many processes share.
+    Redis(Redis),
 }
 
 /// What a decision answered, once it is durable.
@@ -184,6 +188,7 @@ macro_rules! each {
     ($self:expr, $store:ident => $ask:expr) => {
         match $self {
             Store::Sqlite($store) => $ask,
+            Store::Redis(Redis($store)) => $ask,
         }
     };
 }
@@ -195,6 +200,15 @@ impl Store {
     /// The file is newer, damaged, foreign, in use, or cannot be read: nothing is served from it.
     pub fn open_sqlite(path: &Path, role: Role) -> Result<Self, Refusal> {
         Sqlite::open(path, role).map(Self::Sqlite)
+    }
+
+    /// Opens, or creates, the store on Redis or Valkey at `address`; others may have it open.
+    ///
+    /// # Errors
+    /// A server cannot be reached, lets us not in, is no primary, too old or would evict sessions; what is
+    /// there is newer, another program's, or the rest of a store.
+    pub async fn open_redis(address: &redis::Address) -> Result<Self, Refusal> {
+        Redis::open(address).await.map(Self::Redis)
     }
 
     /// Looks at every row, page and record of the one-file store at `path`, also while another process
@@ -323,6 +337,13 @@ impl Store {
     /// answered with [`Fault::Store`]; each commit that is asked for tries anew, the sweep's too.
     pub fn takes_writes(&self) -> bool {
         each!(self, store => store.takes_writes())
+    }
+
+    /// How many commits or events a store on servers of its own is known to have lost after it acknowledged
+    /// them, since it was made: in a change of primary, or a restart of a server that had not kept them.
+    /// Verifiers that heard of a lost revocation go on refusing.
+    pub fn lost(&self) -> u64 {
+        each!(self, store => store.lost())
     }
 
     /// A session as it is now, ended ones too until they are forgotten.

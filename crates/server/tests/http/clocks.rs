@@ -277,7 +277,7 @@ async fn a_batch_of_uses_shares_commits() {
     }
     let all: Vec<&str> = sids.iter().map(|sid| &**sid).collect();
     Clocked::<5>::wait(2 * HOUR);
-    let Store::Sqlite(store) = &server.store;
+    let Store::Sqlite(store) = &server.store else { panic!("it is one file") };
     let commits = store.commits();
     assert_eq!(server.used(&all).await, 200);
     let made = store.commits() - commits;

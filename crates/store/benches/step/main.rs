@@ -141,6 +141,7 @@ fn copy_under_load(
 fn commits(store: &Store) -> u64 {
     match store {
         Store::Sqlite(store) => store.commits(),
+        Store::Redis(_) => 0,
     }
 }
 
