@@ -76,9 +76,50 @@ impl Links {
     }
 
     async fn write(&self, change: &Change, about: &About) -> Result<Written, Fault> {
+        let latest = self.latest_to_store(change.latest);
+        let again = Again::Never;
+        let mut answer = match (self.update(change, about, latest), change.events.is_empty()) {
+            (Some(call), _) => self.call(&call, again).await?,
+            (None, true) => self.call(&self.whole(change, about, latest), again).await?,
+            (None, false) => self.call_durably(&self.whole(change, about, latest), again).await?,
+        };
+        match &answer.must()?[..] {
+            b"done" => {
+                latest.into_iter().for_each(|millis| self.stored_latest(millis));
+                Ok(Written::Done(answer.number()?))
+            }
+            b"raced" => Ok(Written::Raced(self.raced(&mut answer, &change.sessions).await?)),
+            _ => Err(self.gone()),
+        }
+    }
+
+    /// The call for a change of one session's row and nothing else; `None`: it is more.
+    fn update(&self, change: &Change, about: &About, latest: Option<u64>) -> Option<Call> {
+        let [SessionWrite::Update { sid, version, ended: false, row }] = &change.sessions[..]
+        else {
+            return None;
+        };
+        if change.moves || change.subject.is_some() || !change.events.is_empty() {
+            return None;
+        }
+        let place = of_shard(about.shard);
+        let call = Call::new(place, Script::Update)
+            .key(self.keys.at(place, lane::VERSION, b""))
+            .key(self.keys.at(place, lane::SUBJECT, about.subject.as_str().as_bytes()))
+            .key(self.keys.at(place, lane::SESSION, sid.as_bytes()))
+            .key(self.keys.at(place, lane::LATEST, b""))
+            .bytes(change.seen.cutoffs_version)
+            .bytes(about.moves)
+            .bytes(*version)
+            .argument(rows::session(version + 1, false, &about.subject, row))
+            .argument(latest.map(|millis| millis.to_string()).unwrap_or_default());
+        Some(call)
+    }
+
+    /// The call for any change.
+    fn whole(&self, change: &Change, about: &About, latest: Option<u64>) -> Call {
         let place = of_shard(about.shard);
         let key = |kind| self.keys.at(place, kind, b"");
-        let latest = self.latest_to_store(change.latest);
         let row = change.subject.as_ref().map(|(_, row)| row.clone());
         let mut call = Call::new(place, Script::Commit)
             .key(key(lane::VERSION))
@@ -101,19 +142,7 @@ impl Links {
         for write in &change.sessions {
             self.push_session(&mut call, write, about);
         }
-        let again = Again::Never;
-        let mut answer = match change.events.is_empty() {
-            true => self.call(&call, again).await?,
-            false => self.call_durably(&call, again).await?,
-        };
-        match &answer.must()?[..] {
-            b"done" => {
-                latest.into_iter().for_each(|millis| self.stored_latest(millis));
-                Ok(Written::Done(answer.number()?))
-            }
-            b"raced" => Ok(Written::Raced(self.raced(&mut answer, &change.sessions).await?)),
-            _ => Err(self.gone()),
-        }
+        call
     }
 
     fn push_session(&self, call: &mut Call, write: &SessionWrite, about: &About) {

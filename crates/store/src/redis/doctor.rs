@@ -8,6 +8,9 @@ use super::scripts::Keys;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long asking may take in all.
+const DOCTOR_MAX: Duration = Duration::from_secs(10);
+
 /// What is known of one primary, as it said itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
@@ -38,6 +41,11 @@ pub struct Finding {
 /// # Errors
 /// A server could not be reached or asked: which, and why.
 pub async fn doctor(address: &Address) -> Result<Vec<Finding>, String> {
+    let found = tokio::time::timeout(DOCTOR_MAX, findings(address)).await;
+    found.unwrap_or_else(|_| Err(format!("{address} did not answer in time")))
+}
+
+async fn findings(address: &Address) -> Result<Vec<Finding>, String> {
     let keys = Keys::new(&address.prefix);
     let map = Map::find(address, &keys).await.map_err(Trouble::text)?;
     let mut findings = Vec::with_capacity(map.links().len());

@@ -90,7 +90,9 @@ impl Link {
 
     /// Connects to a server that must be a primary.
     pub(super) async fn primary(address: &Address, server: (String, u16)) -> Result<Self, Trouble> {
-        let connection = Self::bare(address, &server, &login(address)).await?;
+        // Whoever calls bounds the wait: two timers a call would be one too many.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connection = connect(address, &server, &login(address), config).await?;
         let patient = match address.min_replicas > 0 || address.fsync {
             true => Some(Self::bare(address, &server, &login(address)).await?),
             false => None,
@@ -134,7 +136,7 @@ impl Link {
 
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Trouble> {
         let mut connection = self.connection.clone();
-        Ok(connection.send_packed_command(command).await?)
+        Ok(connection.send_packed_command(command).await?.extract_error()?)
     }
 
     /// The answers of several commands that go out together.
@@ -170,8 +172,8 @@ impl Link {
         if matches!(told, Some(Value::Int(count)) if i64::from(wanted) <= *count) {
             return Ok(answer);
         }
-        Err(Trouble::Lost(format!(
-            "fewer than {wanted} replicas of {} have the commit: see that they are connected",
+        Err(Trouble::Refused(format!(
+            "fewer than {wanted} replicas of {} have the commit, so it may be lost: see that they are connected",
             self.name()
         )))
     }

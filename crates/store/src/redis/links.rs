@@ -159,7 +159,11 @@ impl Links {
                     return Err(self.fault(&format!("{why}; it is not known whether it was done")));
                 }
                 Ok(Err(trouble)) => return Err(self.fault(&trouble.text())),
-                Err(_) => return Err(self.fault("no answer in time")),
+                Err(_) => {
+                    map.mark_broken();
+                    self.wake.notify_one();
+                    return Err(self.fault("no answer in time"));
+                }
             };
             // Only a map that was found since is tried.
             map.mark_broken();

@@ -1,6 +1,7 @@
 -- A session with its subject and the lane's version.
 -- KEYS: version, session. ARGV: what subjects' keys begin with.
-local version, session = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
-if not session then return {version} end
-local subject = string.sub(session, 11, 10 + string.byte(session, 10))
-return {version, session, redis.call('GET', ARGV[1] .. subject)}
+local now = redis.call('MGET', KEYS[1], KEYS[2])
+if now[2] then
+  now[3] = redis.call('GET', ARGV[1] .. string.sub(now[2], 11, 10 + string.byte(now[2], 10)))
+end
+return now

@@ -91,7 +91,7 @@ async fn mode(address: &Address, server: &(String, u16)) -> Result<String, Troub
     let login = super::link::login(address).set_db(0);
     let mut connection = Link::bare(address, server, &login).await?;
     let told = connection.send_packed_command(redis::cmd("INFO").arg("server")).await?;
-    let told = super::link::text_of(told)?;
+    let told = super::link::text_of(told.extract_error()?)?;
     Ok(field(&told, "redis_mode").unwrap_or_default().to_owned())
 }
 

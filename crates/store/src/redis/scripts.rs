@@ -9,6 +9,7 @@ pub(super) enum Script {
     Subject,
     List,
     Commit,
+    Update,
     Outbox,
     Trim,
     Fence,
@@ -32,11 +33,12 @@ macro_rules! whole {
 }
 
 /// All of them, in the order of the enum.
-pub(super) const SOURCES: [&str; 18] = [
+pub(super) const SOURCES: [&str; 19] = [
     whole!("load.lua"),
     whole!("subject.lua"),
     whole!("list.lua"),
     whole!("commit.lua"),
+    whole!("update.lua"),
     whole!("outbox.lua"),
     whole!("trim.lua"),
     whole!("fence.lua"),

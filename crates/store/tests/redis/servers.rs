@@ -71,7 +71,7 @@ impl Server {
     /// Runs it, again after it was killed.
     pub(crate) fn run(&mut self) {
         const HOLD: &str = "cd \"$1\"; shift; \"$@\" >log 2>&1 & server=$!; cat >/dev/null; \
-             kill -9 $server; wait; rm -rf \"$PWD\"";
+             kill -9 $server 2>/dev/null; wait; rm -rf \"$PWD\"";
         let (port, place) = (self.port.to_string(), self.place.display().to_string());
         let held = Command::new("sh")
             .args(["-c", HOLD, "sh", &place, self.program])
