@@ -11,14 +11,19 @@ export interface Seen {
   readonly path: string;
   readonly host: string;
   readonly authorization: string | undefined;
+  /** The proof of a key, if one was shown. */
+  readonly proof: string | undefined;
   readonly body: string;
   /** When it came, on the clock of the tests. */
   readonly at: number;
   status?: number;
 }
 
-/** What happens to a call of the authority on its way. */
-export type Fault = "lose-answer" | "hang" | "unavailable" | "refuse";
+/**
+ * What happens to a call of the authority on its way. `lose-one`: one answer is lost, and what comes then is passed;
+ * `break`: one is lost, and what comes then refused.
+ */
+export type Fault = "lose-answer" | "lose-one" | "break" | "hang" | "unavailable" | "refuse";
 
 /** A site that runs. */
 export interface Site {
@@ -108,11 +113,12 @@ export async function startSite(port: number, authority: () => Authority): Promi
   }
 
   function note(request: IncomingMessage, body: Buffer): Seen {
-    const { authorization, host } = request.headers;
+    const { authorization, dpop, host } = request.headers;
     const one: Seen = {
       path: request.url!,
       host: host!,
       authorization,
+      proof: dpop?.toString(),
       body: body.toString("latin1"),
       at: performance.now(),
     };
@@ -154,8 +160,9 @@ export async function startSite(port: number, authority: () => Authority): Promi
       signal: fault ? null : gone.signal,
     });
     one.status = answer.status;
-    if (fault === "lose-answer" && answer.ok) {
+    if (answer.ok && (fault === "lose-answer" || fault === "lose-one" || fault === "break")) {
       site.lost++;
+      if (fault !== "lose-answer") site.fault = fault === "break" ? "refuse" : undefined;
       return void response.destroy();
     }
     if (fault === "hang") return;
