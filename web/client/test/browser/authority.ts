@@ -51,6 +51,7 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
       `[[clients]]\nclient_id = "app"\n${client}` +
       `[[clients]]\nclient_id = "twenty"\n${client}access_token = { ttl = "20s" }\n` +
       `[[clients]]\nclient_id = "bound"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\nbinding = { key = "enforce" }\n` +
+      `[[clients]]\nclient_id = "brief"\n${client}access_token = { ttl = "20s" }\nrefresh = { idle = "100s" }\n` +
       `[[clients]]\nclient_id = "one"\n${client.replace("100", "1")}`,
   );
   const args = [

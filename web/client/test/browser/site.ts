@@ -43,6 +43,8 @@ export interface Site {
   refused: number;
   /** Whether a refresh token is refused that was shown before, as where each is good once. */
   goodOnce: boolean;
+  /** Whether every call of the authority is sent on to the other origin, as by a proxy that was taken over. */
+  pointsElsewhere: boolean;
   /** Holds calls of `/oauth2/token` back until it settles. */
   gate: Promise<void> | undefined;
   stop(): Promise<void>;
@@ -78,6 +80,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
     lost: 0,
     refused: 0,
     goodOnce: false,
+    pointsElsewhere: false,
     gate: undefined,
     async stop() {
       server.closeAllConnections();
@@ -97,6 +100,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
     if (path === "/sign-in") return signIn(body, response);
     if (path.startsWith("/api/")) return service(request, response, body);
     if (path === "/third-party") return thirdParty(request, response);
+    if (path === "/elsewhere") return void (note(request, body), response.end("{}"));
     response.setHeader("content-type", path === "/worker.js" ? "text/javascript" : "text/html");
     response.end(
       path === "/worker.js"
@@ -134,6 +138,8 @@ export async function startSite(port: number, authority: () => Authority): Promi
     const one = note(request, body);
     const isToken = request.url === "/oauth2/token";
     if (isToken) await site.gate;
+    if (site.pointsElsewhere)
+      return void response.writeHead(307, { location: `${site.other}/elsewhere` }).end();
     const fault = isToken ? site.fault : undefined;
     if (fault === "refuse") return void response.destroy();
     const json = { "content-type": "application/json" };

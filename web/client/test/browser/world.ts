@@ -53,7 +53,7 @@ export async function startWorld(flags: readonly string[] = []): Promise<World> 
 /** How a page's client is set up. */
 export interface Setup {
   /** `bound` proves a key with everything. */
-  readonly clientId: "web" | "spa" | "app" | "twenty" | "one" | "bound";
+  readonly clientId: "web" | "spa" | "app" | "twenty" | "one" | "bound" | "brief";
   readonly storage?: "cookie" | "memory" | "local";
   readonly listen?: boolean;
   readonly patience?: number;
