@@ -1,4 +1,4 @@
-// Bundles the tests of a folder and runs them: `node scripts/test.mjs unit|browser [file…] [--flag-of-node…]`; one test alone by
+// Bundles the tests of a folder and runs them: `node scripts/test.mjs unit|browser|firefox [file…] [--flag-of-node…]`; one test alone by
 // `npm run test:browser -- tabs --test-name-pattern=cookie`.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
