@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { withUs } from "./programs.js";
 
 /** The binary; `./scripts/test` names the one that it has built. */
 const BINARY = process.env["AUTHORITY_BINARY"] ?? "../../target/debug/symbolon";
@@ -70,9 +71,8 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
   let child = await run();
 
   async function run() {
-    const child = spawn(BINARY, args, {
-      stdio: ["ignore", "pipe", process.env["AUTHORITY_LOG"] ? "inherit" : "ignore"],
-    });
+    const log = process.env["AUTHORITY_LOG"] ? "inherit" : "ignore";
+    const child = withUs(spawn(BINARY, args, { stdio: ["ignore", "pipe", log] }));
     const [line] = (await Promise.race([
       once(createInterface(child.stdout), "line"),
       once(child, "exit").then(() => Promise.reject(new Error(`${BINARY} did not start`))),

@@ -1,11 +1,11 @@
 /** Authority, site and browser together, and what pages do there. */
 
-import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import type * as sdk from "../../src/index.js";
 import type { dpop } from "../../src/dpop.js";
 import type { listen } from "../../src/events.js";
 import { type Authority, freePort, startAuthority } from "./authority.js";
+import { browserAt } from "./programs.js";
 import { type Site, startSite } from "./site.js";
 
 declare global {
@@ -43,13 +43,6 @@ export async function startServers(): Promise<Servers> {
     await authority.stop();
   };
   return { authority, site, stop };
-}
-
-/** The program of a browser, which the environment may name. */
-export function browserAt(variable: string, usual: string, debian: string): string {
-  const path = process.env[variable] ?? usual;
-  if (!existsSync(path)) throw new Error(`no browser at ${path}: apt-get install ${debian}`);
-  return path;
 }
 
 /** Starts it, with a browser that is given these flags too. */

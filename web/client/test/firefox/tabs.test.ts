@@ -3,8 +3,8 @@ import { after, afterEach, before, test } from "node:test";
 import type { BrowserContext as Profile, Page as Tab } from "playwright-core";
 import { launch, type Browser, type BrowserContext, type Page } from "puppeteer-core";
 import { TURN_MS_MAX } from "../../src/tabs.js";
+import { browserAt } from "../browser/programs.js";
 import {
-  browserAt,
   echo,
   makeStale,
   movableClocks,

@@ -98,6 +98,8 @@ export async function startAuthority(): Promise<Authority> {
   async function run() {
     const stderr = process.env["AUTHORITY_LOG"] ? "inherit" : "ignore";
     const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", stderr] });
+    // However these tests end.
+    process.once("exit", () => child.kill("SIGKILL"));
     const [line] = (await Promise.race([
       once(createInterface(child.stdout), "line"),
       once(child, "exit").then(() => Promise.reject(new Error(`${BINARY} did not start`))),
