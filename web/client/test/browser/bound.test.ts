@@ -107,3 +107,23 @@ test("a method is proved as it goes over the wire", async () => {
   assert.equal(json(proof!.split(".")[1]!)["htm"], "POST");
   await page.context().close();
 });
+
+test("a service that says that a proof was used is asked again, a bounded number of times, for what may be done twice alone", async () => {
+  const page = await open(world, await profile(world), bound);
+  await signIn(page, bound, "repeats");
+  const from = world.site.seen.length;
+  const sent = async (method: string) => {
+    const status = await page.evaluate(
+      async (method) => (await window.client.fetch("/api/used-proof", { method })).status,
+      method,
+    );
+    const proofs = world.site.seen
+      .slice(from)
+      .filter(({ path }) => path === "/api/used-proof")
+      .map(({ proof }) => proof);
+    return [status, proofs.length, new Set(proofs).size];
+  };
+  assert.deepEqual(await sent("POST"), [401, 1, 1]);
+  assert.deepEqual(await sent("GET"), [401, 4, 4]);
+  await page.context().close();
+});

@@ -223,6 +223,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
       response.writeHead(401).end("no");
     };
     if (request.url === "/api/business") return refuse();
+    if (request.url === "/api/used-proof") return refuse('DPoP error="invalid_dpop_proof"');
     if (request.url === "/api/endless")
       return refuse('Bearer error="invalid_token", reason="expired"');
     // A proof is for this URL, which the demo API is not asked by: `bound.test.ts` looks at it itself.
