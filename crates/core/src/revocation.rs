@@ -95,7 +95,7 @@ pub enum Effect {
 /// Below which counter the tokens of a subject, a client or everything are hit. Exclusive.
 ///
 /// A token is below iff `(its store epoch, its counter) < (epoch, counter)`: no clock is involved.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Below {
     /// The store epoch in which the bound was set.
     pub epoch: StoreEpoch,

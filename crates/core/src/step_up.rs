@@ -73,9 +73,7 @@ impl LoadedSubject {
         let bump = self.bump(Reason::PermissionsChanged, act, at);
         let whose = Whose { subject: session.subject.clone(), client: session.client.clone() };
         let told = Change::SteppedUp(session.sid, whose).event(&bump);
-        let before = self.subject.clone();
         let stale = self.subject.bump(Effect::Stale, &bump);
-        session.keep_own_roles(&before, self.version());
         session.prove(ask, terms, at);
         let mut raised = self.with(session);
         let mut grant: Grant = raised.grant(terms, Outcome::SteppedUp, at);

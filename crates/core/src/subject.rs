@@ -46,6 +46,8 @@ pub struct SubjectState {
     pub claims: Arc<str>,
     /// The ban in force, if any.
     pub ban: Option<Ban>,
+    /// The version since which its roles and claims are these. A bump that says nothing of them leaves it.
+    pub profile_since: Below,
     /// How many sessions it may have, where that is not as its clients' settings say.
     pub devices: DeviceLimits,
     /// The counter and its bounds.
@@ -60,6 +62,7 @@ impl SubjectState {
             roles: Arc::default(),
             claims: "".into(),
             ban: None,
+            profile_since: Below::default(),
             devices: DeviceLimits::default(),
             epochs: Epochs::default(),
         }
@@ -76,7 +79,7 @@ impl SubjectState {
             return None;
         }
         self.roles = roles;
-        Some(self.bump(Effect::Stale, bump))
+        Some(self.bump_profile(bump))
     }
 
     /// Replaces roles and claims at once, with at most one bump.
@@ -90,7 +93,13 @@ impl SubjectState {
             return None;
         }
         (self.roles, self.claims) = (roles, claims);
-        Some(self.bump(Effect::Stale, bump))
+        Some(self.bump_profile(bump))
+    }
+
+    fn bump_profile(&mut self, bump: &Bump) -> Event {
+        let event = self.bump(Effect::Stale, bump);
+        self.profile_since = self.version(bump.epoch);
+        event
     }
 
     /// Bans the subject: a revoked bump, so that lifting the ban revives nothing.

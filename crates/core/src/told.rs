@@ -53,26 +53,20 @@ pub struct Refused {
     pub noted: bool,
 }
 
-/// Roles that a session has for itself, until something else is said of its subject.
+/// Roles that a session has for itself, until its subject's are changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnRoles {
     /// The roles.
     pub roles: Arc<[Arc<str>]>,
-    /// The subject's version when they were told. What makes older tokens of the subject stale outdates them, too.
+    /// The subject's version when they were told: a change of its roles or claims since outdates them. A bump that
+    /// says nothing of roles does not, since roles that were taken away would be back by it.
     pub told_at: Below,
 }
 
 impl Session {
     /// The roles that it has for itself, if they hold for its subject as it is.
     fn own_roles(&self, subject: &SubjectState) -> Option<&OwnRoles> {
-        self.roles.as_ref().filter(|own| subject.epochs.outdates(own.told_at).is_none())
-    }
-
-    /// Keeps its own roles through a bump of its subject that says nothing of roles.
-    pub(crate) fn keep_own_roles(&mut self, before: &SubjectState, version: Below) {
-        if self.own_roles(before).is_some() {
-            self.0.roles = self.0.roles.take().map(|own| OwnRoles { told_at: version, ..own });
-        }
+        self.roles.as_ref().filter(|own| subject.profile_since <= own.told_at)
     }
 }
 

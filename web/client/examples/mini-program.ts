@@ -1,4 +1,4 @@
-/** A mini-program, or uni-app: `wx`, `my` or `uni` in place of a browser. */
+/** A mini-program, or uni-app: `wx` or `uni` in place of a browser. */
 
 import { createClient } from "@symbolon/client";
 import { type Host, type HostRequest, mini, request, wakeBy } from "@symbolon/client/mini";

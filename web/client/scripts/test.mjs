@@ -1,4 +1,4 @@
-// Bundles the tests of a folder and runs them: `node scripts/test.mjs unit|browser [file…] [--flag-of-node…]`; one test alone by
+// Bundles the tests of a folder and runs them: `node scripts/test.mjs unit|browser|firefox [file…] [--flag-of-node…]`; one test alone by
 // `npm run test:browser -- tabs --test-name-pattern=cookie`.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
@@ -25,9 +25,11 @@ await build({
   outExtension: { ".js": ".mjs" },
 });
 const files = chosen.map((name) => `${out}/${name.replace(/\.tsx?$/, ".mjs")}`);
+// A test that failed half-way leaves lines to other tabs open, and one that waits for ever is to fail.
+const bounds = ["--test-force-exit", "--test-timeout=600000"];
 const ran = spawnSync(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=1", ...flags, ...files],
+  ["--enable-source-maps", "--test", "--test-concurrency=1", ...bounds, ...flags, ...files],
   { stdio: "inherit" },
 );
 process.exit(ran.status ?? 1);

@@ -1,7 +1,9 @@
 /** One request, sent as often as it takes: with a token, and once more if the token was at fault. */
 
 import type { Answer } from "./challenge.js";
-import type { Rim } from "./client.js";
+import type { Options } from "./options.js";
+import type { Tokens } from "./tokens.js";
+import type { Trouble } from "./trouble.js";
 
 /** What adapters send a request by: `send` is called with the value of `Authorization`, if any, and again if need be. */
 export type Call = <A>(
@@ -10,9 +12,9 @@ export type Call = <A>(
   read: (answer: A) => Answer,
 ) => Promise<A>;
 
-/** Makes it. */
+/** Makes it; `take` gives the tokens to send with. */
 export const attempt =
-  ({ options, take, trouble }: Omit<Rim, "call">): Call =>
+  (options: Options, take: () => Promise<Tokens | undefined>, trouble: Promise<Trouble>): Call =>
   async (origin, send, read) => {
     if (origin !== globalThis.location?.origin && !options.origins?.includes(origin)) return send();
     for (let again = false; ; again = true) {

@@ -106,9 +106,9 @@ export function start(options: Options, dispose: () => void): Client {
   };
 
   /** What a listener throws is reported, and disturbs nobody else: hence `async`. */
-  const emit = (told: Readonly<Record<string, unknown>> = {}) =>
+  const emit = (told?: Readonly<Record<string, unknown>>) =>
     listeners.forEach(async ([name, listener]) => {
-      if (name in told) listener(told[name] as never);
+      if (name in told!) listener(told![name] as never);
     });
 
   /** Settles when something has changed. */
@@ -124,7 +124,8 @@ export function start(options: Options, dispose: () => void): Client {
     if (to !== before) session = { phase, sid: held?.tokens.session_id, end };
     // What a storage throws is reported, and what else there is to do is done: hence `async`.
     Object.entries(effects).forEach(async ([what, about]) => {
-      const act = perform[what as keyof typeof perform] ?? (await trouble)[what as "wake" | "hold"];
+      const act =
+        perform[what as keyof typeof perform] ?? (await trouble)[what as "wake" | "hold" | "drop"];
       (act as (about: unknown) => unknown)(about);
     });
     // Else requests that wait would wake each other for ever.
@@ -137,7 +138,7 @@ export function start(options: Options, dispose: () => void): Client {
     renew: (flight) => turn(() => renew(flight!)),
     revoke(token) {
       // A page that was still restoring holds none; what is stored is cleared next.
-      const asked = token || storage.hidden ? send("revoke", { token }) : storage.load?.();
+      const asked = token || storage.hidden ? send("revoke", { token }) : load();
       revoked = trouble.then(({ mustBeTold }) => mustBeTold(asked));
       // Whoever does not look at it misses nothing.
       revoked.catch(() => {});
@@ -165,14 +166,14 @@ export function start(options: Options, dispose: () => void): Client {
     let answer: Response | null | undefined;
     try {
       kept = await load();
-      const refresh_token = kept?.refresh;
       const count = ((kept ?? state.held)?.count ?? 0) + 1;
       if (kept || storage.hidden)
-        answer = await send("token", { grant_type: "refresh_token", refresh_token, resource });
-      if (answer?.ok) {
-        const tokens = (await answer.json()) as Tokens;
-        return { is: "renewed", held: held(tokens, count) };
-      }
+        answer = await send("token", {
+          grant_type: "refresh_token",
+          refresh_token: kept?.refresh,
+          resource,
+        });
+      if (answer?.ok) return { is: "renewed", held: held((await answer.json()) as Tokens, count) };
     } catch {
       answer = null;
     }
@@ -222,8 +223,9 @@ export function start(options: Options, dispose: () => void): Client {
     );
   const trouble = find();
 
-  const rim = {
+  const rim: Rim = {
     options,
+    call: attempt(options, take, trouble),
     clock,
     take,
     ask,
@@ -235,19 +237,18 @@ export function start(options: Options, dispose: () => void): Client {
     emit,
     stop() {
       tabs?.close();
-      void trouble.then(({ stop }) => stop());
+      void trouble.then((own) => own.stop());
     },
     get state(): State {
       return state;
     },
   };
-  const whole: Rim = Object.assign(rim, { call: attempt(rim) });
   const client: Client = {
-    fetch: fetchOf(whole),
+    fetch: fetchOf(rim),
     axios(instance) {
       const { adapter } = instance.defaults;
       instance.defaults.adapter = async (config: AxiosConfig) =>
-        (await import("./axios.js")).through(whole, instance, adapter, config);
+        (await import("./axios.js")).through(rim, instance, adapter, config);
       return () => (instance.defaults.adapter = adapter);
     },
     token: async () => (await take())?.access_token,
@@ -260,7 +261,7 @@ export function start(options: Options, dispose: () => void): Client {
     },
     ready: settle(),
     dispose,
-    rim: whole,
+    rim,
   };
   dispatch({ is: "restore" });
   return client;

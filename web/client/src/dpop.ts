@@ -3,6 +3,9 @@
 /** The most nonces that are remembered, one for each origin. */
 const NONCES_MAX = 32;
 
+/** The most proofs that one request is sent with. Inclusive. */
+const PROOFS_MAX = 3;
+
 /** A key, and a `fetch` that proves it. */
 export interface Dpop {
   /** The thumbprint that a back end names at sign-in: `POST /v1/sessions` `"jkt"` (RFC 7638). */
@@ -64,7 +67,8 @@ export async function dpop({ name, authority, issuer = authority }: DpopOptions)
     );
     // As it goes over the wire: the platform writes six methods large.
     const { method } = new Request(url, { method: init?.method ?? request?.method ?? "GET" });
-    for (let again = false; ; again = true) {
+    const isSafe = isOfAuthority || /^(GET|HEAD)$/.test(method);
+    for (let sent = 1; ; sent++) {
       headers.set("dpop", await proof(method, htu, token));
       const answer = await fetch(request ? request.clone() : input, { ...init, headers });
       const nonce = answer.headers.get("dpop-nonce");
@@ -72,23 +76,32 @@ export async function dpop({ name, authority, issuer = authority }: DpopOptions)
         if (nonces.size >= NONCES_MAX) nonces.clear();
         nonces.set(new URL(htu).origin, nonce);
       }
-      if (again || !nonce || !(await asksForNonce(answer))) return answer;
+      const error = sent < PROOFS_MAX && (await errorOf(answer));
+      const isCured = (error === "use_dpop_nonce" && nonce) || (error === USED && isSafe);
+      if (!isCured) return answer;
     }
   };
 
   return { jkt, fetch: prove };
 }
 
-/** RFC 9449 §8 at the authority, §9 at a service. */
-async function asksForNonce(answer: Response): Promise<boolean> {
+/**
+ * A proof that was used before is refused so too. Browsers send a request whose connection broke again by themselves, to
+ * the byte: the authority may have answered the first, and sees the same proof twice. Another proof cures that. A service
+ * is not sent twice what it may have done.
+ */
+const USED = "invalid_dpop_proof";
+
+/** What is said to be wrong: RFC 9449 §5 and §8 at the authority, §7.1 and §9 at a service. */
+async function errorOf(answer: Response): Promise<string | undefined> {
   if (answer.status === 401)
-    return /error="use_dpop_nonce"/.test(answer.headers.get("www-authenticate") ?? "");
-  if (answer.status !== 400) return false;
+    return /error="([^"]*)/.exec(answer.headers.get("www-authenticate") ?? "")?.[1];
+  if (answer.status !== 400) return undefined;
   const body = (await answer
     .clone()
     .json()
     .catch(() => ({}))) as { error?: string };
-  return body.error === "use_dpop_nonce";
+  return body.error;
 }
 
 const ES256 = { name: "ECDSA", namedCurve: "P-256" };

@@ -16,8 +16,7 @@ interface Said {
   readonly session_id?: string;
   readonly reason?: string;
   readonly note?: string;
-  readonly ends_at?: number;
-  readonly at?: number;
+  readonly expires_in?: number;
 }
 
 /**
@@ -88,7 +87,8 @@ async function stream(client: Client, signal: AbortSignal): Promise<void> {
       if (event === "ending")
         emit({
           "ending-soon": {
-            inMs: said.ends_at! * 1000 - Date.now(),
+            // As the authority counts: this clock may be wrong.
+            inMs: said.expires_in! * 1000,
             ...(said.reason && { reason: said.reason }),
           },
         });

@@ -13,8 +13,8 @@ export const fetchOf =
     // A stream is gone once it was sent: refused before that.
     if ((body as ReadableStream | null | undefined)?.getReader) (await trouble).refuseStream();
     // A text cannot change, and a `Request` is dear.
-    const isText = !body || typeof body === "string";
-    const kept = isText && !(input instanceof Request) ? undefined : new Request(input, init);
+    const mayChange = (body && typeof body !== "string") || input instanceof Request;
+    const kept = mayChange ? new Request(input, init) : undefined;
     const headers = new Headers((kept ?? init)?.headers);
     const rest = { ...(!kept && init) };
     const { href, origin } = new URL(

@@ -38,16 +38,14 @@ const all = ((globalThis as { [ALL]?: Map<string, Shared> })[ALL] ??= new Map())
  */
 export function createClient(options: Options): Client {
   const key = `${options.authority} ${options.clientId}`;
-  const there = all.get(key);
-  const shared: Shared = there ?? { client: start({ ...options }, leave), users: 0 };
-  const { client } = shared;
+  const shared: Shared = all.get(key) ?? { client: start({ ...options }, leave), users: 0 };
   all.set(key, shared);
   shared.users++;
-  Object.assign(client.rim.options, options);
-  return client;
+  Object.assign(shared.client.rim.options, options);
+  return shared.client;
 
   function leave() {
     shared.users--;
-    setTimeout(() => !shared.users && all.delete(key) && client.rim.stop());
+    setTimeout(() => !shared.users && all.delete(key) && shared.client.rim.stop());
   }
 }

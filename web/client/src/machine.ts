@@ -83,6 +83,8 @@ export interface Effects {
   readonly keep?: Held | undefined;
   /** Tell the other tabs. */
   readonly tell?: Shared;
+  /** Drop this if it is kept: a renewal may have been answered after another tab had everything forgotten. */
+  readonly drop?: Held | undefined;
   /** Look again after so many milliseconds. Only a hint: a page that sleeps is woken by what wakes it. */
   readonly wake?: number;
   /** Let the page sign in again, while requests wait. */
@@ -110,9 +112,8 @@ export function next(state: State, event: Event, now: number): Step {
   const { phase, held, flight, failures } = state;
   const sid = held?.tokens.session_id;
   const isWaiting = waits(state);
-  const isFresh = phase === "fresh" && held && now < renewalOf(held);
   /** Whether the token is to be renewed and nobody does. */
-  const isDue = phase === "fresh" && !isFresh;
+  const isDue = phase === "fresh" && renewalOf(held!) <= now;
   const stay: Step = [state, {}];
   // An answer to a renewal that no longer counts: somebody signed out, or another tab was faster.
   if ("flight" in event && event.flight !== flight) return stay;
@@ -150,7 +151,7 @@ export function next(state: State, event: Event, now: number): Step {
     case "signed-out":
       return begin(
         { phase: event.is, end: { reason: "signed_out" } },
-        event.elsewhere ? {} : { revoke: held?.tokens.refresh_token, ...shared(event) },
+        event.elsewhere ? { drop: held } : { revoke: held?.tokens.refresh_token, ...shared(event) },
       );
   }
 
@@ -188,7 +189,10 @@ export function next(state: State, event: Event, now: number): Step {
   function over(event: Shared & { end: End }): Step {
     const { end } = event;
     const phase = end.reason === "displaced" ? "displaced" : "ended";
-    return begin({ phase, end }, { ...shared(event), emit: { [phase]: end }, hold: end });
+    return begin(
+      { phase, end },
+      { ...shared(event), drop: held, emit: { [phase]: end }, hold: end },
+    );
   }
 }
 

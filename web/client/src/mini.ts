@@ -1,4 +1,7 @@
-/** Mini-programs and uni-app: `wx`, `my`, `uni` and their kind in place of a browser. */
+/**
+ * Mini-programs and uni-app: `wx`, `uni`, and what takes and answers the same, in place of a browser. Alipay's `my` does not:
+ * its storage takes objects, its answers have other names, and a refusal is a failure to it.
+ */
 
 import type { Client } from "./client.js";
 import type { Storage } from "./storage.js";

@@ -23,6 +23,9 @@ export interface Options {
   /**
    * The session is over. May open a dialog; requests wait for it, and go on if somebody is signed in by then. The
    * tokens that it returns are signed in with.
+   *
+   * What the dialog itself asks for it asks with the plain `fetch`: `client.fetch` and `client.token()` wait for the sign-in
+   * like every other request, and a dialog that waits for them waits for itself.
    */
   onSessionEnded?(end: End): Promise<Tokens | void>;
   /** A service asks for more (RFC 9470). The request is sent again if this comes to `true`. */

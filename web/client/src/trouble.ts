@@ -29,7 +29,7 @@ const RETRY_MS_MAX = 30_000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** What is done about it. */
-export interface Trouble extends Performs<"wake" | "hold"> {
+export interface Trouble extends Performs<"wake" | "hold" | "drop"> {
   /** Whether a request is to be sent again, after an answer to these tokens; `again` if it was already. */
   isCured(origin: string, answer: Answer, tokens: Tokens, again: boolean): Promise<boolean>;
   /**
@@ -38,7 +38,7 @@ export interface Trouble extends Performs<"wake" | "hold"> {
    */
   outcomeOf(answer: Answer | null | undefined, kept: Kept | undefined): Promise<Outcome>;
   /** Looks at what came of telling the authority that somebody signed out; of a token that was stored, tells it. */
-  mustBeTold(asked: Promise<Response | Kept | undefined> | Kept | undefined): Promise<void>;
+  mustBeTold(asked: Promise<Response | Kept | undefined>): Promise<void>;
   /** Throws: the body of a request is a stream. */
   refuseStream(): never;
   /**
@@ -123,6 +123,10 @@ export function trouble({ rim, on, signIn }: Client): Trouble {
         if (tokens) await signIn(tokens);
       };
       holding = signInAgain().finally(() => (holding = undefined));
+    },
+    async drop(held) {
+      const kept = await rim.load();
+      if (kept && kept.refresh === held?.tokens.refresh_token) await options.storage?.clear?.();
     },
     async mustBeTold(asked) {
       let answer: Response | undefined;

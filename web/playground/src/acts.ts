@@ -12,6 +12,9 @@ export const RACERS = 50;
 /** How long is waited for what must come. */
 const PATIENCE_MS = 20_000;
 
+/** How often a page renews until it was granted something, while others may be faster. */
+const RENEWALS_MAX = 8;
+
 /** What is more than the grace window waited, since it is the authority that counts it. */
 const BEYOND_GRACE_MS = 300;
 
@@ -65,7 +68,7 @@ export async function race(stage: Stage): Promise<Outcome> {
     asked: RACERS,
     answered: bodies.length,
     successors: new Set(bodies.map((body) => body.refresh_token)).size,
-    signedIn: tab.client.session.sid === sid && tab.client.session.phase === "fresh",
+    signedIn: tab.client.session.sid === sid && isAlive(tab.client.session.phase),
     ms,
   };
 }
@@ -73,10 +76,21 @@ export async function race(stage: Stage): Promise<Outcome> {
 const ofSession = ({ grants }: Stage, { client }: Tab) =>
   grants.filter(({ sid }) => sid === client.session.sid);
 
+/** Whether somebody is signed in: who renews, or must, still is. */
+const isAlive = (phase: string) => ["fresh", "stale", "renewing"].includes(phase);
+
+/** Renews until this page was granted what is wanted: where another window renews meanwhile, its tokens are adopted. */
+async function renewing(tab: Tab, isThere: () => boolean): Promise<void> {
+  for (let times = 0; !isThere() && times < RENEWALS_MAX; times += 1) await tab.renew();
+}
+
 /** The refresh token in force. Another window may have renewed unseen; then this one does first. */
 async function newest(stage: Stage, tab: Tab): Promise<string> {
   const held = await tab.client.token();
-  if (ofSession(stage, tab).at(-1)?.access !== held) await tab.renew();
+  if (ofSession(stage, tab).at(-1)?.access !== held) {
+    const before = ofSession(stage, tab).length;
+    await renewing(tab, () => ofSession(stage, tab).length > before);
+  }
   const refresh = ofSession(stage, tab).at(-1)?.refresh;
   if (!refresh) throw new Error("this page was granted no refresh token");
   return refresh;
@@ -101,7 +115,7 @@ async function dead(stage: Stage, tab: Tab): Promise<string> {
     return all.filter(({ refresh }, at) => refresh !== all[at - 1]?.refresh);
   };
   // One to be replaced and its successor, where another window has done the renewing so far.
-  for (let times = 0; chain().length < 2 && times < 2; times++) await tab.renew();
+  await renewing(tab, () => chain().length > 1);
   const [old, next] = chain();
   if (!old?.refresh || !next) throw new Error("this page saw no refresh token being replaced");
   for (let left = next.at + grace - now(); left > 0; left = next.at + grace - now()) {

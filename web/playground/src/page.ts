@@ -64,6 +64,8 @@ async function begin(): Promise<void> {
     latency: shown.latency.element,
     seen: shown.seen.element,
   };
+  // What is in the HTML is to be seen first: drawing the rest takes longer than everything before.
+  await painted();
   document.body.replaceChildren(
     ...layout(spoken, { ...elements, where, tabs, buttons, busy, costsHint, costs: table, api }),
   );

@@ -118,6 +118,8 @@ function believe(
   if (!sent.signed) {
     // An opaque token is bound to no key, and what was presented as a bearer token must not be a bound one (RFC 9449 §7.2).
     if (told.jkt !== undefined) throw new Rejected({ is: "binding" });
+    // Our authority issues none such, and what is kept would let in more than once.
+    if (told.one_use) throw NO_ANSWER();
     proved(of, presented, told, policy, now);
   }
   const known = judged(of, told);

@@ -15,6 +15,7 @@ import type { Now } from "./now.js";
 import { aheadMs, LEEWAY_MS_MAX, withinOf, type Policy } from "./policy.js";
 import type { Presented } from "./presented.js";
 import { Rejected } from "./rejected.js";
+import { isOnlyReported } from "./surroundings.js";
 
 /** What a token must be, and what to tell it by. */
 export interface Expected {
@@ -74,8 +75,11 @@ export function look(of: Expected, presented: Presented, policy: Policy, now: No
   else if (keeps) of.cache.keep(presented.token, warm);
   const proof = proved(of, presented, claims, policy, now);
   const stands = standing(of, judge(warm, of.mirror), claims, policy, now);
-  const isThin = claims.rights !== undefined && (!stands || stands.refusal.is === "ask");
-  return { claims, kid: warm.kid, proof, standing: isThin ? toAsk(of, policy, now) : stands };
+  const mayPass = !stands || stands.refusal.is === "ask";
+  const isThin = claims.rights !== undefined && mayPass;
+  const isOnce = claims.one_use && mayPass;
+  const toRedeem = isOnce ? new Rejected({ is: "ask" }) : stands;
+  return { claims, kid: warm.kid, proof, standing: isThin ? toAsk(of, policy, now) : toRedeem };
 }
 
 /** Whom a policy closes the route to while the mirror is too old, nobody need ask about. */
@@ -99,7 +103,7 @@ function verified(of: Expected, token: string): [Warm, boolean] {
   const { kid: name, alg } = payload.key;
   const kid = name === undefined ? undefined : keyIdOf(name);
   // Whoever checks a MAC does it faster than whoever looks for its answer; and what is incomplete is not kept.
-  const keeps = alg !== "HS256" && claims.rights === undefined;
+  const keeps = alg !== "HS256" && claims.rights === undefined && !claims.one_use;
   return [warmOf(of.mirror, claims, kid, generation), keeps];
 }
 
@@ -144,11 +148,10 @@ function outdated(of: Expected, { aud }: Claims): Rejected {
   return new Rejected({ is: of.asks && isLasting ? "ask" : "stale" });
 }
 
-/** Refuses what is for another audience, another issuer's, or not for a verifier alone; names are compared whole (CVE-2024-53861). */
-export function meantForUs(of: Expected, { iss, aud, one_use }: Claims): void {
+/** Refuses what is for another audience or another issuer's; names are compared whole (CVE-2024-53861). */
+export function meantForUs(of: Expected, { iss, aud }: Claims): void {
   if (iss !== of.issuer) throw new Rejected({ is: "untrusted", what: "issuer" });
   if (!aud.includes(of.audience)) throw new Rejected({ is: "untrusted", what: "audience" });
-  if (one_use) throw new Rejected({ is: "unverifiable", what: "one_use" });
 }
 
 /** Refuses what does not hold yet, or any more. */
@@ -158,16 +161,16 @@ export function inTime({ iat, nbf, exp }: Claims, policy: Policy, { wall }: Now)
   if (exp * 1000 + policy.leewayMs <= wall) throw new Rejected({ is: "expired" });
 }
 
-/** Checks what a token is bound to, and answers the name of the proof of its key. */
+/** Checks what a token is bound to, features, network and key, and answers the name of the proof of that. */
 export function proved(
   of: Expected,
   presented: Presented,
-  { jkt, surroundings }: Claims,
+  { jkt, imprints, sid }: Claims,
   policy: Policy,
   now: Now,
 ): string | undefined {
   try {
-    if (surroundings) throw new Rejected({ is: "unverifiable", what: "surroundings" });
+    if (imprints && isOnlyReported(presented, sid!, imprints)) of.reported();
     return of.proofs.check(presented, jkt, now);
   } catch (why) {
     if (!(why instanceof Rejected) || !policy.reportsBindings) throw why;

@@ -8,6 +8,7 @@
 import { decodeExact } from "./base64url.js";
 import * as json from "./json.js";
 import { Malformed } from "./malformed.js";
+import { imprintsOf, type Imprints } from "./surroundings.js";
 
 /** What an access token says. Times are whole seconds since 1970. */
 export interface Claims {
@@ -43,8 +44,8 @@ export interface Claims {
   readonly roles: readonly string[];
   /** The thumbprint of the key that whoever shows the token must prove (`cnf.jkt`, RFC 9449 §6.1). */
   readonly jkt: string | undefined;
-  /** Whether it is bound to features or a network of its sign-in, which this version cannot compare. */
-  readonly surroundings: boolean;
+  /** The features and the network of its sign-in that it is bound to, as digests. */
+  readonly imprints: Imprints | undefined;
   /** How old the knowledge of revocations may be by which it is let in, in seconds, if it says so. */
   readonly staleness: number | undefined;
   /** Whether it lets in once, and must be redeemed at the authority. */
@@ -67,9 +68,15 @@ const COUNTER_MAX = Number.MAX_SAFE_INTEGER;
 /** Reads the claims of a payload; `passedOver` are members that are no claims (RFC 7662 §2.2). */
 export function claimsOf(text: string, passedOver: readonly string[] = []): Claims {
   const object = json.members(text, "claims");
+  const cnf = optional(object, "cnf", confirmationOf);
+  const reported = optional(object, "cnf_reported", json.members);
+  const imprints = imprintsOf(cnf, reported);
+  // One that is of no session could be compared with nothing, and must not pass as if there were none.
+  if (imprints && !object.has("sid"))
+    throw new Malformed("sid", "is missing, and `cnf` is about a session");
   return Object.freeze({
-    jkt: undefined,
-    surroundings: false,
+    jkt: cnf && json.optionalString(cnf, "jkt"),
+    imprints,
     iss: filled(object, "iss"),
     sub: filled(object, "sub"),
     aud: audienceOf(json.required(object, "aud")),
@@ -85,7 +92,6 @@ export function claimsOf(text: string, passedOver: readonly string[] = []): Clai
     acr: json.optionalString(object, "acr"),
     amr: optional(object, "amr", json.strings) ?? [],
     roles: optional(object, "roles", json.strings) ?? [],
-    ...optional(object, "cnf", confirmationOf),
     staleness: optional(object, "staleness", secondsOf),
     one_use: optional(object, "one_use", switchOf) ?? false,
     rights: optional(object, "rights", json.string),
@@ -166,14 +172,16 @@ function switchOf(raw: string, name: string): boolean {
 }
 
 /** A token that is bound in a way that we do not know must not pass as a bearer token (RFC 7800 §3.1). */
-function confirmationOf(raw: string): Pick<Claims, "jkt" | "surroundings"> {
+function confirmationOf(raw: string): json.Members {
   const cnf = json.members(raw, "cnf");
-  const surroundings = cnf.has("features") || cnf.has("network");
+  if (!CONFIRMING.some((name) => cnf.has(name))) throw new Malformed("cnf.jkt", "is missing");
   for (const name of cnf.keys())
-    if (!["jkt", "features", "network"].includes(name))
+    if (!CONFIRMING.includes(name))
       throw new Malformed("cnf", "has a member that is not understood");
   const jkt = json.optionalString(cnf, "jkt");
   if (jkt !== undefined) decodeExact(jkt, 32, "cnf.jkt");
-  else if (!surroundings) throw new Malformed("cnf.jkt", "is missing");
-  return { jkt, surroundings };
+  return cnf;
 }
+
+/** What may stand in `cnf`. */
+const CONFIRMING: readonly string[] = ["jkt", "features", "network"];

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { admit, answer, presentedIn } from "./node.js";
 import { bounded, type Policy } from "./policy.js";
+import type { Sees } from "./presented.js";
 import { Rejected } from "./rejected.js";
 import type { Verifier } from "./verifier.js";
 
@@ -23,10 +24,15 @@ export type Middleware = (
  * that it may stand in a router of its own.
  */
 export const guard =
-  (verifier: Verifier, policy: Policy = bounded(5000)): Middleware =>
+  (
+    verifier: Verifier,
+    policy: Policy = bounded(5000),
+    sees: Sees<IncomingMessage> = {},
+  ): Middleware =>
   (request, response, next) => {
     const look = async () => {
-      const presented = presentedIn(request, request.originalUrl ?? request.url);
+      const target = request.originalUrl ?? request.url;
+      const presented = presentedIn(request, target, sees.ipFrom?.(request));
       admit(request, await verifier.admit(presented, policy));
     };
     look().then(

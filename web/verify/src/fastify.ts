@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { admit, admittedOf as admittedBy, headersOf, presentedIn } from "./node.js";
 import { bounded, type Policy } from "./policy.js";
+import type { Sees } from "./presented.js";
 import { Rejected } from "./rejected.js";
 import type { Verified, Verifier } from "./verifier.js";
 
@@ -10,6 +11,8 @@ import type { Verified, Verifier } from "./verifier.js";
 export interface Request {
   readonly raw: Pick<IncomingMessage, "method" | "url" | "rawHeaders">;
   readonly originalUrl?: string;
+  /** Where it came from, as far as Fastify's `trustProxy` says. */
+  readonly ip?: string;
 }
 
 /** What is used of its reply. */
@@ -24,10 +27,11 @@ export interface Reply {
  * the status and the challenge of the `Rejected`. Behind it `admittedOf(request)` says who was let in.
  */
 export const guard =
-  (verifier: Verifier, policy: Policy = bounded(5000)) =>
+  (verifier: Verifier, policy: Policy = bounded(5000), sees: Sees<Request> = {}) =>
   async (request: Request, reply: Reply): Promise<unknown> => {
     try {
-      const presented = presentedIn(request.raw, request.originalUrl ?? request.raw.url);
+      const target = request.originalUrl ?? request.raw.url;
+      const presented = presentedIn(request.raw, target, sees.ipFrom?.(request));
       admit(request.raw, await verifier.admit(presented, policy));
       return undefined;
     } catch (why) {

@@ -42,10 +42,18 @@ export interface Question {
   readonly bytesMax?: number;
 }
 
+/** An answer, whatever it says. */
+export interface Told {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
 /** Speaks to the authority. */
 export interface Http {
   /** The whole body of a 200 (or 204) that is short enough and came in time. */
   call(question: Question): Promise<Buffer>;
+  /** Status and whole body of any answer that is short enough and came in time. */
+  told(question: Question): Promise<Told>;
   /** What has no end; its head must come in time. */
   open(question: Question): Promise<Stream>;
   /** A body that may take long, but something of it must always come. */
@@ -56,6 +64,7 @@ export interface Http {
 
 /** Bytes as they come. */
 export interface Stream {
+  readonly status: number;
   /** The next bytes within so many milliseconds; nothing at the end. Late: a `FetchError`. */
   next(withinMs: number): Promise<Uint8Array | undefined>;
   leave(): void;
@@ -70,7 +79,7 @@ export function httpOf(send: typeof fetch): Http {
   const underWay = new Set<AbortController>();
   let isClosed = false;
 
-  async function open(question: Question): Promise<Stream> {
+  async function open(question: Question, isAny = false): Promise<Stream> {
     const own = new AbortController();
     const end = () => void underWay.delete(own);
     const leave = () => {
@@ -85,10 +94,11 @@ export function httpOf(send: typeof fetch): Http {
     underWay.add(own);
     const asked = send(question.url, init(question, own.signal));
     const answer = await within(question.deadlineMs, asked).catch(failed);
-    if (answer.status !== 200 && answer.status !== 204)
-      return failed(new FetchError("status", answer.status));
+    const { status } = answer;
+    if (!isAny && status !== 200 && status !== 204) return failed(new FetchError("status", status));
     const reader = answer.body?.getReader();
     return {
+      status,
       async next(withinMs) {
         const read = reader && (await within(withinMs, reader.read()).catch(failed));
         if (read && !read.done) return read.value as Uint8Array;
@@ -101,7 +111,10 @@ export function httpOf(send: typeof fetch): Http {
 
   async function whole(question: Question, endMs: number, stepMs: number): Promise<Buffer> {
     const end = performance.now() + endMs;
-    const stream = await open(question);
+    return read(await open(question), question, end, stepMs);
+  }
+
+  async function read(stream: Stream, question: Question, end: number, stepMs: number) {
     const parts: Uint8Array[] = [];
     let length = 0;
     for (;;) {
@@ -117,7 +130,15 @@ export function httpOf(send: typeof fetch): Http {
   }
 
   return {
-    open,
+    open: (question) => open(question),
+    async told(question) {
+      const end = performance.now() + question.deadlineMs;
+      const stream = await open(question, true);
+      return {
+        status: stream.status,
+        body: await read(stream, question, end, question.deadlineMs),
+      };
+    },
     call: (question) => whole(question, question.deadlineMs, question.deadlineMs),
     download: (question) => whole(question, DOWNLOAD_MS_MAX, question.deadlineMs),
     close() {

@@ -13,8 +13,15 @@ export { admittedOf, presentedIn } from "./node.js";
 export { readNow, type Now } from "./now.js";
 export type { FeedOptions, Options } from "./options.js";
 export { bounded, offline, strict, type Asks, type Policy, type Staleness } from "./policy.js";
-export { bearer, presentedOf, type Presented } from "./presented.js";
+export { bearer, presentedOf, type Presented, type Sees } from "./presented.js";
 export { REASONS, type Reason } from "./reason.js";
 export { Rejected, type Distrust, type Refusal, type Unknown } from "./rejected.js";
 export type { Ended } from "./sessions.js";
-export { connect, createVerifier, type Status, type Verified, type Verifier } from "./verifier.js";
+export {
+  connect,
+  createVerifier,
+  type Redeemed,
+  type Status,
+  type Verified,
+  type Verifier,
+} from "./verifier.js";

@@ -13,12 +13,13 @@ import type { Mirror } from "./mirror.js";
 import type { Now } from "./now.js";
 import type { FeedOptions, Settled } from "./options.js";
 import { Questions, type Answer } from "./questions.js";
+import { Redeemer } from "./redeem.js";
 import { Reporter } from "./report.js";
 import type { Sessions } from "./sessions.js";
 import { placeOf } from "./url.js";
 
 /** What can go wrong between here and the authority. */
-export type Trouble = "keys" | "feed" | "questions" | "reports" | "activity";
+export type Trouble = "keys" | "feed" | "questions" | "redeeming" | "reports" | "activity";
 
 /** What the network half fills and reads. */
 export interface Filled {
@@ -41,6 +42,8 @@ export interface Net {
   readonly tip: Cursor | undefined;
   readonly resyncs: number;
   ask(token: string, isKnown: boolean): Promise<Answer>;
+  /** Where tokens and tickets that are good once are used up, if there is an API key for it. */
+  readonly redeemer: Redeemer | undefined;
   /** Resolves when the first keys have come and, with a feed, all that is revoked is known. */
   ready(): Promise<void>;
   close(): void;
@@ -71,6 +74,8 @@ export function netOf(options: Settled, filled: Filled): Net {
       for (const done of waiting.splice(0)) done();
   };
   const at = (path: string) => place.at(path);
+  const redeemer =
+    asksWith === undefined ? undefined : new Redeemer(http, asksWith, at, failed("redeeming"));
   const followed = options.feed && follow(options.feed);
   const url = at("/v1/activity");
   const told = { http, url, failed: failed("activity") };
@@ -120,6 +125,7 @@ export function netOf(options: Settled, filled: Filled): Net {
   return {
     keys,
     asks: questions !== undefined,
+    redeemer,
     get mode() {
       return followed?.stream.mode ?? "off";
     },

@@ -1,7 +1,7 @@
 /** What Node's own requests and answers have in common, for whoever guards routes. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { presentedBy, type Presented } from "./presented.js";
+import { FEATURES_HEADER, presentedBy, type Presented } from "./presented.js";
 import { Rejected } from "./rejected.js";
 import type { Verified } from "./verifier.js";
 
@@ -10,14 +10,20 @@ export type NodeRequest = Pick<IncomingMessage, "method" | "url" | "rawHeaders">
 
 /**
  * What a request of `node:http` shows: the token of its one `Authorization` header, and from nowhere else. Its headers are taken
- * as they came, since Node drops the second of two.
+ * as they came, since Node drops the second of two. `ip` is where it came from, for tokens that are bound to a network.
  */
-export const presentedIn = (request: NodeRequest, target = request.url): Presented =>
+export const presentedIn = (
+  request: NodeRequest,
+  target = request.url,
+  ip?: string | undefined,
+): Presented =>
   presentedBy({
     method: request.method,
     target,
     authorization: valuesOf(request, "authorization"),
     dpop: valuesOf(request, "dpop"),
+    features: valuesOf(request, FEATURES_HEADER),
+    ip,
   });
 
 function valuesOf({ rawHeaders }: NodeRequest, name: string): string[] {

@@ -17,6 +17,16 @@ export interface Presented {
   readonly url?: string | undefined;
   /** The value of its one `DPoP` header; of several, none. */
   readonly proof?: string | undefined;
+  /**
+   * What the client says of itself: the value of its one `X-Symbolon-Features` header, `null` if there is none or there are
+   * several. Left out, nobody has looked, and no token that is bound to features is let in.
+   */
+  readonly features?: string | null | undefined;
+  /**
+   * The address that the request came from: that of the connection or, behind a proxy that you run, what that proxy says. The
+   * rest of `X-Forwarded-For` was written by the caller. Left out, no token that is bound to a network is let in.
+   */
+  readonly ip?: string | undefined;
 }
 
 /** A token that came as `Authorization: Bearer …`. */
@@ -43,17 +53,34 @@ export interface Asked {
   readonly method: string | undefined;
   /** What stands in its first line; of it the path alone counts, since the caller writes the rest. */
   readonly target: string | undefined;
-  /** All values of the header `Authorization`, and of `DPoP`. */
+  /** All values of the header `Authorization`, of `DPoP`, and of `X-Symbolon-Features`. */
   readonly authorization: readonly string[];
   readonly dpop: readonly string[];
+  readonly features: readonly string[];
+  readonly ip: string | undefined;
+}
+
+/** How a guard is told what it cannot see by itself. */
+export interface Sees<Request> {
+  /**
+   * Where a request comes from, for tokens that are bound to a network. Say the address of the connection
+   * (`request.socket.remoteAddress`) or, where that is a proxy of yours, what it added to `X-Forwarded-For` last.
+   */
+  ipFrom?(request: Request): string | undefined;
 }
 
 /** What a request shows: the token of its one `Authorization` header, and from nowhere else. */
-export function presentedBy({ method, target, authorization, dpop }: Asked): Presented {
+export function presentedBy(asked: Asked): Presented {
+  const { method, target, authorization, dpop, ip } = asked;
   if (authorization.length > 1) throw new Rejected({ is: "missing" });
   const proof = dpop.length === 1 ? dpop[0] : undefined;
-  return { ...presentedOf(authorization[0]), method, url: pathOf(target ?? ""), proof };
+  const features = asked.features.length === 1 ? asked.features[0] : null;
+  const url = pathOf(target ?? "");
+  return { ...presentedOf(authorization[0]), method, url, proof, features, ip };
 }
+
+/** The name of the header in which a client says its features. */
+export const FEATURES_HEADER = "x-symbolon-features";
 
 /** The path of an origin-form or an absolute-form request target (RFC 9112 §3.2). */
 function pathOf(target: string): string | undefined {

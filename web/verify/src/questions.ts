@@ -150,7 +150,7 @@ function toldOf(text: string): Claims | undefined {
 }
 
 /** A number of places. */
-class Places {
+export class Places {
   private readonly queue: (() => void)[] = [];
 
   constructor(private free: number) {}

@@ -23,8 +23,10 @@ const UNKNOWN = {
   opaque: "the token is opaque, and this verifier has nobody to ask about it",
   url: "the verifier does not know for which method and URL a proof must be; `publicUrl` says where the service is reached",
   proofs: "more proofs were used lately than are remembered",
-  surroundings: "the token is bound to features or a network, which this verifier cannot compare",
-  one_use: "the token lets in once and must be redeemed, which this verifier cannot do",
+  features:
+    "the token is bound to features, and the verifier was not told those of the request; `features` of what is presented takes the header `X-Symbolon-Features`",
+  address:
+    "the token is bound to a network, and the verifier was not told where the request comes from; `ip` of what is presented says it, and `ipFrom` of a guard",
 } as const;
 
 /** What is wrong with a token that is not trusted. */
@@ -43,6 +45,8 @@ export type Refusal =
   | { readonly is: "untrusted"; readonly what: Distrust }
   /** Its life is over: renew it. */
   | { readonly is: "expired" }
+  /** It is for one use, and was used: renew it; nobody is logged out. */
+  | { readonly is: "used" }
   /** What it says has changed since: renew it; nobody is logged out. */
   | { readonly is: "stale" }
   /** Its session is over: sign in again. Introspection does not tell why. */
@@ -51,6 +55,8 @@ export type Refusal =
   | { readonly is: "unverifiable"; readonly what: Unknown }
   /** It is bound to a key, and came as a bearer token or with a good proof of another key; or it came as bound, and is not. */
   | { readonly is: "binding" }
+  /** It is bound to features or a network, and came with others: sign in again. */
+  | { readonly is: "elsewhere" }
   /** It is bound to a key, and the proof beside it must be made anew; with this nonce, if there is one. */
   | { readonly is: "proof"; readonly why: string; readonly nonce: string | undefined }
   /** It is good, and does not suffice here: 403, not 401. */
@@ -86,6 +92,8 @@ export class Rejected extends Error {
     switch (is) {
       case "ask":
         return "unverifiable";
+      case "elsewhere":
+        return "binding";
       case "missing":
       case "insufficient_scope":
       case "insufficient_user_authentication":
@@ -151,6 +159,10 @@ function sentenceOf(refusal: Refusal): string {
       return DISTRUST[refusal.what];
     case "expired":
       return "the token has expired";
+    case "used":
+      return "the token was good for one request, which it has let in";
+    case "elsewhere":
+      return "the token is bound to other features or another network";
     case "stale":
       return "the token must be renewed";
     case "revoked":

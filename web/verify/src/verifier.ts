@@ -3,7 +3,7 @@
 import { Activity } from "./activity.js";
 import { ask, type Asking } from "./ask.js";
 import { Cache } from "./cache.js";
-import { isOpaque, look, type Expected, type Looked } from "./check.js";
+import { isOpaque, look, opened, type Expected, type Looked } from "./check.js";
 import type { Claims } from "./claims.js";
 import { noncesOf, noncesOfFeed, Proofs } from "./dpop.js";
 import type { Mode } from "./feed.js";
@@ -14,7 +14,7 @@ import { parseKeySet } from "./jwk.js";
 import { Keyring } from "./keyring.js";
 import { Mirror } from "./mirror.js";
 import { netOf, type Trouble } from "./net.js";
-import { readNow } from "./now.js";
+import { readNow, type Now } from "./now.js";
 import { settled, type Options } from "./options.js";
 import { bounded, permit, type Policy } from "./policy.js";
 import { bearer, type Presented } from "./presented.js";
@@ -38,6 +38,12 @@ export interface Verified {
    * be heard nothing resolves; nor does it at the token's `exp`, which a renewal would outlive.
    */
   ended(signal?: AbortSignal): Promise<Ended>;
+}
+
+/** Who came with a ticket, and the access token that it earned. */
+export interface Redeemed extends Verified {
+  /** For this audience alone: for whoever must check again, as a socket does that stays open. Show it to nobody else. */
+  readonly token: string;
 }
 
 /** How a verifier is doing, for metrics and for health checks. */
@@ -75,6 +81,14 @@ export interface Verifier {
   check(presented: Presented | string, policy?: Policy): Verified;
   /** The same, and asks the authority where it must. Rejects with a `Rejected`. */
   admit(presented: Presented | string, policy?: Policy): Promise<Verified>;
+  /**
+   * Redeems a ticket that came in place of a header, for a WebSocket, an EventSource or a download, and checks the token that it
+   * earned. Needs an API key. The authority is asked each time, since a ticket is good for one use across all services: take it
+   * from a parameter named `ticket` of the few routes that need it, and keep that out of your logs.
+   *
+   * Rejects with a `Rejected`: `expired` says that it was used or is over, and that another must be asked for.
+   */
+  redeem(ticket: string, policy?: Policy): Promise<Redeemed>;
   /** Resolves when the first keys have come and, with a feed, all that is revoked is known; rejects once it is closed. */
   ready(): Promise<void>;
   /** Whether tokens can be verified here. */
@@ -178,7 +192,7 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
     } catch (why) {
       if (!(why instanceof Rejected) || why.refusal.is !== "ask") throw why;
     }
-    if (signed && signed.standing?.refusal.is !== "ask") return signed;
+    if (signed && (signed.standing?.refusal.is !== "ask" || signed.claims.one_use)) return signed;
     if (!of.asks) throw new Rejected({ is: "unverifiable", what: "session" });
     // An opaque token says nothing itself, whatever was told of it.
     return ask(asking, presented, policy, isOpaque(presented.token) ? undefined : signed);
@@ -189,6 +203,33 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
     const at = now();
     permit(policy, claims, at.wall);
     of.proofs.spend(proof, at);
+    return noted(claims, at);
+  }
+
+  /**
+   * Uses up a genuine token that is for one use, for a request that it suffices for. Its proof goes first: whoever repeats one
+   * that was overheard uses up nothing by it.
+   */
+  async function letInOnce(token: string, { claims, proof }: Looked, policy: Policy) {
+    const redeemer = net?.redeemer;
+    // It would be let in without the roles that it leaves out; our authority issues none such.
+    if (!redeemer || claims.rights !== undefined)
+      throw new Rejected({ is: "unverifiable", what: "session" });
+    const at = now();
+    permit(policy, claims, at.wall);
+    of.proofs.spend(proof, at);
+    // The authority cannot open what it sealed for somebody else's key; it knows what it signed.
+    await redeemer.token(opened(of, token));
+    return noted(claims, now());
+  }
+
+  async function admitted(presented: Presented, policy: Policy): Promise<Verified> {
+    const found = await lookedOrAsked(presented, policy);
+    const isOnce = found.claims.one_use && found.standing?.refusal.is === "ask";
+    return isOnce ? letInOnce(presented.token, found, policy) : letIn(found, policy);
+  }
+
+  function noted(claims: Claims, at: Now): Verified {
     // The authority counts no use that its own clock has not come to.
     if (claims.sid) activity?.mark(claims.sid, mirror.authorityTime(at) ?? at.wall);
     return { claims, ended: (signal) => sessions.watch(claims, signal) };
@@ -213,7 +254,17 @@ function made(given: Options, told: (what: Trouble, why: FetchError) => void): V
     },
     async admit(presented, policy = DEFAULT) {
       try {
-        return letIn(await lookedOrAsked(shown(presented), policy), policy);
+        return await admitted(shown(presented), policy);
+      } catch (why) {
+        throw counted(why);
+      }
+    },
+    async redeem(ticket, policy = DEFAULT) {
+      try {
+        const redeemer = net?.redeemer;
+        if (!redeemer) throw new Rejected({ is: "unverifiable", what: "session" });
+        const token = await redeemer.ticket(ticket, options.audience);
+        return { ...(await admitted(bearer(token), policy)), token };
       } catch (why) {
         throw counted(why);
       }
@@ -249,6 +300,7 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
   keys: "keys could not be fetched",
   feed: "the feed is not heard",
   questions: "a token could not be asked about",
+  redeeming: "what is good once could not be redeemed",
   reports: "what was applied could not be reported",
   activity: "the use of sessions could not be reported",
 };

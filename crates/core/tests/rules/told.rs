@@ -146,6 +146,24 @@ fn roles_told_before_the_subjects_were_changed_hold_no_longer() {
 }
 
 #[test]
+fn roles_that_were_taken_away_are_not_back_by_a_bump_that_says_nothing_of_roles() {
+    let mut family = Family::new();
+    set_roles(&mut family, &["admin"], s(1));
+    renew_with(&mut family, 0, (&[], ""), s(100)).unwrap();
+    let bump = Bump {
+        epoch: family.loaded.cutoffs.epoch,
+        reason: Reason::PermissionsChanged,
+        at: s(150),
+        tokens_live_until: s(600),
+        act: Act::authority(),
+    };
+    family.loaded.subject.bump(Effect::Stale, &bump);
+    assert_eq!(family.loaded.roles().len(), 0);
+    let unheard = renew(&mut family, 1, &Word::AsKnown, s(200)).unwrap();
+    assert_eq!(unheard.roles.len(), 0, "nobody answered, and what was told last stands");
+}
+
+#[test]
 fn what_was_asked_before_the_subject_was_changed_is_asked_again() {
     let mut family = Family::new();
     let word = allowed(&family, (&["owner"], ""));

@@ -17,14 +17,16 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
 /// All of them.
-const FILES: [File; 6] = [
+const FILES: [File; 5] = [
     ("icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
     ("index.html", HTML, include_bytes!("page/index.html")),
-    ("page.css", "text/css; charset=utf-8", include_bytes!("page/page.css")),
     ("page.js", JAVASCRIPT, include_bytes!("page/page.js")),
     ("tab.html", HTML, include_bytes!("page/tab.html")),
     ("tab.js", JAVASCRIPT, include_bytes!("page/tab.js")),
 ];
+
+/// The style sheet that stands in the page, by its digest (Content Security Policy Level 3 §2.3.1).
+const STYLE: &str = include_str!("page/style-src");
 
 const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -64,11 +66,11 @@ fn answer(own: &Playground, name: &str, framed_by: &str) -> Result<Response, Pro
     Ok((headers, *bytes).into_response())
 }
 
-/// Scripts and styles come from files of ours, and the page speaks to nobody but the authority and the demo APIs.
+/// Scripts come from files of ours, the one style sheet stands in the page, and the page speaks to nobody but the authority and the demo APIs.
 fn policy(own: &Playground, framed_by: &str) -> String {
     let (authority, [first, second]) = (&own.0.authority, &own.0.demo_apis);
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src {STYLE}; img-src 'self'; frame-src 'self'; \
          connect-src 'self' {authority} {first} {second}; base-uri 'none'; form-action 'none'; \
          frame-ancestors {framed_by}"
     )

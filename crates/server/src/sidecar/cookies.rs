@@ -1,6 +1,7 @@
 //! Sessions that live in a cookie: what stands behind one the authority alone can tell, and it is asked once; from
 //! then on the token behind it is verified here, like any other, until the feed says that something happened to it.
 
+use super::lanes::Lanes;
 use super::upstream::Upstream;
 use crate::http::gateway::behind::{Behind, Kept};
 use crate::http::gateway::token::Told;
@@ -13,11 +14,6 @@ use std::sync::Arc;
 use symbolon_core::{Duration, Fault, Reason};
 use symbolon_verify::{Distrust, Now, Policy, Presented, Rejected};
 use symbolon_wire::{SecretText, sha256};
-use tokio::sync::Mutex;
-
-/// How many cookies the authority may be asked about at once. Inclusive: strangers who make cookies up wait for each
-/// other, and take no turn from those who follow the feed.
-pub const COOKIES_ASKED_MAX: usize = 32;
 
 /// The longest cookie that is asked about, in bytes. Inclusive.
 const COOKIE_BYTES_MAX: usize = 128;
@@ -32,7 +28,7 @@ pub(super) struct Cookies {
     pub(super) policy: Policy,
     pub(super) kept: Kept,
     /// Who asks about the same cookie at the same time asks once.
-    pub(super) asking: [Mutex<()>; COOKIES_ASKED_MAX],
+    pub(super) asking: Lanes,
 }
 
 impl Cookies {
@@ -58,8 +54,7 @@ impl Cookies {
         if COOKIE_BYTES_MAX < cookie.len() {
             return Err(Rejected::Untrusted(Distrust::Signature).into());
         }
-        let lane = usize::from(sha256(cookie.as_bytes()).0[0]) % COOKIES_ASKED_MAX;
-        let _alone = self.asking[lane].lock().await;
+        let _turn = self.asking.turn(&sha256(cookie.as_bytes()).0).await?;
         if let Some(known) = self.at_once(shown, audience) {
             return Ok(known);
         }

@@ -9,6 +9,7 @@ mod documents;
 mod feed;
 mod health;
 mod introspect;
+mod lanes;
 mod metrics;
 mod relay;
 mod renewal;
@@ -16,7 +17,6 @@ mod secrets;
 mod upstream;
 
 pub use callers::{JUDGED_MAX, KEPT_FOR, KEYS_MAX, KNOWN_FOR};
-pub use cookies::COOKIES_ASKED_MAX;
 pub use documents::FRESH_FOR;
 pub use secrets::{SECRETS_MAX, Secrets};
 pub use upstream::{QUESTIONS_MAX, WAITING_MAX};
@@ -43,6 +43,7 @@ use callers::Callers;
 use cookies::Cookies;
 use documents::Document;
 use introspect::Introspections;
+use lanes::Lanes;
 use relay::Relay;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -166,7 +167,7 @@ impl Sidecar {
             verifiers: Arc::clone(&verifiers),
             policy: policy.clone(),
             kept: Kept::default(),
-            asking: Default::default(),
+            asking: Lanes::new(),
         };
         let judged = verifier::judge(Arc::clone(&verifiers), policy);
         let inner = Inner {

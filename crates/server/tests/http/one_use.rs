@@ -186,3 +186,29 @@ async fn a_use_outlives_a_crash_and_no_token_is_kept_anywhere() {
     assert_eq!(secrets.found_below(&home.data()), Vec::<String>::new());
     assert!(!home.log().contains(&token), "a token stands in the log");
 }
+
+#[tokio::test]
+async fn a_gate_that_renews_lets_a_token_for_one_use_in_once_and_leaves_the_next_to_the_token_endpoint()
+ {
+    let rules = r#"
+trusted_proxies = ["127.0.0.1"]
+rules = [ { name = "buy", prefix = "/buy", audience = "payments", renews = true } ]
+"#;
+    let app = "audience = [\"payments\"]\ndelivery = \"headers\"";
+    let configuration = Configuration::new().audience("payments", "one_use = true");
+    let server = Server::configured(&configuration.bare_client("app", app).gateway(rules)).await;
+    let body = json!({"subject": "alice", "client_id": "app", "device": {"class": "app"}});
+    let started = server.start_session(&body).await.expect(201);
+    let (access, refresh) = (started.text("access_token"), started.text("refresh_token"));
+    let buy =
+        |access: &str| Ask::get("/gateway/check/buy").key(access).with("x-refresh-token", &refresh);
+    assert_eq!(refused(&server.ask(buy(&access)).await), Ok(()));
+    for _ in 0..3 {
+        let again = server.ask(buy(&access)).await;
+        assert_eq!(refused(&again), Err(Rejected::Used));
+        assert!(!again.headers.contains_key("x-access-token"), "nothing was renewed");
+    }
+    let form = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", &refresh)];
+    let next = server.ask(Ask::form("/oauth2/token", &form)).await.expect(200);
+    assert_eq!(refused(&server.ask(buy(&next.text("access_token"))).await), Ok(()));
+}

@@ -83,6 +83,8 @@ async fn who_will_be_signed_out_for_idleness_is_told_two_minutes_before() {
     assert_eq!((&*name, &event["reason"]), ("ending", &json!("idle")));
     assert_eq!(event["session_id"], tokens.sid);
     assert!(event["ends_at"].is_u64());
+    let seconds = event["expires_in"].as_u64().expect("for pages, whose clocks may be wrong");
+    assert!(seconds <= 120, "in {seconds} s");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use symbolon_core::by_name::{ByName, KEYS_MAX, TOKENS_MAX};
 use symbolon_core::device::{DeviceClass, DeviceLimits, Overflow};
 use symbolon_core::epoch::{Bound, ClientState, Epochs, ReplayFor};
 use symbolon_core::subject::Ban;
-use symbolon_core::{ClientId, Cutoffs, KeyId, Replay, Subject, SubjectState};
+use symbolon_core::{Below, ClientId, Cutoffs, KeyId, Replay, Subject, SubjectState};
 
 const FORMAT: u8 = 1;
 
@@ -23,10 +23,20 @@ pub(crate) fn encode(state: &SubjectState) -> Vec<u8> {
     to.maybe(state.ban.as_ref(), ban);
     epochs(&mut to, &state.epochs);
     // Left out where nothing is said: such a row is as the first version wrote it, and read it.
-    if !state.devices.is_empty() {
+    let since =
+        (state.profile_since != profile_since_of(&state.epochs)).then_some(state.profile_since);
+    if !state.devices.is_empty() || since.is_some() {
         devices(&mut to, &state.devices);
     }
+    if let Some(since) = since {
+        below(&mut to, since);
+    }
     to.seal(&[state.subject.as_str().as_bytes()])
+}
+
+/// Since when roles and claims are as a row says that does not say it: each stale bump may have changed them.
+fn profile_since_of(epochs: &Epochs) -> Below {
+    epochs.stale.map_or_else(Below::default, |bound| bound.below)
 }
 
 /// The subject of a row.
@@ -37,11 +47,16 @@ pub(crate) fn decode(subject: &Subject, sealed: &[u8]) -> Result<SubjectState, D
         roles: from.texts()?,
         claims: from.shared_text()?,
         ban: from.maybe(read_ban)?,
+        profile_since: Below::default(),
         devices: DeviceLimits::default(),
         epochs: read_epochs(&mut from)?,
     };
+    state.profile_since = profile_since_of(&state.epochs);
     if !from.is_empty() {
         state.devices = read_devices(&mut from)?;
+    }
+    if !from.is_empty() {
+        state.profile_since = read_below(&mut from)?;
     }
     from.finish(state)
 }
@@ -238,7 +253,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::sync::Arc;
-    use symbolon_core::revocation::Below;
     use symbolon_core::{Effect, Reason, StoreEpoch, Timestamp};
 
     fn a_bound() -> impl Strategy<Value = Bound> {
@@ -305,6 +319,20 @@ mod tests {
     }
 
     #[test]
+    fn roles_of_a_row_that_does_not_say_it_are_as_old_as_its_last_stale_bump() {
+        let subject = Subject::parse("10086").unwrap();
+        let below = Below { epoch: StoreEpoch(2), counter: 9 };
+        let bound = Bound { below, reason: Reason::Admin, at: Timestamp::default() };
+        let mut to = Encoder::new(FORMAT);
+        to.texts(&[]);
+        to.text("");
+        to.maybe(None, ban);
+        epochs(&mut to, &Epochs { counter: 9, stale: Some(bound), revoked: None });
+        let read = decode(&subject, &to.seal(&[b"10086"])).unwrap();
+        assert_eq!(read.profile_since, below);
+    }
+
+    #[test]
     fn cutoffs_of_the_first_version_are_read_back() {
         let mut to = Encoder::new(FORMAT);
         to.epoch(StoreEpoch(4));
@@ -323,10 +351,15 @@ mod tests {
             ban in proptest::option::of(a_ban()),
             devices in some_limits(),
             epochs in some_epochs(),
+            since in proptest::option::of((any::<u32>(), any::<u64>())),
         ) {
             let subject = Subject::parse(&name).unwrap();
             let (roles, claims) = (roles.into(), claims.into());
-            let state = SubjectState { subject: subject.clone(), roles, claims, ban, devices, epochs };
+            let since = since.map(|(epoch, counter)| Below { epoch: StoreEpoch(epoch), counter });
+            let profile_since = since.unwrap_or_else(|| profile_since_of(&epochs));
+            let state = SubjectState {
+                subject: subject.clone(), roles, claims, ban, profile_since, devices, epochs,
+            };
             prop_assert_eq!(decode(&subject, &encode(&state)), Ok(state));
         }
 

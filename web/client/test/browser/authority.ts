@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { withUs } from "./programs.js";
 
 /** The binary; `./scripts/test` names the one that it has built. */
 const BINARY = process.env["AUTHORITY_BINARY"] ?? "../../target/debug/symbolon";
@@ -51,6 +52,7 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
       `[[clients]]\nclient_id = "app"\n${client}` +
       `[[clients]]\nclient_id = "twenty"\n${client}access_token = { ttl = "20s" }\n` +
       `[[clients]]\nclient_id = "bound"\n${client}access_token = { ttl = "4s" }\nrefresh = { grace = "2s" }\nbinding = { key = "enforce" }\n` +
+      `[[clients]]\nclient_id = "brief"\n${client}access_token = { ttl = "20s" }\nrefresh = { idle = "100s" }\n` +
       `[[clients]]\nclient_id = "one"\n${client.replace("100", "1")}`,
   );
   const args = [
@@ -69,9 +71,8 @@ export async function startAuthority(origins: readonly string[]): Promise<Author
   let child = await run();
 
   async function run() {
-    const child = spawn(BINARY, args, {
-      stdio: ["ignore", "pipe", process.env["AUTHORITY_LOG"] ? "inherit" : "ignore"],
-    });
+    const log = process.env["AUTHORITY_LOG"] ? "inherit" : "ignore";
+    const child = withUs(spawn(BINARY, args, { stdio: ["ignore", "pipe", log] }));
     const [line] = (await Promise.race([
       once(createInterface(child.stdout), "line"),
       once(child, "exit").then(() => Promise.reject(new Error(`${BINARY} did not start`))),

@@ -63,13 +63,12 @@ test("a bound session renews with proofs, and a proof to a service is for that r
 test("an answer that is asked for again long after the grace window signs nobody out who can prove the key", async () => {
   const page = await open(world, await profile(world), bound);
   await signIn(page, bound, "late");
-  world.site.fault = "lose-answer";
+  world.site.fault = "break";
   const token = page.evaluate(async () => {
     window.skew += 3_600_000;
     return window.client.token();
   });
-  await until(() => world.site.lost > 0);
-  world.site.fault = "refuse";
+  await until(() => world.site.fault === "refuse");
   await untilGraceIsOver(world);
   world.site.fault = undefined;
   assert.ok(await token);
@@ -78,5 +77,53 @@ test("an answer that is asked for again long after the grace window signs nobody
     await page.evaluate(() => window.told.map(([name]) => name).filter((name) => name === "ended")),
     [],
   );
+  await page.context().close();
+});
+
+test("a renewal that the browser itself sends twice, proof and all, is proved anew", async () => {
+  const page = await open(world, await profile(world), bound);
+  await signIn(page, bound, "twice");
+  const from = world.site.seen.length;
+  world.site.fault = "lose-one";
+  const token = await page.evaluate(async () => {
+    window.skew += 3_600_000;
+    return window.client.token();
+  });
+  assert.ok(token);
+  const proofs = world.site.seen.slice(from).flatMap(({ proof }) => proof ?? []);
+  // With a nonce, lost, sent again by the browser, and proved anew.
+  assert.equal(new Set(proofs).size, proofs.length - 1, "no proof came twice: nothing was tried");
+  assert.deepEqual(await page.evaluate(() => window.told.map(([name]) => name)), ["renewed"]);
+  await page.context().close();
+});
+
+test("a method is proved as it goes over the wire", async () => {
+  const page = await open(world, await profile(world), bound);
+  await signIn(page, bound, "small");
+  // The platform writes six methods large, and leaves others as they are.
+  const proof = await page.evaluate(async () =>
+    (await window.client.fetch("/api/echo", { method: "post", body: "x" })).headers.get("x-proof"),
+  );
+  assert.equal(json(proof!.split(".")[1]!)["htm"], "POST");
+  await page.context().close();
+});
+
+test("a service that says that a proof was used is asked again, a bounded number of times, for what may be done twice alone", async () => {
+  const page = await open(world, await profile(world), bound);
+  await signIn(page, bound, "repeats");
+  const from = world.site.seen.length;
+  const sent = async (method: string) => {
+    const status = await page.evaluate(
+      async (method) => (await window.client.fetch("/api/used-proof", { method })).status,
+      method,
+    );
+    const proofs = world.site.seen
+      .slice(from)
+      .filter(({ path }) => path === "/api/used-proof")
+      .map(({ proof }) => proof);
+    return [status, proofs.length, new Set(proofs).size];
+  };
+  assert.deepEqual(await sent("POST"), [401, 1, 1]);
+  assert.deepEqual(await sent("GET"), [401, 4, 4]);
   await page.context().close();
 });

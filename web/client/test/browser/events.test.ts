@@ -99,6 +99,28 @@ test("whoever is displaced hears by which device", async () => {
   await page.context().close();
 });
 
+test("whoever will be signed out is told in how long, by a clock that is two hours wrong either way", async () => {
+  for (const skew of [7_200_000, -7_200_000]) {
+    const setup = { clientId: "brief", storage: "memory" } as const;
+    const context = await profile(world);
+    await context.addInitScript((skew) => (window.skew = skew), skew);
+    const page = await open(world, context, setup);
+    const told = page.evaluate(
+      () =>
+        new Promise<{ inMs: number; reason?: string }>((done) => {
+          // What the stream says has a reason; what the renewal said has none.
+          window.client.on("ending-soon", (soon) => soon.reason && done(soon));
+        }),
+    );
+    await signIn(page, setup, "brief");
+    await page.evaluate(() => void window.sdk.listen(window.client));
+    const { inMs, reason } = await told;
+    assert.equal(reason, "idle");
+    assert.ok(inMs > 0 && inMs <= 100_000, `${inMs} ms, with a clock ${skew} ms off`);
+    await context.close();
+  }
+});
+
 test("an end that one tab hears of is told in all", async () => {
   const setup = { clientId: "web", listen: true } as const;
   const [page, sid] = await listener(setup, "tabs");

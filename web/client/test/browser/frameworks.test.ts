@@ -83,3 +83,24 @@ test("axios rejects what is refused as it does without us, and is left as it was
   assert.deepEqual(got, ["AxiosError 401", "AxiosError 401"]);
   await page.context().close();
 });
+
+test("axios sends no token to where a page's base points, unless that is listed", async () => {
+  const page = await mounted("axios-based");
+  const from = world.site.seen.length;
+  const status = await page.evaluate(async (lan) => {
+    const base = document.createElement("base");
+    base.href = `${lan}/`;
+    document.head.append(base);
+    return window.mounted.api.get("/echo").then(
+      ({ status }) => status,
+      (why: { response?: { status: number } }) => why.response?.status,
+    );
+  }, world.site.lan);
+  assert.equal(status, 401);
+  const sent = world.site.seen.slice(from).filter(({ path }) => path === "/api/echo");
+  assert.deepEqual(
+    sent.map(({ host, authorization }) => [host, authorization]),
+    [[new URL(world.site.lan).host, undefined]],
+  );
+  await page.context().close();
+});

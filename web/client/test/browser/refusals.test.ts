@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { echo, get, makeStale, open, profile, signIn, startWorld, type World } from "./world.js";
 
 let world: World;
@@ -7,6 +7,9 @@ before(async () => {
   world = await startWorld();
 });
 after(() => world.stop());
+afterEach(() => {
+  world.site.pointsElsewhere = false;
+});
 
 const app = { clientId: "app", storage: "memory" } as const;
 
@@ -61,6 +64,49 @@ test("a forged 401 moves no refresh token off the authority, and no token to a s
   );
   assert.equal(status, 401, "the demo API is not on this page's list: it was sent no token");
   assert.equal(world.site.renewals(), renewals);
+  await page.context().close();
+});
+
+test("an authority that points elsewhere is not followed, and no token leaves it", async () => {
+  const setup = { ...app, listen: true } as const;
+  const page = await open(world, await profile(world), setup);
+  world.site.pointsElsewhere = true;
+  await signIn(page, setup, "pointed");
+  await makeStale(world, "pointed");
+  const from = world.site.seen.length;
+  const calls = (path: string) =>
+    world.site.seen.slice(from).filter((seen) => seen.path === path).length;
+  const work = echo(page, "waits").then(String, String);
+  // Each is asked for more than once: what came of the first is known by then.
+  while (calls("/oauth2/token") < 2) await page.evaluate(() => 0);
+  const leaving = page.evaluate(() =>
+    window.client.signOut().then(String, (why: Error) => why.name),
+  );
+  assert.equal(await leaving, "Unavailable");
+  assert.match(await work, /SessionEnded/);
+  assert.ok(calls("/oauth2/revoke") >= 1);
+  assert.equal(calls("/elsewhere"), 0);
+  await page.context().close();
+});
+
+test("where a page's addresses are relative to another origin, they are judged by that", async () => {
+  const page = await someone("based");
+  const from = world.site.seen.length;
+  const statuses = await page.evaluate(async (lan) => {
+    const base = document.createElement("base");
+    base.href = `${lan}/`;
+    document.head.append(base);
+    const unlisted = (await window.client.fetch("api/echo")).status;
+    base.href = `${location.origin.replace("127.0.0.1", "localhost")}/`;
+    return [unlisted, (await window.client.fetch("api/echo")).status];
+  }, world.site.lan);
+  assert.deepEqual(statuses, [401, 200]);
+  const [unlisted, listed] = world.site.seen.slice(from).filter(({ path }) => path === "/api/echo");
+  assert.deepEqual(
+    [unlisted!.host, unlisted!.authorization],
+    [new URL(world.site.lan).host, undefined],
+  );
+  assert.deepEqual([listed!.host, !!listed!.authorization], [new URL(world.site.other).host, true]);
   await page.context().close();
 });
 

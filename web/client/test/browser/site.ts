@@ -11,14 +11,19 @@ export interface Seen {
   readonly path: string;
   readonly host: string;
   readonly authorization: string | undefined;
+  /** The proof of a key, if one was shown. */
+  readonly proof: string | undefined;
   readonly body: string;
   /** When it came, on the clock of the tests. */
   readonly at: number;
   status?: number;
 }
 
-/** What happens to a call of the authority on its way. */
-export type Fault = "lose-answer" | "hang" | "unavailable" | "refuse";
+/**
+ * What happens to a call of the authority on its way. `lose-one`: one answer is lost, and what comes then is passed;
+ * `break`: one is lost, and what comes then refused.
+ */
+export type Fault = "lose-answer" | "lose-one" | "break" | "hang" | "unavailable" | "refuse";
 
 /** A site that runs. */
 export interface Site {
@@ -38,6 +43,8 @@ export interface Site {
   refused: number;
   /** Whether a refresh token is refused that was shown before, as where each is good once. */
   goodOnce: boolean;
+  /** Whether every call of the authority is sent on to the other origin, as by a proxy that was taken over. */
+  pointsElsewhere: boolean;
   /** Holds calls of `/oauth2/token` back until it settles. */
   gate: Promise<void> | undefined;
   stop(): Promise<void>;
@@ -73,6 +80,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
     lost: 0,
     refused: 0,
     goodOnce: false,
+    pointsElsewhere: false,
     gate: undefined,
     async stop() {
       server.closeAllConnections();
@@ -92,6 +100,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
     if (path === "/sign-in") return signIn(body, response);
     if (path.startsWith("/api/")) return service(request, response, body);
     if (path === "/third-party") return thirdParty(request, response);
+    if (path === "/elsewhere") return void (note(request, body), response.end("{}"));
     response.setHeader("content-type", path === "/worker.js" ? "text/javascript" : "text/html");
     response.end(
       path === "/worker.js"
@@ -108,11 +117,12 @@ export async function startSite(port: number, authority: () => Authority): Promi
   }
 
   function note(request: IncomingMessage, body: Buffer): Seen {
-    const { authorization, host } = request.headers;
+    const { authorization, dpop, host } = request.headers;
     const one: Seen = {
       path: request.url!,
       host: host!,
       authorization,
+      proof: dpop?.toString(),
       body: body.toString("latin1"),
       at: performance.now(),
     };
@@ -128,6 +138,8 @@ export async function startSite(port: number, authority: () => Authority): Promi
     const one = note(request, body);
     const isToken = request.url === "/oauth2/token";
     if (isToken) await site.gate;
+    if (site.pointsElsewhere)
+      return void response.writeHead(307, { location: `${site.other}/elsewhere` }).end();
     const fault = isToken ? site.fault : undefined;
     if (fault === "refuse") return void response.destroy();
     const json = { "content-type": "application/json" };
@@ -154,8 +166,9 @@ export async function startSite(port: number, authority: () => Authority): Promi
       signal: fault ? null : gone.signal,
     });
     one.status = answer.status;
-    if (fault === "lose-answer" && answer.ok) {
+    if (answer.ok && (fault === "lose-answer" || fault === "lose-one" || fault === "break")) {
       site.lost++;
+      if (fault !== "lose-answer") site.fault = fault === "break" ? "refuse" : undefined;
       return void response.destroy();
     }
     if (fault === "hang") return;
@@ -210,6 +223,7 @@ export async function startSite(port: number, authority: () => Authority): Promi
       response.writeHead(401).end("no");
     };
     if (request.url === "/api/business") return refuse();
+    if (request.url === "/api/used-proof") return refuse('DPoP error="invalid_dpop_proof"');
     if (request.url === "/api/endless")
       return refuse('Bearer error="invalid_token", reason="expired"');
     // A proof is for this URL, which the demo API is not asked by: `bound.test.ts` looks at it itself.

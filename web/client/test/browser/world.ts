@@ -5,6 +5,7 @@ import type * as sdk from "../../src/index.js";
 import type { dpop } from "../../src/dpop.js";
 import type { listen } from "../../src/events.js";
 import { type Authority, freePort, startAuthority } from "./authority.js";
+import { browserAt } from "./programs.js";
 import { type Site, startSite } from "./site.js";
 
 declare global {
@@ -20,21 +21,36 @@ declare global {
   }
 }
 
-/** All there is. */
-export interface World {
+/** What pages are served by. */
+export interface Servers {
   readonly authority: Authority;
   readonly site: Site;
-  readonly browser: Browser;
   stop(): Promise<void>;
+}
+
+/** All there is. */
+export interface World extends Servers {
+  readonly browser: Browser;
+}
+
+/** Starts what pages are served by. */
+export async function startServers(): Promise<Servers> {
+  const port = await freePort();
+  const authority = await startAuthority([`http://127.0.0.1:${port}`, `http://localhost:${port}`]);
+  const site = await startSite(port, () => authority);
+  const stop = async () => {
+    await site.stop();
+    await authority.stop();
+  };
+  return { authority, site, stop };
 }
 
 /** Starts it, with a browser that is given these flags too. */
 export async function startWorld(flags: readonly string[] = []): Promise<World> {
-  const port = await freePort();
-  const authority = await startAuthority([`http://127.0.0.1:${port}`, `http://localhost:${port}`]);
-  const site = await startSite(port, () => authority);
+  const executablePath = browserAt("CHROMIUM", "/usr/bin/chromium", "chromium");
+  const servers = await startServers();
   const browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath,
     args: [
       "--no-sandbox",
       "--disable-dev-shm-usage",
@@ -44,16 +60,15 @@ export async function startWorld(flags: readonly string[] = []): Promise<World> 
   });
   const stop = async () => {
     await browser.close();
-    await site.stop();
-    await authority.stop();
+    await servers.stop();
   };
-  return { authority, site, browser, stop };
+  return { ...servers, browser, stop };
 }
 
 /** How a page's client is set up. */
 export interface Setup {
   /** `bound` proves a key with everything. */
-  readonly clientId: "web" | "spa" | "app" | "twenty" | "one" | "bound";
+  readonly clientId: "web" | "spa" | "app" | "twenty" | "one" | "bound" | "brief";
   readonly storage?: "cookie" | "memory" | "local";
   readonly listen?: boolean;
   readonly patience?: number;
@@ -63,22 +78,25 @@ export interface Setup {
   readonly direct?: boolean;
 }
 
+/** Lets a page's clocks be moved. */
+export function movableClocks(): void {
+  window.skew = 0;
+  const [mono, wall] = [performance.now.bind(performance), Date.now.bind(Date)];
+  performance.now = () => mono() + Math.max(window.skew, 0);
+  Date.now = () => wall() + window.skew;
+}
+
 /** A fresh browser profile, whose pages can have their clocks moved. */
 export async function profile(world: World): Promise<BrowserContext> {
   const context = await world.browser.newContext();
   context.setDefaultTimeout(60_000);
-  await context.addInitScript(() => {
-    window.skew = 0;
-    const [mono, wall] = [performance.now.bind(performance), Date.now.bind(Date)];
-    performance.now = () => mono() + Math.max(window.skew, 0);
-    Date.now = () => wall() + window.skew;
-  });
+  await context.addInitScript(movableClocks);
   return context;
 }
 
 /** Opens a page with a client; it has restored by then. */
 export async function open(
-  world: World,
+  world: Servers,
   context: BrowserContext,
   setup: Setup,
   origin = world.site.origin,
@@ -205,7 +223,7 @@ export async function until(holds: () => boolean): Promise<void> {
 }
 
 /** Makes a page's token one that services refuse, by a change of roles. */
-export const makeStale = (world: World, subject: string): Promise<unknown> =>
+export const makeStale = (world: Servers, subject: string): Promise<unknown> =>
   world.authority.api("PUT", `/v1/subjects/${subject}`, { roles: [crypto.randomUUID()] });
 
 /** Sends a body, and gives the status and whether it came back to the byte. */

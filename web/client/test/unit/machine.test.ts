@@ -72,17 +72,17 @@ const TABLE: readonly (readonly [name: string, event: Event, at: number, ...expe
   ["the page wakes late", { is: "woke" }, DUE, "restoring", "signed-out", "renewing renew", "stale", "renewing", "displaced", "ended"],
   ["the renewal is answered", { is: "renewed", flight: 1, held: held(2) }, NOW, ...Array<string>(7).fill("fresh keep tell:adopted emit:renewed wake")],
   ["a renewal is answered that counts no more", { is: "renewed", flight: 0, held: held(2) }, NOW, ...PHASES],
-  ["the renewal is denied", { is: "denied", flight: 1, end: OVER }, NOW, ...Array<string>(7).fill("ended forget tell:over emit:ended hold")],
-  ["the renewal is denied for another device", { is: "denied", flight: 1, end: { reason: "displaced" } }, NOW, ...Array<string>(7).fill("displaced forget tell:over emit:displaced hold")],
-  ["the authority knows no session", { is: "denied", flight: 1 }, NOW, "signed-out", "signed-out", ...Array<string>(3).fill("ended forget tell:over emit:ended hold"), "signed-out", "signed-out"],
+  ["the renewal is denied", { is: "denied", flight: 1, end: OVER }, NOW, ...Array<string>(7).fill("ended forget tell:over drop emit:ended hold")],
+  ["the renewal is denied for another device", { is: "denied", flight: 1, end: { reason: "displaced" } }, NOW, ...Array<string>(7).fill("displaced forget tell:over drop emit:displaced hold")],
+  ["the authority knows no session", { is: "denied", flight: 1 }, NOW, "signed-out", "signed-out", ...Array<string>(3).fill("ended forget tell:over drop emit:ended hold"), "signed-out", "signed-out"],
   ["a denial comes that counts no more", { is: "denied", flight: 0, end: OVER }, NOW, ...PHASES],
   ["the authority does not answer", { is: "failed", flight: 1, retryMs: 5 }, NOW, ...PHASES.map((phase) => `${phase} emit:offline wake`)],
   ["the client is refused", { is: "failed", flight: 1, retryMs: 5, why: "x" }, NOW, ...PHASES.map((phase) => `${phase} wake`)],
-  ["the authority ends the session", { is: "over", end: OVER, sid: "s" }, NOW, "restoring", "signed-out", ...Array<string>(3).fill("ended forget tell:over emit:ended hold"), "displaced", "ended"],
+  ["the authority ends the session", { is: "over", end: OVER, sid: "s" }, NOW, "restoring", "signed-out", ...Array<string>(3).fill("ended forget tell:over drop emit:ended hold"), "displaced", "ended"],
   ["the authority ends another session", { is: "over", end: OVER, sid: "t" }, NOW, ...PHASES],
-  ["another tab heard of the end", { is: "over", end: OVER, sid: "s", elsewhere: true }, NOW, "restoring", "signed-out", ...Array<string>(3).fill("ended emit:ended hold"), "displaced", "ended"],
+  ["another tab heard of the end", { is: "over", end: OVER, sid: "s", elsewhere: true }, NOW, "restoring", "signed-out", ...Array<string>(3).fill("ended drop emit:ended hold"), "displaced", "ended"],
   ["the page signs out", { is: "signed-out" }, NOW, ...Array<string>(7).fill("signed-out revoke forget tell:signed-out")],
-  ["another tab signs out", { is: "signed-out", elsewhere: true }, NOW, ...Array<string>(7).fill("signed-out")],
+  ["another tab signs out", { is: "signed-out", elsewhere: true }, NOW, ...Array<string>(7).fill("signed-out drop")],
 ];
 
 for (const [name, event, at, ...expected] of TABLE)

@@ -105,6 +105,32 @@ test("a body that is changed after the call is sent as it was, both times", asyn
   client.dispose();
 });
 
+test("a URL that is changed while the request waits is asked as it was, and gets no token elsewhere", async () => {
+  const asked: string[] = [];
+  let answer = (_: Response) => {};
+  const { client } = await someone("moves", () => new Response(), {
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      if (request.url.startsWith(AUTHORITY)) return new Promise((done) => (answer = done));
+      asked.push(`${request.method} ${request.url} ${request.headers.get("authorization")}`);
+      return new Response();
+    },
+  });
+  client.rim.tell({ is: "spent" });
+  const url = new URL(`${API}/orders`);
+  const init = { method: "DELETE" };
+  const sent = client.fetch(url, init);
+  url.host = "evil.example";
+  init.method = "PUT";
+  while (asked.length === 0) {
+    answer(Response.json(tokens(1)));
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  assert.equal((await sent).status, 200);
+  assert.deepEqual(asked, [`DELETE ${API}/orders Bearer at-1`]);
+  client.dispose();
+});
+
 test("a stream is refused before anything of it is sent", async () => {
   const { client, sent } = await someone("streams", () => new Response());
   const body = new Blob(["x"]).stream() as unknown as ReadableStream;

@@ -36,6 +36,15 @@ function connect(answer: (url: string, form: URLSearchParams) => Promise<Respons
   };
 }
 
+/** A network whose authority points elsewhere, as the platform's `fetch` sees it. */
+const pointing =
+  (elsewhere: string[]) =>
+  async (_: string, { redirect, body }: RequestInit) => {
+    if (redirect === "error") throw new TypeError("redirected");
+    elsewhere.push(String(body));
+    return new Response();
+  };
+
 const tokens = (count: number) => ({
   access_token: `at-${count}`,
   expires_in: 300,
@@ -103,4 +112,36 @@ test("an answer that comes after the sign-out keeps nothing", async () => {
   assert.ok(!asked.at(-1)!.form.includes("secret"));
   answer(Response.json({ error: "invalid_request" }, { status: 400 }));
   assert.equal((await again).status, 400);
+});
+
+test("a worker follows no redirect with the refresh token", async () => {
+  const elsewhere: string[] = [];
+  const said: unknown[] = [];
+  const line = { onmessage: null, postMessage: (data: unknown) => void said.push(data) } as Line;
+  keepTokens(AUTHORITY, pointing(elsewhere))({ ports: [line] });
+  const say = (data: unknown) => line.onmessage?.({ data } as never);
+  say({ is: "keep", refresh: "secret-0" });
+  say({ is: "send", id: 1, path: "/oauth2/token", body: "grant_type=refresh_token" });
+  while (!said.length) await new Promise((done) => setTimeout(done));
+  assert.deepEqual([elsewhere, said], [[], [{ id: 1 }]]);
+});
+
+test("a page that gives up one request to the worker still hears of the others", async () => {
+  const answers: ((answer: Response) => void)[] = [];
+  const { keeper } = connect(() => new Promise((done) => answers.push(done)));
+  keeper.keep(tokens(0));
+  const leave = new AbortController();
+  const ask = (signal?: AbortSignal) =>
+    keeper.fetch(`${AUTHORITY}/oauth2/token`, {
+      body: "grant_type=refresh_token",
+      ...(signal && { signal }),
+    });
+  const first = ask(leave.signal).then(String, String);
+  const second = ask();
+  leave.abort();
+  assert.match(await first, /does not answer/);
+  while (answers.length < 2) await new Promise((done) => setTimeout(done));
+  for (const answer of answers) answer(Response.json({}, { status: 400 }));
+  const late = new Promise((done) => setTimeout(done, 1000));
+  assert.equal(((await Promise.race([second, late])) as Response | undefined)?.status, 400);
 });

@@ -10,6 +10,7 @@ import {
   type FrameLocator,
   type Page,
 } from "playwright-core";
+import { browserAt, withUs } from "../../../client/test/browser/programs.js";
 
 /** The binary; `./scripts/test` names the one that it has built. */
 const BINARY = process.env["AUTHORITY_BINARY"] ?? "../../target/debug/symbolon";
@@ -28,15 +29,17 @@ export interface World {
 /** Starts it. */
 export async function startWorld(): Promise<World> {
   const listen = ["--listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"];
-  const dev = spawn(BINARY, ["dev", "--json", ...listen, ...FLAGS], {
-    stdio: ["ignore", "pipe", process.env["AUTHORITY_LOG"] ? "inherit" : "ignore"],
-  });
+  const executablePath = browserAt("CHROMIUM", "/usr/bin/chromium", "chromium");
+  const log = process.env["AUTHORITY_LOG"] ? "inherit" : "ignore";
+  const dev = withUs(
+    spawn(BINARY, ["dev", "--json", ...listen, ...FLAGS], { stdio: ["ignore", "pipe", log] }),
+  );
   const [line] = (await Promise.race([
     once(createInterface(dev.stdout), "line"),
     once(dev, "exit").then(() => Promise.reject(new Error(`${BINARY} did not start`))),
   ])) as [string];
   const browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath,
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
   });
   return {

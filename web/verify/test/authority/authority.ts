@@ -79,7 +79,7 @@ export async function startAuthority(): Promise<Authority> {
     file,
     `issuer = "${url}"\nlisten = "127.0.0.1:${port}"\nmetrics_listen = "127.0.0.1:${metrics}"\n` +
       `store = "sqlite:${join(data, "authority.db")}"\n[[audiences]]\nname = "demo-api"\n` +
-      `[[audiences]]\nname = "other-api"\n` +
+      `[[audiences]]\nname = "other-api"\n[[audiences]]\nname = "once-api"\none_use = true\n` +
       `[[audiences]]\nname = "sealed-api"\nencrypt = { jwk = '${JSON.stringify(SEALED)}' }\n` +
       `[[clients]]\nclient_id = "web"\n${client}` +
       `[[clients]]\nclient_id = "other"\n${client.replace("demo-api", "other-api")}` +
@@ -87,6 +87,9 @@ export async function startAuthority(): Promise<Authority> {
       `[[clients]]\nclient_id = "bound"\n${client}binding = { key = "enforce" }\n` +
       `[[clients]]\nclient_id = "thin"\n${client}access_token = { claims = "thin" }\n` +
       `[[clients]]\nclient_id = "featured"\n${client}binding = { features = "enforce" }\n` +
+      `[[clients]]\nclient_id = "placed"\n${client}binding = { network = "enforce" }\n` +
+      `[[clients]]\nclient_id = "watched"\n${client}binding = { features = "report", network = "report" }\n` +
+      `[[clients]]\nclient_id = "once"\n${client.replace("demo-api", "once-api")}` +
       `[[clients]]\nclient_id = "opaque"\npreset = "opaque-session"\n${client}` +
       `[[clients]]\nclient_id = "sliding"\npreset = "sliding-session"\n${client}`,
   );
@@ -98,6 +101,8 @@ export async function startAuthority(): Promise<Authority> {
   async function run() {
     const stderr = process.env["AUTHORITY_LOG"] ? "inherit" : "ignore";
     const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", stderr] });
+    // However these tests end.
+    process.once("exit", () => child.kill("SIGKILL"));
     const [line] = (await Promise.race([
       once(createInterface(child.stdout), "line"),
       once(child, "exit").then(() => Promise.reject(new Error(`${BINARY} did not start`))),

@@ -5,6 +5,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import {
   bounded,
+  createVerifier,
   offline,
   Rejected,
   strict,
@@ -99,13 +100,118 @@ test("what a thin token leaves out is asked for once, and a change of it makes t
   assert.equal(await asked(verifier, next.access_token, strict(60_000, { role: "b" })), "in");
 });
 
-test("a token that is bound to features is refused, since nobody here compares them", async () => {
-  const { access_token } = await authority.signIn("featured", {
+/** With what word a token is rejected that is shown with this. */
+const shownWith = (token: string, beside: Partial<Presented>, own = verifier): Promise<string> =>
+  own.admit({ token, scheme: "Bearer", ...beside }, bounded(60_000)).then(
+    () => "in",
+    (why: Rejected) => why.refusal.is,
+  );
+
+test("a token that is bound to features is let in with those of its sign-in, and with no others", async () => {
+  const { access_token: token } = await authority.signIn("featured", {
     client_id: "featured",
     features: "screen 7x7",
   });
-  assert.equal(verdict(verifier, access_token), "unverifiable");
-  assert.equal(await asked(verifier, access_token, offline()), "unverifiable");
+  assert.equal(await shownWith(token, { features: "screen 7x7" }), "in");
+  assert.equal(await shownWith(token, { features: "screen 7x8" }), "elsewhere");
+  assert.equal(await shownWith(token, { features: null }), "elsewhere");
+  assert.equal(await shownWith(token, { features: "x".repeat(1025) }), "elsewhere");
+  assert.equal(await shownWith(token, {}), "unverifiable", "nobody has looked");
+  assert.equal(await shownWith(token, { features: "screen 7x7" }), "in", "as before");
+  const only = bounded(60_000, { reportBindings: true });
+  const { bindingsReported } = verifier.status();
+  await verifier.admit({ token, scheme: "Bearer", features: "other" }, only);
+  assert.equal(verifier.status().bindingsReported, bindingsReported + 1);
+});
+
+test("a token that is bound to a network is let in from there, however an address is written", async () => {
+  for (const [ip, same, other] of [
+    [
+      "203.0.113.7",
+      ["203.0.113.7", "203.0.113.250", "::ffff:203.0.113.9", "::ffff:cb00:7101"],
+      ["203.0.112.7", "2001:db8::1"],
+    ],
+    [
+      "2001:db8:1:1::5",
+      ["2001:db8:1:1::5", "2001:DB8:1:00ff::", "2001:db8:1:2:3:4:5:6", "2001:db8:1:f0::%eth0"],
+      ["2001:db8:1:100::5", "2001:db8::1", "203.0.113.7"],
+    ],
+  ] as const) {
+    const other_ = { client_id: "placed", ip };
+    const { access_token: token } = await authority.signIn(`placed-${ip}`, other_);
+    for (const ip of same) assert.equal(await shownWith(token, { ip }), "in", ip);
+    for (const ip of other) assert.equal(await shownWith(token, { ip }), "elsewhere", ip);
+    assert.equal(await shownWith(token, { ip: "unix:" }), "unverifiable");
+    assert.equal(await shownWith(token, {}), "unverifiable");
+  }
+});
+
+test("what is only reported refuses nobody and is counted", async () => {
+  const { access_token: token } = await authority.signIn("watched", {
+    client_id: "watched",
+    features: "screen 7x7",
+    ip: "203.0.113.7",
+  });
+  const counted = async (beside: Partial<Presented>) => {
+    const before = verifier.status().bindingsReported;
+    assert.equal(await shownWith(token, beside), "in");
+    return verifier.status().bindingsReported - before;
+  };
+  assert.equal(await counted({ features: "screen 7x7", ip: "203.0.113.8" }), 0);
+  assert.equal(await counted({ features: "screen 7x7", ip: "203.0.114.8" }), 1);
+  assert.equal(await counted({}), 1);
+});
+
+test("a token for one use lets in once, at one of all services", async () => {
+  const audience = "once-api";
+  const [own, other] = [
+    await authority.verifier({ audience }),
+    await authority.verifier({ audience }),
+  ];
+  const sign = () => authority.signIn("once", { client_id: "once" });
+  const { access_token: token } = await sign();
+  assert.equal(verdict(own, token), "ask", "only the authority knows");
+  assert.equal(await shownWith(token, {}, own), "in");
+  assert.equal(await shownWith(token, {}, own), "used");
+  assert.equal(await shownWith(token, {}, other), "used", "at another service");
+  const { access_token: raced } = await sign();
+  const words = await Promise.all([own, other, own, other].map((one) => shownWith(raced, {}, one)));
+  assert.deepEqual(words.sort(), ["in", "used", "used", "used"]);
+  const { access_token: spared, session_id } = await sign();
+  const needs = bounded(60_000, { scope: "orders:write" });
+  await assert.rejects(own.admit(spared, needs), (why: Rejected) => why.status === 403);
+  assert.equal(await shownWith(spared, {}, own), "in", "what did not suffice was not used up");
+  await authority.api("DELETE", `/v1/sessions/${session_id}?reason=kicked`);
+  await until(async () => (await shownWith(spared, {}, own)) === "revoked", "it is heard");
+  const keys = await (await fetch(`${authority.url}/.well-known/jwks.json`)).text();
+  const alone = createVerifier({ issuer: authority.url, audience, keys });
+  const { access_token: last } = await sign();
+  assert.equal(await shownWith(last, {}, alone), "unverifiable", "without an API key");
+  assert.equal(await shownWith(last, {}, own), "in");
+  for (const one of [own, other, alone]) one.close();
+});
+
+test("a ticket is redeemed once, and earns a token for as long as a socket is open", async () => {
+  const { session_id } = await authority.signIn("ticketed");
+  const get = async (other: object = {}) =>
+    (await authority.api("POST", "/v1/tickets", { session_id, ...other }))["ticket"] as string;
+  const ticket = await get();
+  const { claims, token, ended } = await verifier.redeem(ticket);
+  assert.equal(claims.sub, "ticketed");
+  assert.equal(await asked(verifier, token), "in");
+  const word = (ticket: string) =>
+    verifier.redeem(ticket).then(
+      () => "in",
+      (why: Rejected) => why.refusal.is,
+    );
+  assert.equal(await word(ticket), "expired", "used");
+  assert.equal(await word(`sym_tk_${"A".repeat(22)}`), "malformed");
+  assert.equal(await word(token), "malformed", "not a ticket");
+  const late = await get();
+  const over = ended();
+  await authority.api("DELETE", `/v1/sessions/${session_id}?reason=kicked`);
+  assert.equal(await over, "kicked");
+  assert.equal(await word(late), "revoked");
 });
 
 test("the authority takes reports of which sessions were used", async () => {

@@ -26,8 +26,8 @@ test("keys turn while the feed is heard, and a withdrawn key's tokens must be re
   await until(() => isIn(fresh.access_token), "the new key is known");
   assert.equal(verdict(verifier, old.access_token), "in", "the old key is still published");
   await authority.api("DELETE", `/v1/keys/${kidOf(old.access_token)}?reason=key_compromised`);
-  await until(() => verdict(verifier, old.access_token) !== "in", "it is refused");
-  assert.equal(verdict(verifier, old.access_token), "stale");
+  // Unverifiable for a moment, if the keys come before the event.
+  await until(() => verdict(verifier, old.access_token) === "stale", "it is refused");
   assert.equal(verdict(verifier, fresh.access_token), "in");
   await until(() => verifier.status().mode === "stream", "the feed is heard");
   verifier.close();

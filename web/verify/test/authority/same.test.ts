@@ -116,6 +116,24 @@ test("what happened to a session is told in the same words", async () => {
   }
 });
 
+test("features are answered as the Rust verifier answers them", async () => {
+  const { access_token } = await authority.signIn("same-features", {
+    client_id: "featured",
+    features: "screen 7x7",
+  });
+  for (const features of [
+    { "x-symbolon-features": "screen 7x7" },
+    { "x-symbolon-features": "no" },
+    {},
+  ]) {
+    const [own, rust] = await both({ ...bearer(access_token), ...features } as Record<
+      string,
+      string
+    >);
+    assert.equal(own, rust, JSON.stringify(features));
+  }
+});
+
 test("the proof of a bound token is asked for by the same nonce, and taken alike", async () => {
   const key = newKey("ES256");
   const { kty, crv, x, y } = key.jwk;

@@ -117,6 +117,11 @@ test("a claim that is missing, of another form or named twice is never filled in
     { staleness: 0 },
     { staleness: "5" },
     { one_use: 1 },
+    { cnf: { features: "short" } },
+    { cnf: { network: 1 } },
+    { cnf_reported: [] },
+    { cnf: { features: b64(Buffer.alloc(16)) }, cnf_reported: { features: b64(Buffer.alloc(16)) } },
+    { cnf_reported: { network: b64(Buffer.alloc(16)) }, sid: undefined },
     { rights: 7 },
     { cnf: { "x5t#S256": b64(Buffer.alloc(32)) } },
   ])
@@ -290,9 +295,8 @@ test("settings that cannot be meant are refused at once", () => {
 test("what a token asks for and this version cannot do is refused, and never passed over", () => {
   const imprint = b64(Buffer.alloc(16));
   for (const [other, what] of [
-    [{ cnf: { features: imprint } }, "surroundings"],
-    [{ cnf: { network: imprint, jkt: b64(Buffer.alloc(32)) } }, "surroundings"],
-    [{ one_use: true }, "one_use"],
+    [{ cnf: { features: imprint } }, "features"],
+    [{ cnf: { network: imprint, jkt: b64(Buffer.alloc(32)) } }, "address"],
     [{ rights: imprint }, "opaque"],
   ] as const) {
     assert.deepEqual(refused(token(key, other))?.refusal, { is: "unverifiable", what });
@@ -303,4 +307,7 @@ test("what a token asks for and this version cannot do is refused, and never pas
     undefined,
   );
   assert.equal(refused(token(key, { staleness: 5 }))?.refusal.is, "ask", "it asks for knowledge");
+  const once = token(key, { one_use: true });
+  assert.equal(refused(once)?.refusal.is, "ask", "it lets in once");
+  assert.equal(refused(once)?.refusal.is, "ask", "again");
 });

@@ -1,7 +1,9 @@
 /** Real servers of Express and Fastify, and a handler of `Request`, before a verifier that needs no authority. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { after, test } from "node:test";
 import express from "express";
@@ -10,7 +12,7 @@ import * as ofExpress from "../../src/express.js";
 import * as ofFastify from "../../src/fastify.js";
 import * as ofFetch from "../../src/fetch.js";
 import { createVerifier, offline } from "../../src/index.js";
-import { AT, AUDIENCE, ISSUER, jwksOf, newKey, now, token } from "../issuer.js";
+import { AT, AUDIENCE, b64, ISSUER, jwksOf, newKey, now, token } from "../issuer.js";
 
 const key = newKey();
 const verifier = createVerifier({
@@ -116,4 +118,74 @@ test("a handler of Request is reached by what is let in, with who it was and all
   const two = new Headers({ authorization: `Bearer ${token(key)}` });
   two.append("authorization", `Bearer ${token(key)}`);
   assert.equal((await ask(two)).status, 401);
+});
+
+/** What a token says that is bound to these features and to 127.0.0.0/24, for session `sid`. */
+function boundTo(features: string, sid: Buffer): object {
+  const imprint = (kind: string, own: Buffer) =>
+    b64(
+      createHash("sha256")
+        .update(`symbolon imprint ${kind}`)
+        .update(sid)
+        .update(own)
+        .digest()
+        .subarray(0, 16),
+    );
+  return {
+    features: imprint("feature", createHash("sha256").update(features).digest()),
+    network: imprint("network", Buffer.from("00000000000000000000ffff7f000000", "hex")),
+  };
+}
+
+test("guards read the features of a request, and are told where it comes from", async () => {
+  const sid = Buffer.alloc(16, 7);
+  const authorization = `Bearer ${token(key, { sid: b64(sid), cnf: boundTo("screen 7x7", sid) })}`;
+  const app = express();
+  const sees = { ipFrom: ({ socket }: IncomingMessage) => socket.remoteAddress };
+  app.use("/told", ofExpress.guard(verifier, policy, sees));
+  app.use("/untold", ofExpress.guard(verifier, policy));
+  app.use((_, answer) => void answer.send("in"));
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closing.push(() => server.close());
+  const fast = fastify();
+  fast.get(
+    "/told",
+    {
+      onRequest: ofFastify.guard(verifier, policy, {
+        ipFrom: ({ ip }) => ip,
+      }),
+    },
+    async () => "in",
+  );
+  fast.get("/untold", { onRequest: ofFastify.guard(verifier, policy) }, async () => "in");
+  const fastAt = await fast.listen({ port: 0, host: "127.0.0.1" });
+  closing.push(() => fast.close());
+  const handler = () => new Response("in");
+  const told = ofFetch.guard(verifier, policy, handler, { ipFrom: () => "127.0.0.9" });
+  const untold = ofFetch.guard(verifier, policy, handler);
+  const servers = [`http://127.0.0.1:${(server.address() as { port: number }).port}`, fastAt];
+  const ways: readonly ((path: string, headers: Headers) => Promise<Response>)[] = [
+    ...servers.map((at) => (path: string, headers: Headers) => fetch(at + path, { headers })),
+    (path, headers) =>
+      (path === "/told" ? told : untold)(
+        new Request(`https://api.example.com${path}`, { headers }),
+      ),
+  ];
+  const word = (answer: Response) =>
+    answer.status === 200
+      ? "in"
+      : /reason="(\w+)"/.exec(answer.headers.get("www-authenticate")!)?.[1];
+  for (const [at, ask] of ways.entries())
+    for (const [path, features, expected] of [
+      ["/told", ["screen 7x7"], "in"],
+      ["/told", ["screen 8x8"], "binding"],
+      ["/told", [], "binding"],
+      ["/told", ["screen 7x7", "screen 7x7"], "binding"],
+      ["/untold", ["screen 7x7"], "unverifiable"],
+    ] as const) {
+      const headers = new Headers({ authorization });
+      for (const one of features) headers.append("x-symbolon-features", one);
+      assert.equal(word(await ask(path, headers)), expected, `${at} ${path} ${features}`);
+    }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseKeySet } from "../../src/jwk.js";
 import * as json from "../../src/json.js";
+import { presentedOf, Rejected } from "../../src/index.js";
 import { Malformed } from "../../src/malformed.js";
 import { Backoff, Bell } from "../../src/rest.js";
 import { placeOf, urlOf } from "../../src/url.js";
@@ -213,4 +214,14 @@ test("waits grow to their bound and are never shorter than half, and a bell ends
   bell.ring();
   assert.equal(await bell.wait(60_000), true, "rung before");
   assert.equal(await bell.wait(1), false);
+});
+
+test("a header of nothing but blanks is read in one pass", () => {
+  const blanks = " ".repeat(100_000);
+  const since = performance.now();
+  assert.throws(() => presentedOf(`Bearer${blanks}`), Rejected);
+  assert.equal(presentedOf(`Bearer${blanks}a${blanks}`).token, "a");
+  assert.equal(presentedOf(`Bearer a${blanks}b`).token.length, 100_002);
+  // A pass for each blank would be minutes.
+  assert.ok(performance.now() - since < 2000);
 });

@@ -165,7 +165,8 @@ impl Watching {
         }
         (self.announced, self.look_at) = (Some(end), end);
         let data = json!({
-            "session_id": sid, "ends_at": end.as_seconds(), "reason": reason.as_str(),
+            "session_id": sid, "ends_at": end.as_seconds(), "expires_in": end.since(at).as_secs(),
+            "reason": reason.as_str(),
         });
         Ok(Some(("ending", data)))
     }
