@@ -4,19 +4,21 @@ use super::steady::Steady;
 use crate::authority::take_descriptors;
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
@@ -38,6 +40,13 @@ pub const HEADERS_MAX: usize = 64;
 
 /// How many requests one HTTP/2 connection may have under way.
 pub const STREAMS_MAX: u32 = 128;
+
+/// How long a process that was told to stop still takes whoever comes, if anybody is connected: each answer says that it
+/// is the last on its connection, so that whoever holds one open goes elsewhere before it is closed.
+pub const LEAVING_MAX: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether anybody still is.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How long requests under way may take to finish once the process was told to stop.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
@@ -88,18 +97,20 @@ pub fn connections_max(descriptors: u64) -> usize {
 }
 
 /// Serves until told to stop, then lets the requests under way finish.
-pub async fn serve(door: Door, router: Router, mut stop: Stop) {
-    let slots = Arc::new(Semaphore::new(connections_max(take_descriptors())));
+pub async fn serve(door: Door, router: Router, stop: Stop) {
+    let most = connections_max(take_descriptors());
+    let slots = Arc::new(Semaphore::new(most));
+    let mut left = pin!(leave(stop.clone(), (&slots, most)));
     let server = Arc::new(builder());
     let draining = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&door, &slots) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = &mut left => break,
         };
         let Some((came, peer, slot)) = accepted else { continue };
-        let connection = Connection { server: Arc::clone(&server), router: router.clone(), peer };
-        let stopping = stop.clone();
+        let (server, router, stopping) = (Arc::clone(&server), router.clone(), stop.clone());
+        let connection = Connection { server, router, peer, stop: stop.clone() };
         let tls = match &door {
             Door::Address(_, tls) => tls.clone(),
             Door::Socket(_) => None,
@@ -130,6 +141,21 @@ pub async fn serve(door: Door, router: Router, mut stop: Stop) {
     }
 }
 
+/// Waits until the process is to stop, and then until nobody is connected any more or their time is over.
+async fn leave(mut stop: Stop, (slots, most): (&Semaphore, usize)) {
+    // Nobody can tell it to stop any more: then it is to stop.
+    let _ = stop.wait_for(|stop| *stop).await;
+    let mut look = interval(LOOK_EVERY);
+    let gone = async {
+        // One is kept for whoever comes next.
+        while slots.available_permits() + 1 < most {
+            look.tick().await;
+        }
+    };
+    // Who stays longer is told to go when the connection is closed.
+    let _ = timeout(LEAVING_MAX, gone).await;
+}
+
 /// `None`: whoever connected does not speak TLS, or took too long.
 async fn shake_hands<S>(tls: &TlsAcceptor, stream: S) -> Option<TlsStream<S>>
 where
@@ -150,6 +176,7 @@ struct Connection {
     server: Arc<Builder<TokioExecutor>>,
     router: Router,
     peer: Peer,
+    stop: Stop,
 }
 
 impl Connection {
@@ -158,10 +185,24 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let spoken = Arc::new(Notify::new());
-        let connection = self.server.serve_connection_with_upgrades(
-            TokioIo::new(stream),
-            service_fn(answer(self.router, self.peer, Arc::clone(&spoken))),
-        );
+        let (router, peer, stop, told) = (self.router, self.peer, self.stop, Arc::clone(&spoken));
+        let answer = move |request: Request<Incoming>| {
+            told.notify_one();
+            let is_http_1 = request.version() < Version::HTTP_2;
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let (answered, stop) = (router.clone().oneshot(request), stop.clone());
+            async move {
+                let mut answer = answered.await?;
+                if is_http_1 && *stop.borrow() && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        };
+        let stream = TokioIo::new(stream);
+        let connection = self.server.serve_connection_with_upgrades(stream, service_fn(answer));
         see_through(draining.watch(connection.into_owned()), &spoken).await;
     }
 }
@@ -230,17 +271,4 @@ fn builder() -> Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX);
     builder
-}
-
-fn answer(
-    router: Router,
-    peer: Peer,
-    spoken: Arc<Notify>,
-) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<Router, Request<Body>> {
-    move |request| {
-        spoken.notify_one();
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
-    }
 }

@@ -97,6 +97,7 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 45] = [
     (503, "exhausted", "A counter is at its end. Nothing was done."),
     (503, "feed-crowded", "As many follow the feed as may; try again."),
     (503, "feed-not-ready", "The feed is being read, or the store cannot be read; try again."),
+    (503, "stopping", "The process stops: what comes now belongs elsewhere."),
     (503, "store", "The store failed."),
     (503, "store-lost-writes", "The store lost writes that it had acknowledged."),
     (
