@@ -84,6 +84,9 @@ enum Came {
     Unix(UnixStream),
 }
 
+/// A connection, who is at its other end, and its place among those that are served.
+type Taken = (Came, Peer, OwnedSemaphorePermit);
+
 /// Becomes true when the process should stop.
 pub type Stop = watch::Receiver<bool>;
 
@@ -96,26 +99,22 @@ pub fn connections_max(descriptors: u64) -> usize {
     usize::try_from(left).unwrap_or(CONNECTIONS_MAX).min(CONNECTIONS_MAX)
 }
 
-/// Serves until told to stop, then lets the requests under way finish.
-pub async fn serve(door: Door, router: Router, stop: Stop) {
-    let most = connections_max(take_descriptors());
-    let slots = Arc::new(Semaphore::new(most));
-    let mut left = pin!(leave(stop.clone(), (&slots, most)));
-    let server = Arc::new(builder());
-    let draining = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&door, &slots) => accepted,
-            () = &mut left => break,
-        };
-        let Some((came, peer, slot)) = accepted else { continue };
-        let (server, router, stopping) = (Arc::clone(&server), router.clone(), stop.clone());
-        let connection = Connection { server, router, peer, stop: stop.clone() };
-        let tls = match &door {
-            Door::Address(_, tls) => tls.clone(),
-            Door::Socket(_) => None,
-        };
-        let watcher = draining.watcher();
+/// What serves the connections of one door.
+struct Hall {
+    server: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    draining: GracefulShutdown,
+    slots: Arc<Semaphore>,
+    most: usize,
+    stop: Stop,
+}
+
+impl Hall {
+    /// Serves a connection for as long as it stands.
+    fn take(&self, (came, peer, slot): Taken, tls: Option<TlsAcceptor>) {
+        let (server, router) = (Arc::clone(&self.server), self.router.clone());
+        let connection = Connection { server, router, peer, stop: self.stop.clone() };
+        let (stopping, watcher) = (self.stop.clone(), self.draining.watcher());
         tokio::spawn(async move {
             match (came, tls) {
                 (Came::Unix(stream), _) => {
@@ -134,26 +133,72 @@ pub async fn serve(door: Door, router: Router, stop: Stop) {
             drop(slot);
         });
     }
-    // Whoever comes now is refused at once, and a load balancer sends them elsewhere.
-    drop(door);
-    if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
-        tracing::warn!("requests were still under way when the time to drain was over");
+
+    /// Waits until nobody is connected any more, [`LEAVING_MAX`] at most.
+    async fn left(&self) {
+        let mut look = interval(LOOK_EVERY);
+        let gone = async {
+            // One is kept for whoever comes next.
+            while self.slots.available_permits() + 1 < self.most {
+                look.tick().await;
+            }
+        };
+        // Who stays longer is told to go when the connection is closed.
+        let _ = timeout(LEAVING_MAX, gone).await;
+    }
+
+    /// Takes those who are connected and were not looked at, and closes the door in the same breath: nobody is to find
+    /// it open and be sent away all the same.
+    fn close(&self, door: Door) {
+        let Door::Address(listener, tls) = door else { return };
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+            let ready = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            let Ok(stream) = ready else { continue };
+            self.take((Came::Tcp(stream), Peer::Address(peer.ip()), slot), tls.clone());
+        }
     }
 }
 
-/// Waits until the process is to stop, and then until nobody is connected any more or their time is over.
-async fn leave(mut stop: Stop, (slots, most): (&Semaphore, usize)) {
-    // Nobody can tell it to stop any more: then it is to stop.
-    let _ = stop.wait_for(|stop| *stop).await;
-    let mut look = interval(LOOK_EVERY);
-    let gone = async {
-        // One is kept for whoever comes next.
-        while slots.available_permits() + 1 < most {
-            look.tick().await;
-        }
+/// Serves until told to stop, then lets the requests under way finish.
+pub async fn serve(door: Door, router: Router, mut stop: Stop) {
+    let most = connections_max(take_descriptors());
+    let hall = Hall {
+        server: Arc::new(builder()),
+        router,
+        draining: GracefulShutdown::new(),
+        slots: Arc::new(Semaphore::new(most)),
+        most,
+        stop: stop.clone(),
     };
-    // Who stays longer is told to go when the connection is closed.
-    let _ = timeout(LEAVING_MAX, gone).await;
+    let tls = match &door {
+        Door::Address(_, tls) => tls.clone(),
+        Door::Socket(_) => None,
+    };
+    {
+        let mut left = pin!(async {
+            // Nobody can tell it to stop any more: then it is to stop.
+            let _ = stop.wait_for(|stop| *stop).await;
+            hall.left().await;
+        });
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&door, &hall.slots) => accepted,
+                () = &mut left => break,
+            };
+            if let Some(taken) = accepted {
+                hall.take(taken, tls.clone());
+            }
+        }
+    }
+    // Whoever comes now is refused at once, and a load balancer sends them elsewhere.
+    hall.close(door);
+    // Who came last has yet to say what they want.
+    hall.left().await;
+    if timeout(DRAIN_TIME_MAX, hall.draining.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way when the time to drain was over");
+    }
 }
 
 /// `None`: whoever connected does not speak TLS, or took too long.
@@ -222,7 +267,7 @@ async fn see_through(connection: impl Future, spoken: &Notify) {
     let _ = connection.await;
 }
 
-async fn accept(door: &Door, slots: &Arc<Semaphore>) -> Option<(Came, Peer, OwnedSemaphorePermit)> {
+async fn accept(door: &Door, slots: &Arc<Semaphore>) -> Option<Taken> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match come(door).await {
         Ok((came, peer)) => Some((came, peer, slot)),
