@@ -13,7 +13,7 @@ use symbolon_store::{Kind, Record, Store};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How many are counted. Inclusive; further ones answer like all others, and do nothing that one does for all.
-pub const NODES_MAX: usize = 64;
+pub const NODES_MAX: usize = 256;
 
 /// How often each says that it is there.
 pub const TICK: Duration = Duration::from_secs(5);
@@ -137,7 +137,7 @@ async fn write(
     let kept = Kept { name: app.name.to_string(), until_ms: until.as_millis() };
     let value = serde_json::to_vec(&kept).map_err(|why| Fault::Store(why.to_string()))?;
     let before = slots.get(&slot).map(|(_, version)| *version);
-    app.store.put_record(Kind::Lease, &format!("{RECORD}{slot:02}"), &value, before).await
+    app.store.put_record(Kind::Lease, &format!("{RECORD}{slot:03}"), &value, before).await
 }
 
 fn slots(records: Vec<Record>) -> BTreeMap<usize, Slot> {

@@ -83,11 +83,10 @@ impl Node {
             .uri(path)
             .extension(Peer::Operator(0))
             .header("host", "x");
-        let request = match body {
-            Value::Null => request.body(Body::empty()),
-            body => {
-                request.header("content-type", "application/json").body(body.to_string().into())
-            }
+        let request = if body.is_null() {
+            request.body(Body::empty())
+        } else {
+            request.header("content-type", "application/json").body(body.to_string().into())
         };
         let answer = router(self.0.clone()).oneshot(request.unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
@@ -133,11 +132,12 @@ async fn who_waits_at_one_node_hears_of_a_verifier_that_reports_to_the_other() {
     let heard = &answer["verifiers"];
     assert_eq!((status, &heard["live"], &heard["applied"]), (200, &json!(1), &json!(1)), "{heard}");
     assert!(heard["elapsed_ms"].as_u64().unwrap() < 9_000, "{heard}");
-    let asked = std::iter::from_fn(|| match feed.next(&mut place)? {
+    let mut asked = std::iter::from_fn(|| match feed.next(&mut place)? {
         Next::Frame(frame) => Some(String::from_utf8_lossy(&frame).contains("event: report")),
         Next::Gone | Next::Nothing => None,
     });
-    assert!(asked.fold(false, |any, own| any || own), "those who follow it are asked to report");
+
+    assert!(asked.any(|own| own), "those who follow it are asked to report");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 45] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 46] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
