@@ -4,10 +4,12 @@ use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::feed::Feed;
 use crate::hook::Hooks;
+use crate::http::dpop::OwnProofs;
 use crate::http::failures::Failures;
 use crate::http::gateway::behind::Kept;
 use crate::keys::{Keys, KeysUnavailable, Recipients, Signer};
 use crate::metrics::Metrics;
+use crate::nodes::Nodes;
 use crate::people::People;
 use crate::presence::Presence;
 use crate::tls::Certificate;
@@ -21,7 +23,6 @@ use symbolon_core::{
     ClientId, Fault, Policies, RefreshToken, Salt, SessionId, Subject, Terms, Timestamp, audience,
 };
 use symbolon_store::Store;
-use symbolon_verify::Proofs;
 use symbolon_wire::{Algorithm, Cookies, Type};
 use tokio::sync::Mutex;
 
@@ -63,7 +64,9 @@ pub struct App {
     /// The back ends that are asked before a session is renewed.
     pub hooks: Arc<Hooks>,
     /// The proofs of bound tokens that were shown to the authority itself.
-    pub proofs: Arc<Proofs>,
+    pub proofs: Arc<OwnProofs>,
+    /// The other processes that answer for the same store.
+    pub nodes: Arc<Nodes>,
     random: Arc<SystemRandom>,
 }
 
@@ -144,7 +147,8 @@ impl App {
             kept: Arc::default(),
             hooks: Arc::new(Hooks::new(&config)?),
             // Those of the token endpoint: a client keeps one nonce for each server.
-            proofs: Arc::new(Proofs::new(Some(keys.dpop_nonces.in_epoch(store.cutoffs().epoch)))),
+            proofs: Arc::new(OwnProofs::new(keys.dpop_nonces.clone(), store.cutoffs().epoch)),
+            nodes: Arc::new(Nodes::of(&store)),
             random: Arc::new(random),
             config: Arc::new(config),
             keys: Arc::new(keys),

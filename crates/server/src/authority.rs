@@ -8,6 +8,7 @@ use crate::feed;
 use crate::http::{self, Door, Stop};
 use crate::keys::{Keys, KeysUnavailable};
 use crate::migration::is_unfinished;
+use crate::nodes;
 use crate::people;
 use crate::task::{keys, schedules, sweep};
 use crate::tls::{Certificate, TlsError};
@@ -169,6 +170,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let own_feed = tokio::spawn(feed::run_own(live.clone(), stop.clone()));
     let telling = tokio::spawn(people::run(live.clone(), stop.clone()));
     let turning = tokio::spawn(keys::run(live.clone(), stop.clone()));
+    let counted = tokio::spawn(nodes::run(live.clone(), stop.clone()));
     let expiring = tokio::spawn(schedules::run(live.clone(), stop.clone()));
     let counting = doors.metrics.map(|listener| {
         let router = http::metrics_router(live.clone());
@@ -185,6 +187,7 @@ pub async fn run(live: Live, doors: Doors, stop: Stop) {
     let _ = sweeping.await;
     let _ = turning.await;
     let _ = expiring.await;
+    let _ = counted.await;
     let _ = telling.await;
     let _ = feeding.await;
     let _ = own_feed.await;

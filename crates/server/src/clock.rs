@@ -5,6 +5,8 @@
 //! they part by more than a minute, rules stop with a [`Fault::Clock`] instead of deciding on a lie.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use symbolon_core::{Duration, Fault, Timestamp};
 use symbolon_store::{Kind, Store};
 
@@ -28,6 +30,8 @@ pub struct Clock {
     started_wall: Timestamp,
     started_boot: Duration,
     store_latest: Timestamp,
+    /// How long the machine had slept when [`Self::at`] was asked last, in milliseconds.
+    slept: AtomicU64,
 }
 
 impl Clock {
@@ -42,7 +46,8 @@ impl Clock {
         let store_latest =
             if store_latest <= accepted { Timestamp::default() } else { store_latest };
         let (started_wall, started_boot) = ((hands.wall)(), (hands.boot)());
-        Self { hands, started_wall, started_boot, store_latest }
+        let slept = AtomicU64::new(slept());
+        Self { hands, started_wall, started_boot, store_latest, slept }
     }
 
     /// The same hands, watched from now on, whatever they showed before: what the store saw up to `seen` is
@@ -61,6 +66,23 @@ impl Clock {
         let carried = self.started_wall.after(boot.saturating_sub(self.started_boot));
         let behind_store = wall < self.store_latest && !wall.agrees_with(self.store_latest);
         if behind_store || !wall.agrees_with(carried) { Err(Fault::Clock) } else { Ok(wall) }
+    }
+
+    /// The instant that rules would have acted at when the process's own clock showed `then`. That clock stands still
+    /// while the machine sleeps: what it slept since this was asked last counts as if it had been after `then`, so that
+    /// the answer is never too late. To be asked by one task, again and again.
+    ///
+    /// # Errors
+    /// As [`Self::now`]'s.
+    pub fn at(&self, then: Instant) -> Result<Timestamp, Fault> {
+        let passed = instant().saturating_duration_since(then);
+        Ok(self.now()?.before(passed.saturating_add(self.slept_since(slept()))))
+    }
+
+    /// How much of what the machine slept was not counted yet.
+    fn slept_since(&self, slept: u64) -> Duration {
+        let counted = self.slept.swap(slept, Ordering::AcqRel);
+        Duration::from_millis(slept.saturating_sub(counted))
     }
 
     /// What the wall clock says, believed or not: for logs and headers, never for a rule.
@@ -116,6 +138,19 @@ fn millis(seconds: i64, nanoseconds: i64) -> u64 {
     seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
 }
 
+/// How long the machine has slept since it was started, in milliseconds.
+fn slept() -> u64 {
+    let awake = clock_gettime(ClockId::Monotonic);
+    let awake = Duration::from_millis(millis(awake.tv_sec, awake.tv_nsec));
+    u64::try_from(boot().saturating_sub(awake).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The process's own clock, which a store counts its polls by.
+#[expect(clippy::disallowed_methods, reason = "this is the file that may ask")]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
 /// A monotonic instant for measuring how long something took; no rule sees it.
 pub fn monotonic() -> Duration {
     boot()
@@ -135,6 +170,18 @@ mod tests {
         assert!(Clock::start(ahead, ahead).now().is_ok());
         let later = ahead.after(Duration::from_secs(1));
         assert_eq!(Clock::start(later, ahead).now(), Err(Fault::Clock));
+    }
+
+    #[test]
+    fn what_was_asked_a_while_ago_is_dated_by_what_passed_since_and_by_what_the_machine_slept() {
+        let clock = start(Timestamp::default());
+        let minute = Duration::from_secs(60);
+        let Some(then) = instant().checked_sub(minute) else { return };
+        let told = clock.at(then).unwrap();
+        assert!(told <= wall().before(minute) && wall().before(2 * minute) < told, "{told:?}");
+        let before = clock.slept.load(Ordering::Acquire);
+        assert_eq!(clock.slept_since(before + 7_000), Duration::from_secs(7));
+        assert_eq!(clock.slept_since(before + 7_000), Duration::ZERO, "it is counted once");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod migration;
+pub mod nodes;
 pub mod outbound;
 pub mod people;
 pub mod playground;

@@ -176,6 +176,8 @@ pub async fn run(live: Live, mut stop: Stop) {
         let (mut heads, mut after) = (store.heads(), store.head());
         while heads.changed().await.is_ok() {
             let head = *heads.borrow_and_update();
+            // A store that lost its last writes goes on before where it was.
+            after = after.min(head);
             while after < head {
                 let Ok(events) = store.events_after(after, EVENTS_MAX).await else {
                     // Only its end is waited for.

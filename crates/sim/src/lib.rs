@@ -4,6 +4,7 @@
 //! `symbolon-core` as a real store would and can be restored from a copy, and [`history`] plays the
 //! same story to both.
 
+pub mod capacity;
 pub mod history;
 pub mod model;
 pub mod store;

@@ -449,6 +449,17 @@ impl Store {
         each!(self, store => store.head_asked())
     }
 
+    /// The same, told to whoever waits whenever the log was asked for its head: what was committed anywhere before
+    /// the instant that is told is in [`Self::head`]. `None`: nobody else writes to it.
+    pub fn asks(&self) -> Option<watch::Receiver<Instant>> {
+        each!(self, store => store.asks())
+    }
+
+    /// Whether other processes may write to it while this one does.
+    pub fn is_shared(&self) -> bool {
+        self.head_asked().is_some()
+    }
+
     /// The position of the newest durable event, told to whoever waits as soon as it changes. What it says is
     /// read from memory: it wakes readers, who then ask the store itself.
     pub fn heads(&self) -> watch::Receiver<u64> {

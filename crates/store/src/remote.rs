@@ -283,6 +283,10 @@ impl<E: Engine> Remote<E> {
         Some(self.0.shared.asked())
     }
 
+    pub(crate) fn asks(&self) -> Option<watch::Receiver<Instant>> {
+        Some(self.0.shared.asks())
+    }
+
     pub(crate) fn heads(&self) -> watch::Receiver<u64> {
         self.0.shared.heads()
     }

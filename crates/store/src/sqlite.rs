@@ -183,6 +183,10 @@ impl Sqlite {
         None
     }
 
+    pub(crate) fn asks(&self) -> Option<watch::Receiver<Instant>> {
+        None
+    }
+
     pub(crate) fn heads(&self) -> watch::Receiver<u64> {
         self.0.shared.head.subscribe()
     }

@@ -4,6 +4,7 @@
 //! `wire::feed` knows the layouts. A reader costs its place in `log` and nothing else, so a slow one delays
 //! nobody: it falls out of what is kept, is told so, and begins again with a snapshot.
 
+mod awaited;
 mod entries;
 mod figures;
 mod follow;
@@ -14,6 +15,8 @@ mod registered;
 mod relayed;
 mod snapshot;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod verifiers;
 mod wait;
 
@@ -30,10 +33,13 @@ pub use tail::{TICK, run};
 pub use verifiers::{BOUND_MAX, Name, Report, Row, VERIFIERS_MAX, Verifiers};
 pub use wait::{Heard, WAIT_MAX, until_applied};
 
+use crate::app::App;
+use crate::clock::instant;
+use awaited::Awaited;
 use snapshot::Snapshots;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use symbolon_core::{Duration, Timestamp};
+use symbolon_core::{Duration, Fault, StoreEpoch, Timestamp};
 use symbolon_store::Store;
 use symbolon_wire::feed::{Cursor, Frame};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -68,6 +74,8 @@ pub struct Feed {
     snapshots: Snapshots,
     /// Who reports what they applied.
     pub verifiers: Verifiers,
+    /// Whether somebody at any node waits for reports.
+    awaited: Awaited,
     /// What this process knows of the feed as a verifier does.
     pub own: Own,
 }
@@ -94,6 +102,7 @@ impl Default for Feed {
             dropped: AtomicU64::new(0),
             snapshots: Snapshots::default(),
             verifiers: Verifiers::default(),
+            awaited: Awaited::default(),
             own: Own::default(),
         }
     }
@@ -124,9 +133,42 @@ impl Feed {
     /// # Errors
     /// It is not within [`CATCH_UP_MAX`].
     pub async fn caught_up(&self, store: &Store) -> Result<(), Refused> {
-        let (mut moved, wanted) = (self.moved.subscribe(), *store.heads().borrow());
+        let mut moved = self.moved.subscribe();
+        let wanted = (store.cutoffs().epoch, *store.heads().borrow());
         let waiting = async { while !self.has_reached(wanted) && moved.changed().await.is_ok() {} };
         timeout(CATCH_UP_MAX, waiting).await.map_err(|_| Refused::NotReady)
+    }
+
+    /// Waits until a place that another node gave out is read here too: that of a verifier that comes from there. It is
+    /// looked for once the store was asked for its head since, and then it is there or is none.
+    ///
+    /// # Errors
+    /// The store could not be asked within [`CATCH_UP_MAX`], or what it has not be read.
+    pub async fn reach(&self, store: &Store, cursor: Cursor) -> Result<(), Refused> {
+        let Some(mut asks) = store.asks().filter(|_| self.is_before(cursor)) else { return Ok(()) };
+        let came = instant();
+        let asked =
+            async { while *asks.borrow_and_update() < came && asks.changed().await.is_ok() {} };
+        timeout(CATCH_UP_MAX, asked).await.map_err(|_| Refused::NotReady)?;
+        self.caught_up(store).await
+    }
+
+    /// Says to all nodes that somebody is going to wait for verifiers; to be said before what they are to apply is
+    /// committed.
+    ///
+    /// # Errors
+    /// The store could not be read or written.
+    pub async fn say_waits(&self, app: &App, wait: Option<Duration>) -> Result<(), Fault> {
+        match wait.filter(|_| app.nodes.are_shared()) {
+            Some(wait) => self.awaited.say(&app.store, app.now()?, wait).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a place is behind all that was read.
+    fn is_before(&self, cursor: Cursor) -> bool {
+        self.head()
+            .is_some_and(|head| (head.epoch, head.position) < (cursor.epoch, cursor.position))
     }
 
     /// Asks whoever verifies to say at once what they applied.
@@ -138,8 +180,8 @@ impl Feed {
     }
 
     /// Whether all up to a position is ready to be sent.
-    fn has_reached(&self, position: u64) -> bool {
-        self.state().log.as_ref().is_some_and(|log| position <= log.head().position)
+    fn has_reached(&self, (epoch, position): (StoreEpoch, u64)) -> bool {
+        self.head().is_some_and(|head| head.epoch == epoch && position <= head.position)
     }
 
     /// The place of a new reader, who is counted as long as the permit is held.

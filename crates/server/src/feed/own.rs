@@ -2,11 +2,12 @@
 //!
 //! What is said here is never older than the store: somebody is let in only if everything that was committed
 //! before the question is known, under the configuration and the keys of the question. Every other answer, each
-//! no included, is the store's.
+//! no included, is the store's. Where other nodes write to the store, that is everything up to its last poll, which was
+//! [`KNOWN_FOR_MAX`] ago at the most.
 
 use super::Next;
 use crate::app::{App, Live};
-use crate::clock::monotonic;
+use crate::clock::{instant, monotonic};
 use crate::config::Config;
 use crate::http::Stop;
 use crate::keys::Keys;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use symbolon_core::{ClientPolicy, Fault, Loaded, SessionId, Timestamp};
+use symbolon_core::{ClientPolicy, Duration, Fault, Loaded, SessionId, Timestamp};
 use symbolon_verify::feed::{Follower, Gap, Want};
 use symbolon_verify::{Builder, Now, Policy, Presented, SetupError, Verified, Verifier};
 use symbolon_wire::feed::{Cursor, ENTRIES_MAX};
@@ -31,6 +32,10 @@ pub struct Own {
     applied: AtomicU64,
     uses: Uses,
 }
+
+/// How long ago the log of a store that others write to may have been asked for its head, for an answer from memory: no
+/// longer than a revocation may take to be known everywhere. Inclusive.
+const KNOWN_FOR_MAX: Duration = Duration::from_millis(100);
 
 /// How many sessions are remembered with their last use. Inclusive; beyond it all are forgotten, and asked for anew.
 const USES_MAX: usize = 1 << 16;
@@ -80,6 +85,11 @@ impl Own {
         let verifier = known.by_audience.get(audience).filter(|_| known.is_of(app))?;
         // Before the token is looked at: what is applied later can only take away.
         if self.applied.load(Ordering::Acquire) <= app.store.head() {
+            return None;
+        }
+        let asked = app.store.head_asked();
+        let is_late = |asked| KNOWN_FOR_MAX < instant().saturating_duration_since(asked);
+        if asked.is_some_and(is_late) {
             return None;
         }
         let now = Now { wall: at, monotonic: monotonic() };

@@ -86,7 +86,7 @@ impl Feed {
         self.state().entries.is_overfull()
     }
 
-    fn head(&self) -> Option<Cursor> {
+    pub(super) fn head(&self) -> Option<Cursor> {
         self.state().log.as_ref().map(super::Log::head)
     }
 

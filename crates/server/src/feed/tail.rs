@@ -9,6 +9,7 @@ use crate::http::Stop;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 use symbolon_core::{Duration, Fault, KeyId, StoreEpoch, Timestamp};
 use symbolon_store::EVENTS_MAX;
 use symbolon_wire::feed::{Checkpoint, Cursor, ENTRIES_MAX, Frame, KeyNotice, Revocation};
@@ -80,6 +81,8 @@ struct Tail {
     live: Live,
     feed: Arc<Feed>,
     heads: watch::Receiver<u64>,
+    /// Tells when the store's log was asked for its head; `None`: nobody else writes to it.
+    asks: Option<watch::Receiver<Instant>>,
     reading: Reading,
     /// What each signing key was when it was told last.
     keys: BTreeMap<KeyId, &'static str>,
@@ -92,14 +95,15 @@ impl Tail {
     async fn begin(live: &Live, round: u64) -> Result<Self, Halt> {
         let app = live.now();
         let (store, at) = (&app.store, app.now()?);
-        app.feed.verifiers.load(store, app.clock.wall()).await?;
+        app.feed.verifiers.load(store).await?;
         let mut heads = store.heads();
         let (epoch, head) = (store.cutoffs().epoch, *heads.borrow_and_update());
         let entries = needed(&app, head, at).await?;
         let (base, is_whole) = oldest(&app, epoch, head).await?;
         let feed = Arc::clone(&app.feed);
         let (live, keys) = (live.clone(), states(&app, at));
-        let mut tail = Self { live, feed, heads, reading: Reading::at(base), keys, readable: true };
+        let (asks, reading) = (store.asks(), Reading::at(base));
+        let mut tail = Self { live, feed, heads, asks, reading, keys, readable: true };
         let mut log = Log::new(round, base, is_whole);
         while tail.reading.cursor().position < head {
             let from = tail.reading.cursor().position;
@@ -128,7 +132,7 @@ impl Tail {
     /// Goes on for as long as it can.
     async fn follow(mut self, tick: &mut Interval) -> Halt {
         loop {
-            let feed = Arc::clone(&self.feed);
+            let (feed, epoch) = (Arc::clone(&self.feed), self.reading.cursor().epoch);
             let beats = tokio::select! {
                 // A feed that never rests still has its checkpoint each second.
                 biased;
@@ -137,6 +141,7 @@ impl Tail {
                     self.tell_keys();
                     continue;
                 }
+                () = another_epoch(&self.live, &mut self.asks, epoch) => false,
                 changed = self.heads.changed() => {
                     if changed.is_err() {
                         return Halt::Broken("the store is closed");
@@ -180,7 +185,11 @@ impl Tail {
         loop {
             let app = self.live.now();
             // Before the store is asked: what it answers held at this instant, or later.
-            let at = app.now()?;
+            let at = match app.store.head_asked() {
+                // What others committed since their log was asked may not be among it yet.
+                Some(asked) => app.clock.at(asked)?,
+                None => app.now()?,
+            };
             let epoch = app.store.cutoffs().epoch;
             let events = app.store.events_after(self.reading.from(), EVENTS_MAX).await?;
             let head_at = (events.len() < EVENTS_MAX).then_some(at);
@@ -193,9 +202,16 @@ impl Tail {
                 Stopped::Broken(why) => Halt::Broken(why),
             })?;
             let moved = !added.is_empty();
+            if moved && app.nodes.are_shared() {
+                // Before anybody can report what was added.
+                self.feed.awaited.hear(&app.store, app.clock.wall()).await;
+            }
             self.put(added, head_at);
             if moved {
                 self.feed.wake();
+            }
+            if moved && app.nodes.are_shared() && self.feed.awaited.holds(app.clock.wall()) {
+                self.feed.ask_for_reports();
             }
             if head_at.is_some() {
                 return Ok(());
@@ -265,6 +281,23 @@ impl Tail {
         self.keys = now;
         self.feed.wake();
     }
+}
+
+/// Waits until the store is in another epoch than this: another node opened one, or its primary changed.
+async fn another_epoch(
+    live: &Live,
+    asks: &mut Option<watch::Receiver<Instant>>,
+    epoch: StoreEpoch,
+) {
+    while let Some(asked) = asks {
+        if asked.changed().await.is_err() {
+            break;
+        }
+        if live.now().store.cutoffs().epoch != epoch {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// What each signing key does now.

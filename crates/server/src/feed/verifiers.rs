@@ -40,16 +40,25 @@ pub struct Report {
 pub(super) struct Known {
     /// Which of the kept records is its own.
     pub(super) slot: usize,
-    /// `None`: it has not reported since this process started.
-    pub(super) cursor: Option<Cursor>,
+    /// Up to where it applied the feed, as far as that is known.
+    pub(super) applied: Option<(StoreEpoch, u64)>,
     pub(super) bound: Duration,
     pub(super) offline_routes: u32,
     pub(super) age: Option<Duration>,
     pub(super) seen: Timestamp,
     /// It may trust its mirror at least until its bound has passed since then.
     pub(super) counts_from: Timestamp,
-    /// When its record was written, and with which bound and routes.
-    pub(super) kept: Option<(Timestamp, Duration, u32)>,
+    /// What its record says.
+    pub(super) kept: Option<Said>,
+}
+
+/// What is kept of a verifier: when that was written, its bound, its routes, and up to where it had applied the feed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Said {
+    pub(super) at: Timestamp,
+    pub(super) bound: Duration,
+    pub(super) offline_routes: u32,
+    pub(super) applied: Option<(StoreEpoch, u64)>,
 }
 
 /// A verifier, as operators see it.
@@ -59,8 +68,8 @@ pub struct Row {
     pub name: Name,
     /// When it reported last.
     pub seen: Timestamp,
-    /// Up to where it applied the feed.
-    pub cursor: Option<Cursor>,
+    /// Up to where it applied the feed: the position, and the store epoch that this is of.
+    pub applied: Option<(StoreEpoch, u64)>,
     /// How old what it knew was then.
     pub age: Option<Duration>,
     /// Its bound.
@@ -92,11 +101,17 @@ pub struct Verifiers {
     known: Mutex<BTreeMap<Name, Known>>,
     /// Counts up with each report.
     reported: watch::Sender<u64>,
+    /// When the records were read last, on the monotonic clock; held while they are read.
+    pub(super) read_at: tokio::sync::Mutex<Duration>,
 }
 
 impl Default for Verifiers {
     fn default() -> Self {
-        Self { known: Mutex::default(), reported: watch::Sender::new(0) }
+        Self {
+            known: Mutex::default(),
+            reported: watch::Sender::new(0),
+            read_at: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -106,12 +121,12 @@ impl Known {
         self.seen.max(self.counts_from).after(self.bound)
     }
 
-    fn is_live(&self, at: Timestamp) -> bool {
+    pub(super) fn is_live(&self, at: Timestamp) -> bool {
         at <= self.trusts_until()
     }
 
     fn has_applied(&self, (epoch, position): (StoreEpoch, u64)) -> bool {
-        self.cursor.is_some_and(|own| own.epoch == epoch && position <= own.position)
+        self.applied.is_some_and(|(of, own)| of == epoch && position <= own)
     }
 }
 
@@ -123,9 +138,10 @@ impl Verifiers {
             let mut known = self.known();
             let Some((slot, kept)) = slot_of(&mut known, name, at) else { return false };
             let Report { cursor, offline_routes, age, .. } = *report;
-            let (cursor, counts_from) = (Some(cursor), Timestamp::default());
+            let (applied, counts_from) =
+                (Some((cursor.epoch, cursor.position)), Timestamp::default());
             let now =
-                Known { slot, cursor, bound, offline_routes, age, seen: at, counts_from, kept };
+                Known { slot, applied, bound, offline_routes, age, seen: at, counts_from, kept };
             known.insert(name.clone(), now);
         }
         self.reported.send_modify(|count| *count = count.wrapping_add(1));
@@ -137,7 +153,7 @@ impl Verifiers {
         let row = |(name, known): (&Name, &Known)| Row {
             name: name.clone(),
             seen: known.seen,
-            cursor: known.cursor,
+            applied: known.applied,
             age: known.age,
             bound: known.bound,
             offline_routes: known.offline_routes,
@@ -171,22 +187,26 @@ impl Verifiers {
 }
 
 /// The slot of a verifier, and what is kept in it: its own, a free one, or that of the one that died first.
-#[expect(clippy::type_complexity, reason = "the pair is taken apart by its only caller")]
 fn slot_of(
     known: &mut BTreeMap<Name, Known>,
     name: &Name,
     at: Timestamp,
-) -> Option<(usize, Option<(Timestamp, Duration, u32)>)> {
+) -> Option<(usize, Option<Said>)> {
     if let Some(own) = known.get(name) {
         return Some((own.slot, own.kept));
     }
+    free_slot(known, at).map(|slot| (slot, None))
+}
+
+/// A slot that nobody has; if there is none, that of the verifier that died first, which leaves.
+pub(super) fn free_slot(known: &mut BTreeMap<Name, Known>, at: Timestamp) -> Option<usize> {
     if known.len() < VERIFIERS_MAX {
         let taken: std::collections::BTreeSet<_> = known.values().map(|one| one.slot).collect();
-        return (0..VERIFIERS_MAX).find(|slot| !taken.contains(slot)).map(|slot| (slot, None));
+        return (0..VERIFIERS_MAX).find(|slot| !taken.contains(slot));
     }
     let dead = known.iter().filter(|(_, one)| !one.is_live(at));
     let first = dead.min_by_key(|(_, one)| one.trusts_until()).map(|(name, _)| name.clone())?;
-    known.remove(&first).map(|left| (left.slot, None))
+    known.remove(&first).map(|left| left.slot)
 }
 
 #[cfg(test)]

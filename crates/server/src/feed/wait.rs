@@ -10,6 +10,10 @@ use tokio::time::timeout;
 /// How long a revoking call may wait for verifiers. Inclusive.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// How soon what verifiers told other nodes is read again, for as long as some have not applied what is waited for: the
+/// first time, and twice as long after each, up to the second.
+const HEAR_AGAIN: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(50));
+
 /// Which verifiers have applied what was revoked: `verifiers` in answers.
 #[derive(Serialize, Clone, Debug)]
 pub struct Heard {
@@ -55,20 +59,22 @@ impl Heard {
 pub async fn until_applied(app: &App, position: u64, wait: Duration) -> Heard {
     let (feed, begun) = (&app.feed, monotonic());
     let (mut reports, mut moved) = (feed.verifiers.reports(), feed.moved.subscribe());
-    let (mut asked, mut told) = (false, false);
+    let (mut asked, mut told, mut again) = (false, false, HEAR_AGAIN.0);
     loop {
         reports.borrow_and_update();
         moved.borrow_and_update();
+        // Who is not heard of counts as one that has not applied it.
+        let heard = feed.verifiers.hear(app).await.is_ok();
         let at: Timestamp = app.clock.wall();
-        let epoch = app.store.cutoffs().epoch;
-        let standing = feed.verifiers.standing((epoch, position), at);
+        let place = (app.store.cutoffs().epoch, position);
+        let standing = feed.verifiers.standing(place, at);
         let elapsed = monotonic().saturating_sub(begun);
         let left = wait.saturating_sub(elapsed);
-        if standing.lagging.is_empty() || left.is_zero() {
+        if (heard && standing.lagging.is_empty()) || left.is_zero() {
             return Heard::new(standing, elapsed);
         }
         // Who is asked before the revocation is on its way would answer too early.
-        told = told || feed.has_reached(position);
+        told = told || feed.has_reached(place);
         if told && !asked {
             asked = true;
             feed.ask_for_reports();
@@ -80,6 +86,8 @@ pub async fn until_applied(app: &App, position: u64, wait: Duration) -> Heard {
             }
         };
         // Whatever ended the waiting, it is looked at anew.
-        let _ = timeout(left, news).await;
+        let pause = if app.nodes.are_shared() { left.min(again) } else { left };
+        again = again.saturating_mul(2).min(HEAR_AGAIN.1);
+        let _ = timeout(pause, news).await;
     }
 }

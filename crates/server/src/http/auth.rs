@@ -161,7 +161,7 @@ async fn find(app: &App, text: &str) -> Result<Option<ApiKeyRecord>, Problem> {
 fn wrong_key(app: &App, context: &Context) -> Problem {
     app.metrics.failed_credential();
     let problem = Problem::unauthorized("The API key is not known, or it was revoked.");
-    match app.failures.note(context.address, app.clock.wall()) {
+    match app.failures.note(context.address, app.clock.wall(), app.nodes.live()) {
         Some(seconds) => {
             let detail = "Too many wrong API keys from this address. A right one still works.";
             let status = StatusCode::TOO_MANY_REQUESTS;
@@ -235,7 +235,7 @@ fn claimed(
 
 fn failed(app: &App, context: &Context, basic: bool) -> OAuthError {
     app.metrics.failed_credential();
-    match app.failures.note(context.address, app.clock.wall()) {
+    match app.failures.note(context.address, app.clock.wall(), app.nodes.live()) {
         Some(seconds) => OAuthError::too_many_failures(seconds),
         None => OAuthError::invalid_client("The client is unknown or its secret is wrong.", basic),
     }

@@ -53,6 +53,7 @@ pub async fn put(
     let act = context.act(caller.actor(), ban.note.clone());
     let decide = |now: LoadedSubject| Ok(now.ban(ban.clone(), &act, &app.policies, at));
     let shard = app.keys.shards.shard(subject.as_str());
+    ending::say_waits(&app, wait).await;
     let done = app.store.step_subject(&subject, shard, decide).await?;
     Ok(ending::ended_by(&app, &context, done, wait).await)
 }

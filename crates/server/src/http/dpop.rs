@@ -9,10 +9,11 @@ use crate::clock::monotonic;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
+use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_core::binding::KeyProof;
 use symbolon_core::dpop::{Asked, DpopProof, Flaw, PROOF_REMEMBERED, Url};
-use symbolon_core::{Digest, Fault, Timestamp};
-use symbolon_verify::{Now, Presented, Rejected};
+use symbolon_core::{Digest, Fault, StoreEpoch, Timestamp};
+use symbolon_verify::{Now, Presented, Proofs, Rejected};
 use symbolon_wire::{DpopNonces, dpop::PROOF_ALGORITHMS, open_dpop_proof, sha256};
 
 /// Where a proof stands.
@@ -20,6 +21,55 @@ pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Where the nonce for the next proof stands.
 pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The proofs of bound tokens that were shown to the authority itself. Which were used is known of this process alone:
+/// at another node a proof lets in once more, until its nonce is too old. Those of the token endpoint are used up in the
+/// store, once for all.
+pub struct OwnProofs {
+    /// Those of the token endpoint: a client keeps one nonce for each server.
+    nonces: DpopNonces,
+    of_epoch: RwLock<(StoreEpoch, Arc<Proofs>)>,
+}
+
+impl OwnProofs {
+    /// None was shown yet.
+    pub fn new(nonces: DpopNonces, epoch: StoreEpoch) -> Self {
+        let of_epoch = RwLock::new((epoch, of(&nonces, epoch)));
+        Self { nonces, of_epoch }
+    }
+
+    /// Checks what was shown for a token that is bound to a key of this thumbprint, or to none, and uses the proof up.
+    ///
+    /// # Errors
+    /// As [`Proofs::admit`]'s.
+    pub fn admit(
+        &self,
+        epoch: StoreEpoch,
+        shown: &Presented<'_>,
+        jkt: Option<Digest>,
+        now: Now,
+    ) -> Result<(), Rejected> {
+        self.of(epoch).admit(shown, jkt, now)
+    }
+
+    /// Those of a store epoch: where another begins, what was shown before repeats a nonce that is good no more.
+    fn of(&self, epoch: StoreEpoch) -> Arc<Proofs> {
+        let known = self.of_epoch.read().unwrap_or_else(PoisonError::into_inner);
+        if known.0 == epoch {
+            return Arc::clone(&known.1);
+        }
+        drop(known);
+        let mut known = self.of_epoch.write().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != epoch {
+            *known = (epoch, of(&self.nonces, epoch));
+        }
+        Arc::clone(&known.1)
+    }
+}
+
+fn of(nonces: &DpopNonces, epoch: StoreEpoch) -> Arc<Proofs> {
+    Arc::new(Proofs::new(Some(nonces.in_epoch(epoch))))
+}
 
 /// What a request shows of a key.
 pub struct ShownKey {
@@ -161,7 +211,7 @@ pub fn refuse_token(
     let proof = proof.and_then(|value| value.to_str().ok());
     let shown = Presented::dpop(text).request(method.as_str(), &url).proof(proof);
     let now = Now { wall: at, monotonic: monotonic() };
-    let rejected = app.proofs.admit(&shown, token.jkt(), now).err()?;
+    let rejected = app.proofs.admit(app.store.cutoffs().epoch, &shown, token.jkt(), now).err()?;
     Some(refused(&rejected))
 }
 

@@ -95,6 +95,14 @@ pub fn wait_of(text: Option<&str>) -> Result<Option<Duration>, Problem> {
         .ok_or_else(|| Problem::member("wait", "must be a duration up to 10s, such as `2s`"))
 }
 
+/// Says that somebody is going to wait, if they are: to be said before what they wait for is committed. If it cannot be
+/// said, verifiers that report to another node are named as ones that have not applied it.
+pub async fn say_waits(app: &App, wait: Option<Duration>) {
+    if let Err(fault) = app.feed.say_waits(app, wait).await {
+        tracing::warn!(%fault, "the other nodes were not told that somebody waits for verifiers");
+    }
+}
+
 /// Waits until every verifier has heard of what stands at a position, if that was asked for.
 pub async fn heard(app: &App, position: u64, wait: Option<Duration>) -> Option<Heard> {
     Some(until_applied(app, position, wait?).await)

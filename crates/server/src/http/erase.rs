@@ -37,6 +37,7 @@ pub async fn post(
     let (subject, at) = (read(sub)?, app.now()?);
     let decide = |now: LoadedSubject| Ok(now.erase((reason, &act), &app.policies, at));
     let shard = app.keys.shards.shard(subject.as_str());
+    ending::say_waits(&app, wait).await;
     let done = app.store.step_subject_whole(&subject, shard, decide).await?;
     Ok(ending::ended_by(&app, &context, done, wait).await)
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use symbolon_core::{Duration, Timestamp};
 
-/// How many failures an address may have within [`SPAN`]. Inclusive.
+/// How many failures an address may have within [`SPAN`], at all nodes together. Inclusive.
 pub const FAILURES_MAX: u32 = 20;
 
 /// How long a failure counts.
@@ -27,8 +27,11 @@ struct Count {
 }
 
 impl Failures {
-    /// Notes a failure: the seconds to wait if there were too many.
-    pub fn note(&self, address: IpAddr, at: Timestamp) -> Option<u64> {
+    /// Notes a failure at one of `nodes`, which share the bound: the seconds to wait if there were too many. Nothing of it
+    /// goes to the store: a stranger's failures would be writes there. Whoever always comes to the same node has less
+    /// than the bound, and one failure at least.
+    pub fn note(&self, address: IpAddr, at: Timestamp, nodes: usize) -> Option<u64> {
+        let most = FAILURES_MAX / u32::try_from(nodes.max(1)).unwrap_or(FAILURES_MAX);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let address = network(address);
         if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&Some(address)) {
@@ -42,7 +45,7 @@ impl Failures {
         }
         count.failures = count.failures.saturating_add(1);
         let wait = SPAN.saturating_sub(at.since(count.since)).as_secs().max(1);
-        (FAILURES_MAX < count.failures).then_some(wait)
+        (most.max(1) < count.failures).then_some(wait)
     }
 }
 
@@ -64,9 +67,19 @@ mod tests {
     fn the_twenty_first_failure_in_a_minute_must_wait_and_the_next_minute_is_new() {
         let failures = Failures::default();
         let at = Timestamp::from_seconds(1_000);
-        assert!((0..FAILURES_MAX).all(|_| failures.note(HOST, at).is_none()));
-        assert_eq!(failures.note(HOST, at), Some(60));
-        assert_eq!(failures.note(HOST, at.after(SPAN)), None);
+        assert!((0..FAILURES_MAX).all(|_| failures.note(HOST, at, 1).is_none()));
+        assert_eq!(failures.note(HOST, at, 1), Some(60));
+        assert_eq!(failures.note(HOST, at.after(SPAN), 1), None);
+    }
+
+    #[test]
+    fn many_nodes_share_the_bound_and_each_allows_one() {
+        let (three, many) = (Failures::default(), Failures::default());
+        let at = Timestamp::from_seconds(1_000);
+        let allowed = |failures: &Failures, nodes| {
+            (0..100).take_while(|_| failures.note(HOST, at, nodes).is_none()).count()
+        };
+        assert_eq!((allowed(&three, 3), allowed(&many, 64)), (6, 1));
     }
 
     #[test]
@@ -74,7 +87,7 @@ mod tests {
         let failures = Failures::default();
         let at = Timestamp::from_seconds(1_000);
         for n in 0..20_000_u32 {
-            failures.note(IpAddr::V4(n.into()), at);
+            failures.note(IpAddr::V4(n.into()), at, 1);
         }
         assert!(failures.0.lock().unwrap().len() <= ADDRESSES_MAX + 1);
     }
@@ -84,8 +97,8 @@ mod tests {
         let failures = Failures::default();
         let at = Timestamp::from_seconds(1_000);
         for n in 0..FAILURES_MAX {
-            failures.note(format!("2001:db8::{n:x}").parse().unwrap(), at);
+            failures.note(format!("2001:db8::{n:x}").parse().unwrap(), at, 1);
         }
-        assert!(failures.note("2001:db8::ffff".parse().unwrap(), at).is_some());
+        assert!(failures.note("2001:db8::ffff".parse().unwrap(), at, 1).is_some());
     }
 }

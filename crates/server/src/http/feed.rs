@@ -38,6 +38,9 @@ pub async fn stream(
     let caller = allowed(&app, (&context, &headers)).await?;
     let asked = Asked::stream(&uri, &headers)?;
     let standing = Standing::of(&app.store, caller.key());
+    if let Some(after) = asked.after {
+        app.feed.reach(&app.store, after).await.map_err(refused)?;
+    }
     let follower = Follower::after(&app.feed, asked.after, standing).map_err(refused)?;
     Ok(events(follower.into_body()))
 }
@@ -56,6 +59,7 @@ pub async fn poll(
     allowed(&app, (&context, &headers)).await?;
     let Asked { after, wait, nonce } = Asked::poll(&uri)?;
     let after = after.ok_or_else(|| Problem::member("after", "is missing"))?;
+    app.feed.reach(&app.store, after).await.map_err(refused)?;
     app.feed.caught_up(&app.store).await.map_err(refused)?;
     let poll = Poll::after(&live, after, nonce, wait).map_err(refused)?;
     let body = if wait.is_zero() { Body::from(poll.now()?) } else { poll.into_body() };

@@ -49,6 +49,7 @@ pub async fn post(
     Query::read(&uri, &[])?;
     let Object(applied): Object<Applied> = parse_json(&json_bytes(&headers, body).await?)?;
     let (name, report) = applied.check(&caller)?;
+    app.feed.reach(&app.store, report.cursor).await.map_err(refused)?;
     app.feed.caught_up(&app.store).await.map_err(refused)?;
     app.feed.check(report.cursor).map_err(refused)?;
     if !app.feed.verifiers.report(&name, &report, app.clock.wall()) {

@@ -21,10 +21,16 @@ pub async fn livez() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// The process can do its work: the store answers, what was written last reached the disk, and the clocks
-/// agree.
+/// The process can do its work: the store answers, what was written last reached the disk, the clocks
+/// agree, and it is not about to stop.
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     app.now()?;
+    if app.feed.is_closing() {
+        let detail =
+            "The process stops: requests under way are answered, further ones belong elsewhere.";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Err(Problem::new(status, "stopping", "Stopping", detail).retry_after(1));
+    }
     if !app.store.takes_writes() {
         return Err(not_ready("The last commit could not be made: the store takes no writes."));
     }

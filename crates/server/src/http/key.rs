@@ -47,6 +47,7 @@ pub async fn delete(
     let at = app.now()?;
     let Path(kid) = kid.map_err(|_| no_such_key())?;
     let key = own_key(&app, &kid)?;
+    ending::say_waits(&app, wait).await;
     let position = revoke(&live, &key, Effect::Stale, &Why { reason, act, at }).await?;
     let (request_id, kid) = (&*context.request_id, key_id_text(key.kid));
     tracing::warn!(request_id, kid, reason = reason.as_str(), "signing key revoked");

@@ -97,7 +97,8 @@ pub async fn get(
     let next = items.last().filter(|_: &&Item| more).map(|last| last.subject.clone());
     Ok(Json(Presences {
         since: since.as_seconds(),
-        complete: present.is_whole,
+        // What the other nodes saw, they alone know.
+        complete: present.is_whole && app.nodes.live() == 1,
         subjects: subjects.len(),
         sessions: present.sessions.len(),
         by_device_class,

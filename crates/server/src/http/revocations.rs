@@ -137,6 +137,7 @@ impl Asker {
         let act = self.context.act(self.caller.actor(), asked.note.clone());
         let why = Why { reason: asked.reason, act, at: self.app.now()? };
         let one = One { asker: self, asked, why };
+        ending::say_waits(&self.app, asked.wait).await;
         let mut outcome = match &asked.wanted {
             Wanted::Session(sid) => one.session(*sid).await,
             Wanted::Token(jti) => one.token(*jti).await,

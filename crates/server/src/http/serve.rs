@@ -4,19 +4,21 @@ use super::steady::Steady;
 use crate::authority::take_descriptors;
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
@@ -38,6 +40,13 @@ pub const HEADERS_MAX: usize = 64;
 
 /// How many requests one HTTP/2 connection may have under way.
 pub const STREAMS_MAX: u32 = 128;
+
+/// How long a process that was told to stop still takes whoever comes, if anybody is connected: each answer says that it
+/// is the last on its connection, so that whoever holds one open goes elsewhere before it is closed.
+pub const LEAVING_MAX: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether anybody still is.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How long requests under way may take to finish once the process was told to stop.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
@@ -75,6 +84,9 @@ enum Came {
     Unix(UnixStream),
 }
 
+/// A connection, who is at its other end, and its place among those that are served.
+type Taken = (Came, Peer, OwnedSemaphorePermit);
+
 /// Becomes true when the process should stop.
 pub type Stop = watch::Receiver<bool>;
 
@@ -87,24 +99,22 @@ pub fn connections_max(descriptors: u64) -> usize {
     usize::try_from(left).unwrap_or(CONNECTIONS_MAX).min(CONNECTIONS_MAX)
 }
 
-/// Serves until told to stop, then lets the requests under way finish.
-pub async fn serve(door: Door, router: Router, mut stop: Stop) {
-    let slots = Arc::new(Semaphore::new(connections_max(take_descriptors())));
-    let server = Arc::new(builder());
-    let draining = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&door, &slots) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let Some((came, peer, slot)) = accepted else { continue };
-        let connection = Connection { server: Arc::clone(&server), router: router.clone(), peer };
-        let stopping = stop.clone();
-        let tls = match &door {
-            Door::Address(_, tls) => tls.clone(),
-            Door::Socket(_) => None,
-        };
-        let watcher = draining.watcher();
+/// What serves the connections of one door.
+struct Hall {
+    server: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    draining: GracefulShutdown,
+    slots: Arc<Semaphore>,
+    most: usize,
+    stop: Stop,
+}
+
+impl Hall {
+    /// Serves a connection for as long as it stands.
+    fn take(&self, (came, peer, slot): Taken, tls: Option<TlsAcceptor>) {
+        let (server, router) = (Arc::clone(&self.server), self.router.clone());
+        let connection = Connection { server, router, peer, stop: self.stop.clone() };
+        let (stopping, watcher) = (self.stop.clone(), self.draining.watcher());
         tokio::spawn(async move {
             match (came, tls) {
                 (Came::Unix(stream), _) => {
@@ -123,9 +133,70 @@ pub async fn serve(door: Door, router: Router, mut stop: Stop) {
             drop(slot);
         });
     }
+
+    /// Waits until nobody is connected any more, [`LEAVING_MAX`] at most.
+    async fn left(&self) {
+        let mut look = interval(LOOK_EVERY);
+        let gone = async {
+            // One is kept for whoever comes next.
+            while self.slots.available_permits() + 1 < self.most {
+                look.tick().await;
+            }
+        };
+        // Who stays longer is told to go when the connection is closed.
+        let _ = timeout(LEAVING_MAX, gone).await;
+    }
+
+    /// Takes those who are connected and were not looked at, and closes the door in the same breath: nobody is to find
+    /// it open and be sent away all the same.
+    fn close(&self, door: Door) {
+        let Door::Address(listener, tls) = door else { return };
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+            let ready = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            let Ok(stream) = ready else { continue };
+            self.take((Came::Tcp(stream), Peer::Address(peer.ip()), slot), tls.clone());
+        }
+    }
+}
+
+/// Serves until told to stop, then lets the requests under way finish.
+pub async fn serve(door: Door, router: Router, mut stop: Stop) {
+    let most = connections_max(take_descriptors());
+    let hall = Hall {
+        server: Arc::new(builder()),
+        router,
+        draining: GracefulShutdown::new(),
+        slots: Arc::new(Semaphore::new(most)),
+        most,
+        stop: stop.clone(),
+    };
+    let tls = match &door {
+        Door::Address(_, tls) => tls.clone(),
+        Door::Socket(_) => None,
+    };
+    {
+        let mut left = pin!(async {
+            // Nobody can tell it to stop any more: then it is to stop.
+            let _ = stop.wait_for(|stop| *stop).await;
+            hall.left().await;
+        });
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&door, &hall.slots) => accepted,
+                () = &mut left => break,
+            };
+            if let Some(taken) = accepted {
+                hall.take(taken, tls.clone());
+            }
+        }
+    }
     // Whoever comes now is refused at once, and a load balancer sends them elsewhere.
-    drop(door);
-    if timeout(DRAIN_TIME_MAX, draining.shutdown()).await.is_err() {
+    hall.close(door);
+    // Who came last has yet to say what they want.
+    hall.left().await;
+    if timeout(DRAIN_TIME_MAX, hall.draining.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the time to drain was over");
     }
 }
@@ -150,6 +221,7 @@ struct Connection {
     server: Arc<Builder<TokioExecutor>>,
     router: Router,
     peer: Peer,
+    stop: Stop,
 }
 
 impl Connection {
@@ -158,10 +230,24 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let spoken = Arc::new(Notify::new());
-        let connection = self.server.serve_connection_with_upgrades(
-            TokioIo::new(stream),
-            service_fn(answer(self.router, self.peer, Arc::clone(&spoken))),
-        );
+        let (router, peer, stop, told) = (self.router, self.peer, self.stop, Arc::clone(&spoken));
+        let answer = move |request: Request<Incoming>| {
+            told.notify_one();
+            let is_http_1 = request.version() < Version::HTTP_2;
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let (answered, stop) = (router.clone().oneshot(request), stop.clone());
+            async move {
+                let mut answer = answered.await?;
+                if is_http_1 && *stop.borrow() && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        };
+        let stream = TokioIo::new(stream);
+        let connection = self.server.serve_connection_with_upgrades(stream, service_fn(answer));
         see_through(draining.watch(connection.into_owned()), &spoken).await;
     }
 }
@@ -181,7 +267,7 @@ async fn see_through(connection: impl Future, spoken: &Notify) {
     let _ = connection.await;
 }
 
-async fn accept(door: &Door, slots: &Arc<Semaphore>) -> Option<(Came, Peer, OwnedSemaphorePermit)> {
+async fn accept(door: &Door, slots: &Arc<Semaphore>) -> Option<Taken> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match come(door).await {
         Ok((came, peer)) => Some((came, peer, slot)),
@@ -230,17 +316,4 @@ fn builder() -> Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX);
     builder
-}
-
-fn answer(
-    router: Router,
-    peer: Peer,
-    spoken: Arc<Notify>,
-) -> impl Fn(Request<Incoming>) -> tower::util::Oneshot<Router, Request<Body>> {
-    move |request| {
-        spoken.notify_one();
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
-    }
 }

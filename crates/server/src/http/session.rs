@@ -67,6 +67,7 @@ pub async fn delete(
         let ended = now.end(reason, &act, &policy, at);
         Ok(ended.map(|by_this| Some((by_this.then_some(gone), id))))
     };
+    ending::say_waits(&app, wait).await;
     let done = app.store.step(sid, decide).await?.ok_or_else(no_such_session)?;
     let (gone, id) = done.reply.ok_or_else(no_such_session)?;
     let done = Committed { reply: gone.into_iter().collect(), position: done.position };

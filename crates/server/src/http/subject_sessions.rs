@@ -58,6 +58,7 @@ pub async fn delete(
     let shard = app.keys.shards.shard(subject.as_str());
     let decide =
         |now: LoadedSubject| Ok(now.end_sessions(&which, (reason, &act), &app.policies, at));
+    ending::say_waits(&app, wait).await;
     let done = app.store.step_subject(&subject, shard, decide).await?;
     Ok(ending::ended_by(&app, &context, done, wait).await)
 }

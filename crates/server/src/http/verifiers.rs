@@ -41,7 +41,7 @@ pub struct List {
 /// Lists the verifiers, by name.
 ///
 /// # Errors
-/// The caller may not.
+/// The caller may not; what they told other nodes could not be read.
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
@@ -51,11 +51,12 @@ pub async fn get(
     let caller = auth::caller(&app, &context, &headers, ApiScope::Admin).await?;
     caller.subject_wide("look at the verifiers")?;
     Query::read(&uri, &[])?;
+    app.feed.verifiers.hear(&app).await?;
     let at = app.clock.wall();
     let (epoch, position) = (app.store.cutoffs().epoch, app.feed.figures(at).position);
     let item = |row: Row| {
-        // A cursor of another epoch says nothing of this one.
-        let own = row.cursor.filter(|cursor| cursor.epoch == epoch).map(|cursor| cursor.position);
+        // A position of another epoch says nothing of this one.
+        let own = row.applied.filter(|(of, _)| *of == epoch).map(|(_, position)| position);
         Item {
             name: row.name.key,
             instance: row.name.instance,

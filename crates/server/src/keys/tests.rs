@@ -45,6 +45,21 @@ fn states(keys: &Keys, at: Timestamp) -> Vec<KeyState> {
 }
 
 #[tokio::test]
+async fn two_that_start_at_once_announce_one_set_and_turn_it_together() {
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder);
+    let open = || open(&store, MASTER_KEY, day(0));
+    let (here, there) = tokio::join!(open(), open());
+    let (here, there) = (here.ok().unwrap(), there.ok().unwrap());
+    assert_eq!(here.jwks(), there.jwks());
+    let (one, other) =
+        tokio::join!(turned(&here, &store, day(90)), turned(&there, &store, day(90)));
+    assert_eq!(one.jwks(), other.jwks());
+    assert_eq!(states(&one, day(90)).len(), 2);
+    assert!(here.are_outdated(&store, &config(), day(0)).await.unwrap());
+}
+
+#[tokio::test]
 async fn keys_turn_as_planned_and_what_is_gone_leaves_the_store() {
     use KeyState::{Announced, Current, Retiring};
     let folder = TempDir::new().unwrap();

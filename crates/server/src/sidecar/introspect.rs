@@ -137,7 +137,7 @@ impl Sidecar {
 
     fn stranger(&self, context: &Context, headers: &HeaderMap) -> OAuthError {
         self.inner.metrics.failed_credential();
-        match self.inner.failures.note(context.address, Now::read().wall) {
+        match self.inner.failures.note(context.address, Now::read().wall, 1) {
             Some(seconds) => OAuthError::too_many_failures(seconds),
             None => {
                 let basic = headers.contains_key(AUTHORIZATION) || self.inner.secrets.is_some();

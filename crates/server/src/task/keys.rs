@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use symbolon_core::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the keys are looked at.
-pub const TICK: Duration = Duration::from_secs(1);
+/// How often the keys are looked at: what another node turned is known within a second, a slow answer of the store
+/// included.
+pub const TICK: Duration = Duration::from_millis(500);
 
-/// Looks at the keys each second until told to stop. What cannot be done now is tried again.
+/// Looks at the keys again and again until told to stop. What cannot be done now is tried again.
 pub async fn run(live: Live, mut stop: Stop) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -19,7 +19,7 @@ pub const HISTORY_MAX: u64 = 10_000_000;
 /// How long a session that ended is remembered, so that its holder is still told why.
 pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Walks round and round through all sessions, a chunk a second, until told to stop. A wall clock that
+/// Walks round and round through all sessions, a chunk a second, until told to stop; one process of all does it. A wall clock that
 /// contradicts the boot clock stops the sweep, as it stops refreshes.
 pub async fn run(live: Live, mut stop: Stop) {
     let mut tick = interval(TICK);
@@ -31,6 +31,11 @@ pub async fn run(live: Live, mut stop: Stop) {
             _ = stop.wait_for(|stop| *stop) => return,
         }
         in_place = ends_log(&live.now(), in_place);
+        // Two that sweep would do the same twice, and each only what is still to be done.
+        if !live.now().nodes.leads() {
+            after = None;
+            continue;
+        }
         match chunk(&live.now(), after).await {
             Ok(next) => after = next,
             Err(fault) => tracing::error!(%fault, "could not sweep; trying again"),

@@ -16,7 +16,7 @@ pub(crate) struct Shared {
     waiting: AtomicUsize,
     failing: AtomicBool,
     /// When the engine was last asked for its head and then gave it.
-    asked: RwLock<Instant>,
+    asked: watch::Sender<Instant>,
 }
 
 /// Counts one who waits, for as long as it lives.
@@ -42,7 +42,7 @@ impl Shared {
             latency: Latency::default(),
             waiting: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
-            asked: RwLock::new(asked),
+            asked: watch::Sender::new(asked),
         }
     }
 
@@ -84,13 +84,21 @@ impl Shared {
     /// To be told by what follows the engine, at each poll.
     pub(crate) fn polled(&self, asked: Instant, head: u64) {
         self.saw_head(head);
-        let mut last = self.asked.write().unwrap_or_else(PoisonError::into_inner);
-        *last = (*last).max(asked);
+        self.asked.send_if_modified(|last| {
+            let later = *last < asked;
+            *last = (*last).max(asked);
+            later
+        });
     }
 
     /// Up to when the head that is told here is known to be the engine's.
     pub(crate) fn asked(&self) -> Instant {
-        *self.asked.read().unwrap_or_else(PoisonError::into_inner)
+        *self.asked.borrow()
+    }
+
+    /// The same, told at each poll.
+    pub(crate) fn asks(&self) -> watch::Receiver<Instant> {
+        self.asked.subscribe()
     }
 
     /// Puts the head where the engine says that it is, also backwards: after it lost writes.

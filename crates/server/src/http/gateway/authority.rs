@@ -83,7 +83,9 @@ async fn judge(app: &App, shown: Presented<'_>, audience: &str) -> Result<Admitt
             if let Some(own) = &held.session {
                 suits(app, &own.session, &held.imprints, &shown)?;
             }
-            app.proofs.admit(&shown, jkt, Now { wall: at, monotonic: monotonic() })?;
+            let (epoch, now) =
+                (app.store.cutoffs().epoch, Now { wall: at, monotonic: monotonic() });
+            app.proofs.admit(epoch, &shown, jkt, now)?;
             if is_for_one(&claims) && !use_up(app, &claims, at).await? {
                 return Err(Rejected::Used.into());
             }

@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Refusal; 7] = [
 ];
 
 /// The codes of `type`, behind `urn:symbolon:`.
-pub(super) const PROBLEMS: [(u16, &str, &str); 45] = [
+pub(super) const PROBLEMS: [(u16, &str, &str); 46] = [
     (400, "malformed", "The request is wrong; `member` says where."),
     (400, "proof-needed", "Show a fresh proof of the session's key."),
     (401, "unauthorized", "No credentials, or an API key that is not known or was revoked."),
@@ -97,6 +97,7 @@ pub(super) const PROBLEMS: [(u16, &str, &str); 45] = [
     (503, "exhausted", "A counter is at its end. Nothing was done."),
     (503, "feed-crowded", "As many follow the feed as may; try again."),
     (503, "feed-not-ready", "The feed is being read, or the store cannot be read; try again."),
+    (503, "stopping", "The process stops: what comes now belongs elsewhere."),
     (503, "store", "The store failed."),
     (503, "store-lost-writes", "The store lost writes that it had acknowledged."),
     (

@@ -1,0 +1,55 @@
+//! Nodes whose clocks do not agree. They run in this process, each by hands of its own.
+
+use super::{Run, a_while};
+use crate::history::Keeps;
+use crate::house::House;
+use crate::node::{MASTER_KEY, Node};
+use crate::postgres::Postgres;
+use std::time::Duration;
+use symbolon::authority::{Doors, listen, open_by, run};
+use symbolon::clock::Hands;
+use symbolon::config::Config;
+use symbolon_core::Timestamp;
+use symbolon_wire::MasterKey;
+use tokio::sync::watch;
+
+fn ahead() -> Timestamp {
+    (Hands::MACHINE.wall)().after(Duration::from_secs(1))
+}
+
+fn behind() -> Timestamp {
+    (Hands::MACHINE.wall)().before(Duration::from_secs(1))
+}
+
+/// The hands of a node: the second is a second ahead, and the third one behind.
+fn hands(number: usize) -> Hands {
+    let wall = [Hands::MACHINE.wall, ahead, behind][number];
+    Hands { wall, ..Hands::MACHINE }
+}
+
+/// Runs a node in this process, until the test is over.
+fn start(number: usize, node: &mut Node) {
+    let (file, address) = (node.configuration(), node.address);
+    tokio::spawn(async move {
+        let text = std::fs::read_to_string(file).unwrap();
+        let config = Config::from_text("symbolon.toml", &text).ok().unwrap();
+        let master = MasterKey::parse(MASTER_KEY).ok().unwrap();
+        let live =
+            open_by(hands(number), config, master).await.unwrap_or_else(|why| panic!("{why}"));
+        let api = listen(address).await.unwrap_or_else(|why| panic!("{why}"));
+        let (_running, stop) = watch::channel(false);
+        run(live, Doors { api, metrics: None, admin: None }, stop).await;
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_are_two_seconds_apart() {
+    let store = Postgres::start().await;
+    let url = |at| format!("postgres://symbolon@{at}/symbolon");
+    let mut house = House::started(store.address, url, start).await;
+    let run = Run::begin("clocks 2 s apart, PostgreSQL", &house);
+    while run.goes_on() {
+        a_while().await;
+    }
+    run.end(&mut house, Keeps::All).await;
+}

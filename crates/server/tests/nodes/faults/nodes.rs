@@ -1,0 +1,144 @@
+//! Nodes that go, come back, and are cut off.
+
+use super::{Run, a_while};
+use crate::history::Keeps;
+use crate::house::{House, SignedIn};
+use crate::node::ask;
+use crate::postgres::Postgres;
+use crate::proxy::Way;
+use crate::redis::{KEEPING, Server};
+use crate::{Ask, pass};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+async fn on_postgres(store: &Postgres) -> House {
+    House::on(store.address, |at| format!("postgres://symbolon@{at}/symbolon")).await
+}
+
+async fn on_redis(store: &Server) -> House {
+    let at = SocketAddr::from(([127, 0, 0, 1], store.port));
+    House::on(at, |at| format!("redis://{at}/0")).await
+}
+
+async fn nodes_are_killed(what: &'static str, mut house: House) {
+    let run = Run::begin(what, &house);
+    let mut turn = 0;
+    while run.goes_on() {
+        let node = turn % house.nodes.len();
+        house.nodes[node].kill();
+        pass(Duration::from_millis(300)).await;
+        house.nodes[node].start();
+        a_while().await;
+        turn += 1;
+    }
+    run.end(&mut house, Keeps::All).await;
+}
+
+async fn nodes_are_replaced(what: &'static str, mut house: House) {
+    let run = Run::begin(what, &house);
+    let mut turn = 0;
+    while run.goes_on() {
+        let node = turn % house.nodes.len();
+        house.nodes[node].stop().await;
+        house.nodes[node].start();
+        house.nodes[node].ready().await;
+        turn += 1;
+    }
+    let history = run.end(&mut house, Keeps::All).await;
+    let counts = history.counts;
+    assert_eq!((counts.unanswered, counts.unavailable), (0, 0), "{counts:?}");
+}
+
+async fn nodes_are_cut_off(what: &'static str, mut house: House) {
+    let run = Run::begin(what, &house);
+    let mut turn = 0;
+    while run.goes_on() {
+        match turn % 4 {
+            all @ 3 => house.all_ways(if all == turn { Way::Still } else { Way::Cut }),
+            one => house.ways[one].is(Way::Cut),
+        }
+        a_while().await;
+        house.all_ways(Way::Open);
+        pass(Duration::from_millis(400)).await;
+        turn += 1;
+    }
+    run.end(&mut house, Keeps::All).await;
+}
+
+async fn the_store_is_slow(what: &'static str, mut house: House) {
+    let run = Run::begin(what, &house);
+    while run.goes_on() {
+        house.all_ways(Way::Slow(Duration::from_secs(1)));
+        a_while().await;
+        a_while().await;
+        house.all_ways(Way::Open);
+        a_while().await;
+    }
+    run.end(&mut house, Keeps::All).await;
+}
+
+/// While no node reaches its store, what is known is still said, and a renewal is to be tried again.
+async fn the_store_is_away(house: &House, token: &str) {
+    house.all_ways(Way::Cut);
+    let answer = ask(house.nodes[0].address, Ask::refresh("app", token)).await.unwrap().expect(503);
+    assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
+    house.all_ways(Way::Open);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_killed_on_postgres() {
+    let store = Postgres::start().await;
+    nodes_are_killed("kill -9 of nodes, PostgreSQL", on_postgres(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_killed_on_redis() {
+    let store = Server::start("redis-server", &KEEPING).await;
+    nodes_are_killed("kill -9 of nodes, Redis", on_redis(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_replaced_on_postgres() {
+    let store = Postgres::start().await;
+    nodes_are_replaced("rolling upgrade, PostgreSQL", on_postgres(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_replaced_on_redis() {
+    let store = Server::start("redis-server", &KEEPING).await;
+    nodes_are_replaced("rolling upgrade, Redis", on_redis(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_cut_off_from_postgres() {
+    let store = Postgres::start().await;
+    nodes_are_cut_off("nodes cut off, PostgreSQL", on_postgres(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_cut_off_from_redis() {
+    let store = Server::start("redis-server", &KEEPING).await;
+    nodes_are_cut_off("nodes cut off, Redis", on_redis(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_answers_late() {
+    let store = Postgres::start().await;
+    the_store_is_slow("answers 1 s late, PostgreSQL", on_postgres(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_answers_late() {
+    let store = Server::start("redis-server", &KEEPING).await;
+    the_store_is_slow("answers 1 s late, Redis", on_redis(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_no_node_reaches_its_store_tokens_are_verified_and_a_renewal_is_to_be_tried_again() {
+    let store = Server::start("redis-server", &KEEPING).await;
+    let house = on_redis(&store).await;
+    let SignedIn { sid, refresh, access } = house.sign_in("alice").await;
+    the_store_is_away(&house, &refresh).await;
+    house.stay_away(&access).await;
+    house.ask(1, Ask::get(&format!("/v1/sessions/{sid}"))).await.expect(200);
+}

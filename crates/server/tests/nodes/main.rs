@@ -1,0 +1,38 @@
+//! Many nodes on one store, real processes all, while things go wrong: what was answered holds afterwards.
+//!
+//! A run takes `FAULT_SECONDS` of load (10 without it): `./scripts/long` gives a minute.
+
+#[path = "../http/common/answer.rs"]
+#[expect(dead_code, reason = "shared with the tests of one authority, which ask more")]
+mod answer;
+#[path = "../http/common/ask.rs"]
+#[expect(dead_code, reason = "shared with the tests of one authority, which ask more")]
+mod ask;
+mod balancer;
+mod faults;
+mod history;
+mod house;
+mod load;
+mod node;
+mod postgres;
+mod proxy;
+#[path = "../../../store/tests/redis/servers.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
+mod redis;
+mod soon;
+
+use answer::Answer;
+use ask::Ask;
+use soon::{SOON, pass, until};
+use std::time::Duration;
+
+/// How long the load runs while things go wrong.
+fn run_time() -> Duration {
+    let seconds = from_environment("FAULT_SECONDS").and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(10))
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long to run is the caller's to say")]
+fn from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
