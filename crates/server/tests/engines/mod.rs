@@ -62,11 +62,11 @@ fn postgres() -> u16 {
         assert!(owned.success());
     }
     let data = folder.join("data");
-    let mut made = dying_with_us(&programs.join("initdb"), user);
+    let mut made = dying_with_us(programs.join("initdb"), user);
     made.args(["-U", "symbolon", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]);
     let made = made.arg(&data).current_dir("/").output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let mut command = dying_with_us(&programs.join("postgres"), user);
+    let mut command = dying_with_us(programs.join("postgres"), user);
     command.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
     command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300"]);
     start(command, port, INSTALL);

@@ -115,6 +115,7 @@ fn commits(store: &Store) -> u64 {
     match store {
         Store::Sqlite(store) => store.commits(),
         Store::Postgres(store) => store.commits(),
+        Store::Redis(_) => 0,
     }
 }
 

@@ -9,9 +9,12 @@ use crate::copy::{COPY_MAX, Part, Row, Rows, Spent};
 use symbolon_core::{Digest, Fault, SessionId, Timestamp};
 use tokio_postgres::Row as Found;
 
+/// What makes a row of the store of one that the server gave.
+type Read = fn(&Found) -> Result<Row, Trouble>;
+
 impl Primary {
     pub(super) async fn listed_after(&self, part: Part, after: &[u8]) -> Result<Rows, Fault> {
-        let (ask, read): (_, fn(&Found) -> Result<Row, Trouble>) = match part {
+        let (ask, read): (_, Read) = match part {
             Part::Subjects => (Ask::ListSubjects, subject),
             Part::Spent => (Ask::ListSpent, spent),
             Part::OldTokens => (Ask::ListImported, old_token),

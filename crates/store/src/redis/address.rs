@@ -258,7 +258,7 @@ mod tests {
         let one = parse("redis://ann:p%40ss@db:6380/3?prefix=mine&min_replicas=1&fsync=true");
         assert_eq!((one.user.as_deref(), one.password.as_deref()), (Some("ann"), Some("p@ss")));
         assert_eq!((one.database, &*one.prefix, one.min_replicas, one.fsync), (3, "mine", 1, true));
-        assert_eq!(one.to_string(), "redis://db:6380/3");
+        assert_eq!(one.to_string(), "redis://db:6380/3?prefix=mine");
         let watched = parse("rediss+sentinel://:secret@a,[::1]:7/main/2?sentinel_password=other");
         assert_eq!(watched.servers, [("a".into(), 26_379), ("::1".into(), 7)]);
         assert_eq!((watched.form.clone(), watched.database), (Form::Sentinel("main".into()), 2));
