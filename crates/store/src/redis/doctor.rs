@@ -5,8 +5,8 @@ use super::link::{Link, Trouble, field};
 use super::map::Map;
 use super::rows::Answer;
 use super::scripts::Keys;
+use crate::latency;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How long asking may take in all.
 const DOCTOR_MAX: Duration = Duration::from_secs(10);
@@ -60,7 +60,7 @@ async fn finding(link: &Link) -> Result<Finding, Trouble> {
     let (replication, kept) = (link.info("replication").await?, link.info("persistence").await?);
     let number = |told: &str, name| field(told, name).and_then(|value| value.parse().ok());
     let text = |told: &str, name| field(told, name).unwrap_or("unknown").to_owned();
-    let asked = Instant::now();
+    let asked = latency::now();
     let clock = link.ask(&redis::cmd("TIME")).await?;
     let latency = asked.elapsed();
     Ok(Finding {

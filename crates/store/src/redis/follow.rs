@@ -7,6 +7,7 @@ use super::map::Map;
 use super::rows::LANES;
 use super::scripts::{Call, Place, Script, lane};
 use super::settle::Unsettled;
+use crate::latency;
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind};
 use std::hash::{BuildHasher, Hasher};
@@ -40,8 +41,13 @@ pub(super) async fn follow(links: Arc<Links>, mut open: watch::Receiver<()>) {
     let mut tick = tokio::time::interval(POLL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let heard = mpsc::unbounded_channel().1;
-    let mut follower =
-        Follower { links, wait: BACK_OFF.0, ears: None, heard, asked: Instant::now() };
+    let mut follower = Follower {
+        links,
+        wait: BACK_OFF.0,
+        ears: None,
+        heard,
+        asked: Instant::from_std(latency::now()),
+    };
     loop {
         let links = Arc::clone(&follower.links);
         tokio::select! {
@@ -90,7 +96,7 @@ impl Follower {
         };
         self.listen(&found).await;
         if SENTINELS <= self.asked.elapsed() {
-            self.asked = Instant::now();
+            self.asked = Instant::from_std(latency::now());
             if !found.is_still_named(&self.links.address).await {
                 found.mark_broken();
                 return Err("the sentinels name another primary".into());
@@ -143,7 +149,7 @@ impl Follower {
     /// Looks at every lane and at the log once.
     async fn poll(&self, map: &Map) -> Result<(), String> {
         let links = &self.links;
-        let asked = Instant::now().into_std();
+        let asked = latency::now();
         for link in map.links() {
             if link.identity().await.map_err(Trouble::text)? != link.primary {
                 return Err(format!("{} is another primary than it was", link.name()));

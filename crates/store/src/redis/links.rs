@@ -6,6 +6,7 @@ use super::map::Map;
 use super::rows::{Above, Answer, LANES, bytes_of, read_version, version_of};
 use super::scripts::{Call, Keys, Place, Script, lane, log};
 use crate::codec;
+use crate::latency;
 use crate::remote::Shared;
 use redis::{Cmd, Value};
 use std::collections::HashMap;
@@ -138,7 +139,7 @@ impl Links {
     }
 
     async fn asking(&self, place: Place, what: Asked<'_>, again: Again) -> Result<Value, Fault> {
-        let until = Instant::now() + CALL_MAX;
+        let until = Instant::from_std(latency::now()) + CALL_MAX;
         loop {
             let map = self.usable(until).await?;
             let link = map.link(place);
@@ -168,7 +169,7 @@ impl Links {
             // Only a map that was found since is tried.
             map.mark_broken();
             self.wake.notify_one();
-            if until <= Instant::now() {
+            if until <= Instant::from_std(latency::now()) {
                 return Err(self.fault(&why));
             }
         }

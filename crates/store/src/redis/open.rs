@@ -8,12 +8,12 @@ use super::map::Map;
 use super::settle::{SCHEMA, Unsettled};
 use super::{Connected, Redis};
 use crate::Refusal;
+use crate::latency;
 use crate::remote::{Remote, Shared};
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_core::{Cutoffs, Timestamp};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// How long opening may take in all.
 const OPEN_MAX: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ impl Redis {
 }
 
 async fn opened(address: &Address) -> Result<Arc<Links>, Refusal> {
-    let asked = Instant::now().into_std();
+    let asked = latency::now();
     let nothing = (Arc::new(Cutoffs::default()), 0);
     let shared = Shared::new(asked, nothing, (Timestamp::default(), 0));
     let links = Arc::new(Links::new(address.clone(), Arc::new(shared)));
