@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
+#![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
 #[path = "../tests/http/common/answer.rs"]
 #[expect(dead_code, reason = "shared with the tests, which ask more")]
@@ -116,7 +117,7 @@ async fn told(
     due: Arc<Mutex<Option<Instant>>>,
     heard: Heard,
 ) -> bool {
-    let shown = Presented::bearer(&*access);
+    let shown = Presented::bearer(&access);
     let Ok(verified) = verifier.verify(&shown, &Policy::offline(), Now::read()) else {
         return false;
     };

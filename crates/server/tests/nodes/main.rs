@@ -2,23 +2,35 @@
 //!
 //! A run takes `FAULT_SECONDS` of load (10 without it): `./scripts/long` gives a minute.
 
+#[cfg(test)]
 #[path = "../http/common/answer.rs"]
 #[expect(dead_code, reason = "shared with the tests of one authority, which ask more")]
 mod answer;
+#[cfg(test)]
 #[path = "../http/common/ask.rs"]
 #[expect(dead_code, reason = "shared with the tests of one authority, which ask more")]
 mod ask;
+#[cfg(test)]
 mod balancer;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod history;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod load;
+#[cfg(test)]
 mod node;
+#[cfg(test)]
 mod postgres;
+#[cfg(test)]
 mod proxy;
+#[cfg(test)]
 #[path = "../../../store/tests/redis/servers.rs"]
 #[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
 mod redis;
+#[cfg(test)]
 mod soon;
 
 use answer::Answer;
