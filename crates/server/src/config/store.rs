@@ -169,7 +169,7 @@ mod tests {
         let with = |text| with_password(text, Some(&password));
         assert_eq!(with("postgres://u@h/d").as_deref(), Ok("postgres://u:p%40s%2Fs%3Aw@h/d"));
         assert_eq!(with("redis://h:1,i:2").as_deref(), Ok("redis://:p%40s%2Fs%3Aw@h:1,i:2"));
-        assert!(with("redis://u:other@h").is_err_and(|why| !why.contains("other")));
+        assert!(with("redis://u:hunter2@h").is_err_and(|why| !why.contains("hunter2")));
         let beside = StoreUrl::parse("sqlite:/a", Path::new("/"), Some(&password));
         assert!(beside.is_err());
     }
