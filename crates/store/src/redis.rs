@@ -20,6 +20,8 @@ mod rows;
 mod scripts;
 mod settle;
 mod small;
+mod step;
+mod together;
 
 pub use address::Address;
 pub use doctor::{Finding, doctor};
