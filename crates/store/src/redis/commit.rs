@@ -5,7 +5,6 @@ use super::links::{Again, Links, next_version};
 use super::read::{join, of_shard};
 use super::rows::{self, Answer};
 use super::scripts::{Call, Place, Script, lane, log};
-use super::step::Update;
 use crate::change::{EventWrite, FIRST_VERSION, SessionWrite};
 use crate::codec;
 use crate::remote::{About, Change, Outcome, Stored};
@@ -28,10 +27,7 @@ enum Written {
 }
 
 impl Links {
-    pub(super) async fn commit(self: &Arc<Self>, mut change: Change) -> Result<Outcome, Fault> {
-        if let Some(update) = Update::of(&mut change) {
-            return self.together(update.lane(), update).await;
-        }
+    pub(super) async fn commit(self: &Arc<Self>, change: Change) -> Result<Outcome, Fault> {
         let Some(about) = change.seen.about.clone() else { return self.bump(change).await };
         match self.write(&change, &about).await? {
             Written::Raced(now) => Ok(Outcome::Raced(now)),

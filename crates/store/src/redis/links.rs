@@ -226,7 +226,7 @@ impl Links {
         if version <= seen.1 {
             return Ok(seen);
         }
-        let state = self.state().await?;
+        let state = Box::pin(self.state()).await?;
         if state.above.1 < version {
             // The log forgot what a lane knows: its primary lost writes.
             self.distrust();
