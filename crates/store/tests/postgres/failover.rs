@@ -45,6 +45,7 @@ async fn a_standby_that_takes_over_opens_one_store_epoch() {
         until("the epoch is known", || node.cutoffs().epoch == StoreEpoch(1)).await;
         until("the head is the server's", || node.head() == 1).await;
         until("it takes writes", || node.takes_writes()).await;
+        until("the lost end is counted, once for both", || node.lost() == 1).await;
         assert!(node.session(lost.sid).await.unwrap().is_none());
     }
     // Whoever holds what was lost is not logged out, and the new epoch is in what they get.
@@ -58,7 +59,8 @@ async fn a_standby_that_takes_over_opens_one_store_epoch() {
     let epochs = nodes.map(|node| node.cutoffs().epoch);
     assert_eq!(epochs, [StoreEpoch(1); 2], "one for both");
     // Who comes later finds it done.
-    assert_eq!(open(&url).await.cutoffs().epoch, StoreEpoch(1));
+    let late = open(&url).await;
+    assert_eq!((late.cutoffs().epoch, late.lost()), (StoreEpoch(1), 1));
 }
 
 /// A server that says nothing of cluster and timeline, and has fewer events than it had.
