@@ -1,5 +1,6 @@
 //! PostgreSQL and Redis from Debian's packages: started once for a test program, gone with it.
 
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,7 +48,7 @@ fn redis() -> u16 {
     let mut command = dying_with_us("redis-server", None);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"]).arg(&folder);
     command.args(["--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]);
-    start(command, port, "apt-get install redis-server");
+    start(command, "apt-get install redis-server", || is_redis(port).unwrap_or(false));
     port
 }
 
@@ -69,8 +70,22 @@ fn postgres() -> u16 {
     let mut command = dying_with_us(programs.join("postgres"), user);
     command.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
     command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300"]);
-    start(command, port, INSTALL);
+    let is_ready = || {
+        let mut asks = Command::new(programs.join("pg_isready"));
+        asks.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().unwrap().success()
+    };
+    start(command, INSTALL, is_ready);
     port
+}
+
+/// Whether it answers, and not that it is still loading.
+fn is_redis(port: u16) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.write_all(b"PING\r\n")?;
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer)?;
+    Ok(answer == *b"+PONG")
 }
 
 /// Debian keeps them off the PATH, one directory for each version: the newest.
@@ -92,8 +107,9 @@ fn dying_with_us(program: impl AsRef<Path>, user: Option<&str>) -> Command {
     command
 }
 
-/// Starts a server from a thread that lives as long as this program, and waits until it answers.
-fn start(mut command: Command, port: u16, install: &'static str) {
+/// Starts a server from a thread that lives as long as this program, and waits until it does its work: one that takes
+/// connections may still refuse everything.
+fn start(mut command: Command, install: &'static str, is_ready: impl Fn() -> bool) {
     let (gone, is_gone) = channel();
     std::thread::spawn(move || {
         let said = command.stderr(Stdio::piped()).output();
@@ -101,7 +117,7 @@ fn start(mut command: Command, port: u16, install: &'static str) {
         let _ = gone.send(said.unwrap_or_else(|why| why.to_string()));
     });
     for _ in 0..LOOKS_MAX {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if is_ready() {
             return;
         }
         match is_gone.recv_timeout(Duration::from_millis(50)) {
