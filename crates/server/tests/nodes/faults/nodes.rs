@@ -70,11 +70,15 @@ async fn the_store_is_slow(what: &'static str, mut house: House) {
 }
 
 /// While no node reaches its store, what is known is still said, and a renewal is to be tried again.
-async fn the_store_is_away(house: &House, token: &str) {
+async fn no_node_reaches_its_store(house: House) {
+    let SignedIn { sid, refresh, access } = house.sign_in("alice").await;
     house.all_ways(Way::Cut);
-    let answer = ask(house.nodes[0].address, Ask::refresh("app", token)).await.unwrap().expect(503);
+    let answer = ask(house.nodes[0].address, Ask::refresh("app", &refresh)).await.unwrap();
+    let answer = answer.expect(503);
     assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
     house.all_ways(Way::Open);
+    house.stay_away(&access).await;
+    house.ask(1, Ask::get(&format!("/v1/sessions/{sid}"))).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,11 +146,14 @@ async fn redis_answers_late() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_no_node_reaches_its_store_tokens_are_verified_and_a_renewal_is_to_be_tried_again() {
+async fn while_no_node_reaches_its_redis_tokens_are_verified_and_a_renewal_is_to_be_tried_again() {
     let store = Server::start("redis-server", &KEEPING).await;
-    let house = House::on_redis(&store).await;
-    let SignedIn { sid, refresh, access } = house.sign_in("alice").await;
-    the_store_is_away(&house, &refresh).await;
-    house.stay_away(&access).await;
-    house.ask(1, Ask::get(&format!("/v1/sessions/{sid}"))).await.expect(200);
+    no_node_reaches_its_store(House::on_redis(&store).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_no_node_reaches_its_postgres_tokens_are_verified_and_a_renewal_is_to_be_tried_again()
+{
+    let store = postgres::Server::new(&FORGETFUL);
+    no_node_reaches_its_store(House::on_postgres(&store).await).await;
 }
