@@ -24,7 +24,8 @@ pub async fn livez() -> Response {
 }
 
 /// The process can do its work: the store answers, what was written last reached the disk, the clocks
-/// agree, and it is not about to stop.
+/// agree, and it is not about to stop. Where the store is known to have lost what it acknowledged, the answer says how
+/// much: that is no reason to send requests elsewhere.
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     app.now()?;
     if app.feed.is_closing() {
@@ -37,7 +38,11 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
         None => file_answers(&app.store).await?,
         Some(asked) => engine_answers(&app.store, asked.elapsed())?,
     }
-    Ok(Json(json!({"status": "ok"})).into_response())
+    let mut ready = json!({"status": "ok"});
+    if let lost @ 1.. = app.store.lost() {
+        ready["lost_events"] = lost.into();
+    }
+    Ok(Json(ready).into_response())
 }
 
 /// A file is this process's alone: it is asked now.

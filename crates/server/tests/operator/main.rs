@@ -10,6 +10,8 @@
 )]
 mod common;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 #[path = "../nodes/node.rs"]
