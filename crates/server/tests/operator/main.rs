@@ -10,6 +10,8 @@
 )]
 mod common;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod lost;
 #[cfg(test)]
 mod machine;
