@@ -12,6 +12,8 @@ mod common;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod lost;
 #[cfg(test)]
 mod machine;
