@@ -10,6 +10,8 @@
 )]
 mod common;
 #[cfg(test)]
+mod dev;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod feed;
