@@ -32,6 +32,8 @@ mod ready;
 #[path = "../../../store/tests/redis/servers.rs"]
 #[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
 mod redis;
+#[cfg(test)]
+mod together;
 
 #[cfg(test)]
 use common::{Answer, Ask, SOON, until};
