@@ -20,6 +20,8 @@ mod lost;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
 #[path = "../nodes/node.rs"]
 #[expect(dead_code, reason = "shared with the runs in which nodes are killed")]
 mod node;

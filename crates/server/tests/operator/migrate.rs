@@ -1,0 +1,66 @@
+//! A Redis Cluster that is left again: everything on all its primaries comes along.
+
+use crate::common::{Configuration, Home, Tokens};
+use crate::node::symbolon;
+use crate::redis::{new_cluster, url_of};
+use serde_json::Value;
+
+/// How many sign in: enough that each primary has some, and that a server hands its keys out in several pieces.
+const PEOPLE: usize = 600;
+
+fn settings(store: &str) -> Configuration {
+    Configuration::new().client("web", "refresh = { grace = \"60s\" }").store(store)
+}
+
+#[tokio::test]
+async fn nobody_is_signed_out_by_a_move_from_a_redis_cluster_to_a_file() {
+    let servers = new_cluster().await;
+    let url = url_of(&servers);
+    let home = Home::configured(&settings(&url));
+    let server = home.start().await;
+    let mut held: Vec<Tokens> = Vec::new();
+    for number in 0..PEOPLE {
+        held.push(server.sign_in(&format!("person-{number}")).await);
+    }
+    server.kick(&held[0].sid).await.expect(200);
+    server.tell_to_stop();
+    let (home, _) = server.stopped().await;
+
+    let file = format!("sqlite:{}", home.beside("left.db").display());
+    let config = home.beside("symbolon.toml").display().to_string();
+    let mut migrate = symbolon();
+    migrate.env_clear().args(["migrate", "--json", "--config", &config, "--to", &file]);
+    let ran = migrate.arg("--source-stopped").output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    for part in told["parts"].as_array().unwrap() {
+        assert_eq!(part["source"], part["target"], "{told}");
+    }
+    assert_eq!((&told["parts"][1]["source"], &told["differing"]), (&PEOPLE.into(), &0.into()));
+
+    home.reconfigure(&settings(&file));
+    let server = home.start().await;
+    let refused = server.refresh(&held[0].refresh).await;
+    assert_eq!(refused.expect(400).member("reason"), "kicked");
+    for tokens in &held[1..] {
+        assert_eq!(server.renew(&tokens.refresh).await.sid, tokens.sid);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_tells_a_terminal_how_fast_it_goes_and_everybody_how_fast_it_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = |arguments: &[&str]| {
+        let mut command = symbolon();
+        command.env_clear().args(arguments).current_dir(folder.path());
+        command
+    };
+    assert!(here(&["config", "init"]).output().unwrap().status.success());
+    let make = ["apikey", "create", "--name", "x", "--scopes", "admin"];
+    assert!(here(&make).output().unwrap().status.success());
+    let plain = here(&["migrate", "--to", "sqlite:two.db"]).output().unwrap();
+    let said = String::from_utf8(plain.stdout).unwrap();
+    let first = said.lines().next().unwrap();
+    assert!(first.contains(": 0 rows in 0.0 s, 0/s"), "{said}");
+    assert!(plain.stderr.is_empty(), "a bar is for people");
+}
