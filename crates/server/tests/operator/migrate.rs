@@ -3,7 +3,11 @@
 use crate::common::{Configuration, Home, Tokens};
 use crate::node::symbolon;
 use crate::redis::{new_cluster, url_of};
-use serde_json::Value;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use std::process::{Command, Stdio};
+use symbolon::clock::Hands;
+use symbolon_wire::sha256;
 
 /// How many sign in: enough that each primary has some, and that a server hands its keys out in several pieces.
 const PEOPLE: usize = 600;
@@ -56,11 +60,33 @@ async fn a_copy_tells_a_terminal_how_fast_it_goes_and_everybody_how_fast_it_went
         command
     };
     assert!(here(&["config", "init"]).output().unwrap().status.success());
-    let make = ["apikey", "create", "--name", "x", "--scopes", "admin"];
-    assert!(here(&make).output().unwrap().status.success());
+    let tomorrow = (Hands::MACHINE.wall)().as_seconds() + 86_400;
+    let line = |number: usize| {
+        let digest = HEXLOWER.encode(&sha256(&number.to_be_bytes()).0);
+        json!({
+            "subject": format!("moved-{number}"), "client_id": "web", "device": {"class": "web"},
+            "expires_at": tomorrow, "refresh_token_sha256": digest,
+        })
+    };
+    let lines: String = (0..PEOPLE).map(|number| format!("{}\n", line(number))).collect();
+    std::fs::write(folder.path().join("sessions.jsonl"), lines).unwrap();
+    let imported = here(&["import", "sessions.jsonl"]).output().unwrap();
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+
     let plain = here(&["migrate", "--to", "sqlite:two.db"]).output().unwrap();
     let said = String::from_utf8(plain.stdout).unwrap();
     let first = said.lines().next().unwrap();
-    assert!(first.contains(": 0 rows in 0.0 s, 0/s"), "{said}");
+    assert!(first.contains(": 1200 rows in ") && first.ends_with("/s"), "{said}");
     assert!(plain.stderr.is_empty(), "a bar is for people");
+
+    let command = format!("{} migrate --to sqlite:three.db", env!("CARGO_BIN_EXE_symbolon"));
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &command, "/dev/null"]).current_dir(folder.path());
+    let shown = terminal.stdin(Stdio::null()).output();
+    let shown = shown.unwrap_or_else(|why| panic!("script: {why}; run: apt-get install bsdutils"));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let bar =
+        shown.split(['\r', '\n']).find(|line| line.contains("copying") && line.contains(" %"));
+    let bar = bar.unwrap_or_else(|| panic!("no bar: {shown}"));
+    assert!(bar.contains("/s, ") && bar.contains(" left"), "{bar}");
 }

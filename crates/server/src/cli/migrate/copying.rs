@@ -216,10 +216,10 @@ fn begin(bar: &ProgressBar, what: &'static str, rows: u64) {
         0 => "{msg}",
         1.. => "{msg} {bar:40} {percent:>3} %  {per_sec:0}, {eta} left",
     };
-    if let Ok(style) = ProgressStyle::with_template(shape) {
-        bar.set_style(style);
-    }
     bar.reset();
     bar.set_length(rows);
     bar.set_message(what);
+    if let Ok(style) = ProgressStyle::with_template(shape) {
+        bar.set_style(style);
+    }
 }
