@@ -10,6 +10,8 @@
 )]
 mod common;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod doctor;
@@ -23,7 +25,6 @@ mod machine;
 mod migrate;
 #[cfg(test)]
 #[path = "../nodes/node.rs"]
-#[expect(dead_code, reason = "shared with the runs in which nodes are killed")]
 mod node;
 #[cfg(test)]
 #[path = "../nodes/postgres.rs"]
