@@ -355,6 +355,12 @@ impl Store {
         each!(self, store => store.takes_writes())
     }
 
+    /// Since when a store on servers of its own has taken no write, by this process's monotonic clock; `None`: the
+    /// last one was taken, or the store is a file.
+    pub fn refusing_since(&self) -> Option<Instant> {
+        each!(self, store => store.refusing_since())
+    }
+
     /// How many commits or events a store on servers of its own is known to have lost after it acknowledged
     /// them, since it was made: in a change of primary, or a restart of a server that had not kept them.
     /// Verifiers that heard of a lost revocation go on refusing.

@@ -307,6 +307,10 @@ impl<E: Engine> Remote<E> {
         self.0.shared.takes_writes()
     }
 
+    pub(crate) fn refusing_since(&self) -> Option<Instant> {
+        self.0.shared.refusing_since()
+    }
+
     pub(crate) async fn session(&self, sid: SessionId) -> Result<Option<Loaded>, Fault> {
         Ok(self.engine().session(sid).await?.map(Stored::into_loaded))
     }

@@ -205,6 +205,10 @@ impl Sqlite {
         !failing.load(Ordering::Acquire) && !ends_behind.load(Ordering::Acquire)
     }
 
+    pub(crate) fn refusing_since(&self) -> Option<Instant> {
+        None
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         self.0.queue.waiting()
     }

@@ -14,6 +14,7 @@ use crate::cli::serve::{local, read_master_key};
 use crate::cli::{DevArgs, Failure};
 use crate::demo_api::{self, DemoApi};
 use crate::http::Stop;
+use crate::keys::KeysUnavailable;
 use crate::log;
 use crate::playground::{self, Playground};
 use crate::task::reload::Reload;
@@ -48,7 +49,8 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args, &directory, &ports)?;
     log::start(setup.config.log, setup.config.log_level);
     let master = read_master_key(&directory.master_key())?;
-    let live = open(setup.config.clone(), master).await?;
+    let opened = open(setup.config.clone(), master).await;
+    let live = opened.map_err(|why| not_opened(why, &directory))?;
     let app = live.now();
     let admin = open_admin_socket(directory.path());
     let key = api_key(&app, "dev", ApiScope::ALL.to_vec()).await?;
@@ -78,6 +80,16 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
         let _ = one.await;
     }
     Ok(())
+}
+
+/// A store outlives a temporary directory, and the master key that it was made with does not.
+fn not_opened(why: StartError, directory: &Directory) -> Failure {
+    let foreign = matches!(why, StartError::Keys(KeysUnavailable::OtherMasterKey));
+    match foreign && directory.is_temporary() {
+        true => Failure::from(why)
+            .next("name the directory that this store's master.key is in: --data DIR"),
+        false => Failure::from(why),
+    }
 }
 
 /// Makes the playground under a key of its own, and the address that opens it.

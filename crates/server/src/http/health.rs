@@ -11,10 +11,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::sync::Arc;
 use symbolon_core::Duration;
-use symbolon_store::Kind;
+use symbolon_store::{Kind, Store};
 
-/// How long a store on a server of its own may not have been heard. Inclusive; it is asked every 50 ms.
-const UNHEARD_MAX: Duration = Duration::from_secs(5);
+/// How long a store on servers of its own may say nothing, or take no write, before no more requests are to come here.
+/// Inclusive; it is asked every 50 ms. Until then each request is answered for itself, 503 where the store is needed:
+/// nodes share the store, so that sending requests to another one helps nobody, and a restart of it is shorter.
+const AWAY_MAX: Duration = Duration::from_secs(5);
 
 /// The process answers.
 pub async fn livez() -> Response {
@@ -22,7 +24,8 @@ pub async fn livez() -> Response {
 }
 
 /// The process can do its work: the store answers, what was written last reached the disk, the clocks
-/// agree, and it is not about to stop.
+/// agree, and it is not about to stop. Where the store is known to have lost what it acknowledged, the answer says how
+/// much: that is no reason to send requests elsewhere.
 pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     app.now()?;
     if app.feed.is_closing() {
@@ -31,14 +34,35 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return Err(Problem::new(status, "stopping", "Stopping", detail).retry_after(1));
     }
-    if !app.store.takes_writes() {
+    match app.store.head_asked() {
+        None => file_answers(&app.store).await?,
+        Some(asked) => engine_answers(&app.store, asked.elapsed())?,
+    }
+    let mut ready = json!({"status": "ok"});
+    if let lost @ 1.. = app.store.lost() {
+        ready["lost_events"] = lost.into();
+    }
+    Ok(Json(ready).into_response())
+}
+
+/// A file is this process's alone: it is asked now.
+async fn file_answers(store: &Store) -> Result<(), Problem> {
+    if !store.takes_writes() {
         return Err(not_ready("The last commit could not be made: the store takes no writes."));
     }
-    if app.store.head_asked().is_some_and(|asked| UNHEARD_MAX < asked.elapsed()) {
+    store.record(Kind::Meta, "ready").await?;
+    Ok(())
+}
+
+/// Servers are asked all the time, and are allowed to be away for a moment.
+fn engine_answers(store: &Store, unheard: Duration) -> Result<(), Problem> {
+    if AWAY_MAX < unheard {
         return Err(not_ready("The store has not been heard for more than 5 s."));
     }
-    app.store.record(Kind::Meta, "ready").await?;
-    Ok(Json(json!({"status": "ok"})).into_response())
+    if store.refusing_since().is_some_and(|since| AWAY_MAX < since.elapsed()) {
+        return Err(not_ready("The store has taken no writes for more than 5 s."));
+    }
+    Ok(())
 }
 
 fn not_ready(why: &'static str) -> Problem {

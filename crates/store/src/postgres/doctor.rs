@@ -74,7 +74,8 @@ async fn look(
          current_setting('full_page_writes'), current_setting('synchronous_commit'), \
          (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
          current_setting('max_connections')::bigint, \
-         current_setting('synchronous_standby_names')";
+         current_setting('synchronous_standby_names'), \
+         (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit')";
     let asked = latency::now();
     let facts = connection.look(FACTS).await?;
     let way = asked.elapsed();
@@ -87,6 +88,7 @@ async fn look(
     ] {
         found.push(switch(name, &value, why));
     }
+    found.push(commits(&text(7)));
     found.push(replicas(&text(3), &text(6)));
     found.push(clock(row.try_get::<_, i64>(4).unwrap_or_default(), at));
     let most = row.try_get::<_, i64>(5).unwrap_or_default();
@@ -113,6 +115,19 @@ fn switch(name: &'static str, value: &str, why: &str) -> Finding {
     }
 }
 
+/// What the server would do without us: each connection of ours raises what is less than `on`.
+fn commits(before: &str) -> Finding {
+    let level = level(["on", "remote_apply"].contains(&before));
+    let text = match level {
+        Level::Good => format!("synchronous_commit is {before}"),
+        Level::Warning | Level::Bad => format!(
+            "synchronous_commit is {before} for this user: Symbolon raises it to on for its own \
+             commits; set it to on, so that nothing else that is written here is lost"
+        ),
+    };
+    Finding::new("synchronous_commit", level, text)
+}
+
 /// What a fail-over may lose.
 fn replicas(commit: &str, standbys: &str) -> Finding {
     let text = match (commit, standbys) {
@@ -130,7 +145,7 @@ fn clock(theirs: i64, at: Timestamp) -> Finding {
     let theirs = Timestamp::from_millis(theirs.cast_unsigned());
     let apart = theirs.since(at).max(at.since(theirs));
     let text = format!("the server's clock is {:.1} s from ours", apart.as_secs_f64());
-    Finding::new("clock", level(apart <= CLOCK_MAX), text)
+    Finding::new("store clock", level(apart <= CLOCK_MAX), text)
 }
 
 /// Whether a fail-over would be noticed by name.

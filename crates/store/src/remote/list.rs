@@ -86,7 +86,11 @@ impl<E: Engine> Remote<E> {
                 replies.push(reply);
             }
         }
-        let done = self.0.shared.writing(self.engine().commit_each(changes)).await?;
+        // Where there is nothing to write, it is not known whether writes are taken.
+        let done = match changes.is_empty() {
+            true => Vec::new(),
+            false => self.0.shared.writing(self.engine().commit_each(changes)).await?,
+        };
         let mut swept = Swept { next, ended: Vec::new(), forgotten: 0 };
         for (_, reply) in done.iter().zip(replies).filter(|(done, _)| **done) {
             match reply {

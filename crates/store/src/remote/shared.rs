@@ -2,7 +2,7 @@
 
 use crate::latency::{self, Latency, Waits};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 use symbolon_core::{Cutoffs, Fault, Timestamp};
 use tokio::sync::watch;
@@ -15,6 +15,8 @@ pub(crate) struct Shared {
     latency: Latency,
     waiting: AtomicUsize,
     failing: AtomicBool,
+    /// Since when it is failing; read only while it is.
+    since: Mutex<Instant>,
     /// When the engine was last asked for its head and then gave it.
     asked: watch::Sender<Instant>,
 }
@@ -54,6 +56,7 @@ impl Shared {
             latency: Latency::default(),
             waiting: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
+            since: Mutex::new(asked),
             asked: watch::Sender::new(asked),
         }
     }
@@ -140,6 +143,9 @@ impl Shared {
 
     /// Says whether the engine takes writes, as a commit or the background found.
     pub(crate) fn saw_writes(&self, taken: bool) {
+        if !taken && self.takes_writes() {
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = latency::now();
+        }
         self.failing.store(!taken, Ordering::Release);
     }
 
@@ -147,6 +153,12 @@ impl Shared {
     pub(crate) fn write(&self) -> Writing<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Writing { shared: self, begun: latency::now() }
+    }
+
+    /// Since when no write was taken; `None`: the last one was.
+    pub(crate) fn refusing_since(&self) -> Option<Instant> {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.takes_writes()).then_some(since)
     }
 
     /// Waits for a write, counts how long that took, and remembers whether it could be made.

@@ -46,7 +46,7 @@ impl Setup {
     pub fn new(args: &DevArgs, directory: &Directory, ports: &Ports) -> Result<Self, Failure> {
         let mut setup = match &args.config {
             Some(file) => {
-                let file = ConfigArgs { file: Some(file.clone()), set: Vec::new() };
+                let file = ConfigArgs { file: Some(file.clone()), set: set(args) };
                 let mut config = load(&file)?;
                 let lives = config.override_lives(args.access_token_ttl, args.grace);
                 lives.map_err(|problems| refused(&problems))?;
@@ -68,7 +68,7 @@ impl Setup {
         let (now, args) = (self.config.clone(), args.clone());
         Box::new(move || {
             let Some(file) = &args.config else { return Ok(now.clone()) };
-            let mut config = Config::load(Some(file), &[])?;
+            let mut config = Config::load(Some(file), &set(&args))?;
             let lives = config.override_lives(args.access_token_ttl, args.grace);
             lives.map_err(LoadError::Refused)?;
             let (listen, metrics_listen) = (now.listen, now.metrics_listen);
@@ -89,6 +89,11 @@ impl Setup {
         }
         Ok(Self { config, service_secret: Some(secret) })
     }
+}
+
+/// What the flags say of a file's settings.
+fn set(args: &DevArgs) -> Vec<String> {
+    args.store.iter().map(|store| format!("store={store}")).collect()
 }
 
 /// The configuration of `dev` without flags, for commands that explain and start nothing.

@@ -60,7 +60,14 @@ impl Told<'_> {
     }
 
     fn banner(&self) -> String {
-        let kept = if self.directory.is_temporary() { "removed when you stop" } else { "kept" };
+        let kept = match (self.directory.is_temporary(), self.setup.config.store.file()) {
+            (false, _) => "kept",
+            (true, Some(file)) if file.starts_with(self.directory.path()) => {
+                "removed when you stop"
+            }
+            // Without that key nobody can use the store again.
+            (true, _) => "removed when you stop, the store's master key too: name one with --data",
+        };
         let (authority, demo) = (&self.setup.config.issuer, authority_url(self.ports.demo));
         let second = authority_url(self.ports.second_demo);
         let metrics = authority_url(self.ports.metrics);

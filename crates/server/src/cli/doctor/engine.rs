@@ -4,7 +4,7 @@ use super::Finding;
 use crate::clock::civil_now;
 use crate::config::{Config, StoreUrl};
 use symbolon_core::{Duration, Timestamp};
-use symbolon_store::{postgres, redis};
+use symbolon_store::{Store, postgres, redis};
 
 /// How far the engine's clock may lie from this machine's. Inclusive.
 const CLOCK_MAX: Duration = Duration::from_secs(1);
@@ -27,6 +27,21 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
             Err(why) => vec![Finding::bad("store", why, REACH)],
         },
     }
+}
+
+/// What was acknowledged and is not there any more, as far as any process that serves noticed; nothing of a file.
+pub(super) fn lost(store: &Store) -> Option<Finding> {
+    const WHAT: &str = "lost events";
+    let found = match (store.is_shared(), store.lost()) {
+        (false, _) => return None,
+        (true, 0) => Finding::good(WHAT, "none: the store has all that its processes know of"),
+        (true, lost) => Finding::warn(
+            WHAT,
+            format!("{lost} that the store had acknowledged are gone, counted since it was made"),
+            "end those sessions again: docs/runbook.md, \u{201c}the store lost events\u{201d}",
+        ),
+    };
+    Some(found)
 }
 
 const REACH: &str = "see that the server runs, and that `store` says where";

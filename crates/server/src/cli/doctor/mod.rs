@@ -126,6 +126,7 @@ async fn examine(config: &Config, file: Option<&Path>) -> Vec<Finding> {
             };
             findings.push(Finding::good("store", how));
             findings.push(clock(&store));
+            findings.extend(engine::lost(&store));
             findings.extend(keys::look(config, &store).await);
         }
         Err(finding) => findings.push(finding),

@@ -45,13 +45,17 @@ impl Copying<'_> {
     pub(super) async fn copy(&self, target: &Store) -> Result<Report, Failure> {
         let watch = Stopwatch::start();
         let mut report = Report::default();
+        let bar = self.bar();
         let mut lengths = Vec::new();
         for part in Part::ALL {
             lengths.push(self.length(self.source, part).await.map_err(could_not)?);
         }
-        let bar = self.bar(lengths.iter().sum());
+        let counted = watch.elapsed();
+        begin(&bar, "copying", lengths.iter().sum());
         report.records = self.copy_records(target).await?;
         self.copy_parts(target, &bar).await.map_err(could_not)?;
+        report.copying = watch.elapsed().saturating_sub(counted).as_secs_f64();
+        begin(&bar, "comparing", 0);
         for (part, source) in Part::ALL.into_iter().zip(lengths) {
             let length = self.length(target, part).await.map_err(could_not)?;
             report.parts.push(Counted { part, source, target: length });
@@ -195,15 +199,27 @@ impl Copying<'_> {
         Ok(epoch)
     }
 
-    fn bar(&self, rows: u64) -> ProgressBar {
+    fn bar(&self) -> ProgressBar {
         let target = match self.quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
         };
-        let bar = ProgressBar::with_draw_target(Some(rows), target);
-        match ProgressStyle::with_template("copying {bar:40} {percent:>3} %  {eta} left") {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        }
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        begin(&bar, "counting", 0);
+        bar
+    }
+}
+
+/// Says what is done now; `rows`: how many there are to do, 0 if that is not known.
+fn begin(bar: &ProgressBar, what: &'static str, rows: u64) {
+    let shape = match rows {
+        0 => "{msg}",
+        1.. => "{msg} {bar:40} {percent:>3} %  {per_sec:0}, {eta} left",
+    };
+    bar.reset();
+    bar.set_length(rows);
+    bar.set_message(what);
+    if let Ok(style) = ProgressStyle::with_template(shape) {
+        bar.set_style(style);
     }
 }

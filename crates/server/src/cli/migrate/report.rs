@@ -23,7 +23,10 @@ pub(super) struct Report {
     pub(super) differing: u64,
     /// The store epoch that opened in the target.
     pub(super) epoch: Option<StoreEpoch>,
+    /// How long it took in all.
     pub(super) seconds: f64,
+    /// How many of them went by while rows were copied, and nothing was counted or compared.
+    pub(super) copying: f64,
 }
 
 impl Report {
@@ -49,6 +52,13 @@ impl Report {
         }
     }
 
+    /// How much went over, and how fast.
+    fn speed(&self) -> String {
+        let rows: u64 = self.parts.iter().map(|part| part.source).sum();
+        let (seconds, rate) = (self.copying, rows as f64 / self.copying.max(1e-3));
+        format!("{rows} rows in {seconds:.1} s, {rate:.0}/s")
+    }
+
     fn print_json(&self, (from, to): (&str, &str)) {
         let part = |counted: &Counted| {
             json!({
@@ -71,8 +81,10 @@ impl Report {
     }
 
     fn print_table(&self, (from, to): (&str, &str)) {
-        let done = if self.dry_run { "would copy" } else { "copied" };
-        out::line(format!("{done} {from} to {to}"));
+        match self.dry_run {
+            true => out::line(format!("would copy {from} to {to}")),
+            false => out::line(format!("copied {from} to {to}: {}", self.speed())),
+        }
         let mut rows = vec![vec!["records".to_owned(), self.records.to_string(), String::new()]];
         rows.extend(self.parts.iter().map(|Counted { part, source, target }| {
             let target = if self.dry_run { String::new() } else { target.to_string() };

@@ -39,9 +39,15 @@ impl Home {
 
     /// A place for `dev --config`.
     pub(crate) fn configured(configuration: &Configuration) -> Arc<Self> {
+        Self::configured_with(configuration, &[])
+    }
+
+    /// The same with these flags beside the file.
+    pub(crate) fn configured_with(configuration: &Configuration, flags: &[&str]) -> Arc<Self> {
         let mut home = Self { folder: TempDir::new().unwrap(), arguments: Vec::new() };
         let file = configuration.write(home.folder.path(), &home.data());
         home.arguments = vec!["--config".to_owned(), file.display().to_string()];
+        home.arguments.extend(flags.iter().map(ToString::to_string));
         Arc::new(home)
     }
 

@@ -340,7 +340,11 @@ fn operations() -> Vec<Call> {
         Call::new("get", "/livez", "Operations", "livez", "Whether the process answers")
             .answers(200, "It does.", "Status"),
         Call::new("get", "/readyz", "Operations", "readyz", "Whether it can do its work")
-            .answers(200, "The store can be read and the clocks agree.", "Status")
+            .answers(
+                200,
+                "The store was heard and took writes in the last 5 s, and the clocks agree.",
+                "Ready",
+            )
             .refuses(&super::refusals::FAULTS),
         Call::new("get", "/openapi.json", "Operations", "openapi", "This document")
             .answers_as(200, "OpenAPI 3.1.", "application/json", any)

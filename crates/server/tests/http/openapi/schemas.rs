@@ -466,5 +466,9 @@ fn discovery() -> Value {
             "n": text("Of RSA."), "e": text("Of RSA."),
         })),
         "Status": answer(&["status"], json!({"status": {"const": "ok"}})),
+        "Ready": answer(&["status"], json!({
+            "status": {"const": "ok"},
+            "lost_events": count("How much the store lost that it had acknowledged, since it was made; left out: nothing."),
+        })),
     })
 }

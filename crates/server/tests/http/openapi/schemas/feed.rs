@@ -92,7 +92,7 @@ pub(in super::super) fn beside() -> Value {
             &["since", "complete", "subjects", "sessions", "by_device_class", "items"],
             json!({
                 "since": described("Time", "Seen since then."),
-                "complete": truth("Whether all that were seen are counted."),
+                "complete": truth("Whether that is everybody: not where other nodes answer for the store, or more were seen than fit."),
                 "subjects": count("How many people, all pages together."),
                 "sessions": count("How many sessions."),
                 "by_device_class": {"type": "object", "additionalProperties": {"type": "integer"},
