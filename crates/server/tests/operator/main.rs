@@ -25,6 +25,7 @@ mod machine;
 mod migrate;
 #[cfg(test)]
 #[path = "../nodes/node.rs"]
+#[expect(dead_code, reason = "shared with the runs of faults, which ask more")]
 mod node;
 #[cfg(test)]
 #[path = "../../../store/tests/postgres/server.rs"]
