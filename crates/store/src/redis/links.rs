@@ -72,6 +72,9 @@ pub(super) struct LogState {
     pub(super) is_ready: bool,
     /// The version that the store epoch went on from; 0: it is the first.
     pub(super) base: u64,
+    /// The newest position that was known when the store epoch opened: what was lost is counted up to it. `None`: it
+    /// is the first.
+    pub(super) known: Option<u64>,
     pub(super) lost: u64,
     /// What tells this store from another at its place.
     pub(super) made: Vec<u8>,
@@ -286,6 +289,10 @@ impl LogState {
             schema: number("schema")?,
             is_ready: fields.contains_key(&b"ready"[..]),
             base: fields.get(&b"base"[..]).map_or(Ok(0), |base| read_version(base))?,
+            known: match fields.contains_key(&b"known"[..]) {
+                true => Some(number("known")?),
+                false => None,
+            },
             lost: number("lost")?,
             made: fields.get(&b"made"[..]).map(|made| made.to_vec()).unwrap_or_default(),
             primaries,

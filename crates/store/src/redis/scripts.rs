@@ -24,6 +24,7 @@ pub(super) enum Script {
     Know,
     Arrive,
     Put,
+    Miss,
 }
 
 macro_rules! whole {
@@ -33,7 +34,7 @@ macro_rules! whole {
 }
 
 /// All of them, in the order of the enum.
-pub(super) const SOURCES: [&str; 19] = [
+pub(super) const SOURCES: [&str; 20] = [
     whole!("load.lua"),
     whole!("subject.lua"),
     whole!("list.lua"),
@@ -53,6 +54,7 @@ pub(super) const SOURCES: [&str; 19] = [
     whole!("know.lua"),
     whole!("arrive.lua"),
     whole!("put.lua"),
+    whole!("miss.lua"),
 ];
 
 /// What the servers call the scripts.
