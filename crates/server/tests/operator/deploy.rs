@@ -106,7 +106,10 @@ fn the_configurations_of_compose_and_kubernetes_are_accepted() {
     let compose = block("compose/compose.yaml", "with your clients and", "#     ") + clients;
     let kubernetes = block("kubernetes/symbolon.yaml", "symbolon.toml: |", "    ");
     for text in [compose, kubernetes] {
-        assert!(text.contains("store = \"postgres://symbolon@postgres/symbolon?sslmode="), "{text}");
+        assert!(
+            text.contains("store = \"postgres://symbolon@postgres/symbolon?sslmode="),
+            "{text}"
+        );
         let folder = tempfile::tempdir().unwrap();
         let place = format!("{}/", folder.path().display());
         let text = text.replace("/run/secrets/", &place).replace("/etc/symbolon/secrets/", &place);
