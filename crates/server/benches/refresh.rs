@@ -6,7 +6,6 @@
 //! advanced its family. Another store's server is started for it, on the same machine.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
-#![expect(clippy::disallowed_methods, reason = "it waits for servers")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
 #[path = "../tests/nodes/postgres.rs"]
