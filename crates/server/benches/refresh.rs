@@ -1,24 +1,60 @@
 //! Refresh over HTTP as a stranger would measure it: the real program, the real store, durable answers, and
-//! the load on the same machine, by `symbolon bench refresh`.
+//! the load on the same machine, by `symbolon bench refresh`, which measures its floor in the same run.
 //!
-//! `cargo bench -p symbolon --bench refresh -- [seconds]`; every session keeps no window (`--grace 0s`), so
-//! each answer that counts has advanced its family.
+//! `cargo bench -p symbolon --bench refresh -- [file|redis|redis-always|postgres]... [seconds]`; without a word about
+//! it the store is the one file. Every session keeps no window (`--grace 0s`), so each answer that counts has
+//! advanced its family. Another store's server is started for it, on the same machine.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
+#![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
+#[path = "../tests/nodes/postgres.rs"]
+#[expect(dead_code, reason = "shared with the tests, which ask more")]
+mod postgres;
+#[path = "../../store/tests/redis/servers.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
+mod redis;
+#[path = "../tests/nodes/soon.rs"]
+#[expect(dead_code, reason = "shared with the tests, which ask more")]
+mod soon;
+
+use soon::until;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_symbolon");
 
-fn main() {
-    let seconds = std::env::args().skip(1).find_map(|word| word.parse().ok());
-    let seconds: u32 = seconds.unwrap_or(30);
+#[tokio::main]
+async fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let seconds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(30);
+    let wanted = |name: &str| words.iter().any(|word| word == name);
+    if wanted("file") || !["redis", "redis-always", "postgres"].into_iter().any(wanted) {
+        measure("one file", None, seconds);
+    }
+    for (name, fsync) in [("redis", "everysec"), ("redis-always", "always")] {
+        if wanted(name) {
+            let settings = ["--appendonly", "yes", "--appendfsync", fsync, "--save", ""];
+            let server = redis::Server::start("redis-server", &settings).await;
+            let url = format!("redis://127.0.0.1:{}/0", server.port);
+            measure(&format!("Redis, appendfsync {fsync}"), Some(&url), seconds);
+        }
+    }
+    if wanted("postgres") {
+        let server = postgres::Postgres::start().await;
+        let url = format!("postgres://symbolon@{}/symbolon", server.address);
+        measure("PostgreSQL", Some(&url), seconds);
+    }
+}
+
+fn measure(name: &str, store: Option<&str>, seconds: u32) {
+    println!("{name}");
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut server = Command::new(PROGRAM)
         .args(["dev", "--json", "--grace", "0s", "--listen", "127.0.0.1:0"])
         .args(["--demo-listen", "127.0.0.1:0", "--data"])
         .arg(place.path())
+        .args(store.into_iter().flat_map(|url| ["--store", url]))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

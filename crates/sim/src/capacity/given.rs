@@ -96,19 +96,25 @@ pub const INPUTS: [Input; 28] = [
         &mut own.entries_max
     }),
     input("lanes", "lanes of the store, each on one primary", 64.0, |own| &mut own.lanes),
-    input("redis-steps", "steps a second of one Redis primary; assumed", 30_000.0, |own| {
-        &mut own.redis_steps
-    }),
-    input("redis-bytes-each", "bytes of a session in Redis; assumed", 700.0, |own| {
+    input(
+        "redis-steps",
+        "steps a second of one Redis primary; benchmarks.md, where a node shares the cores",
+        29_536.0,
+        |own| &mut own.redis_steps,
+    ),
+    input("redis-bytes-each", "bytes of a session in Redis; benchmarks.md", 520.0, |own| {
         &mut own.redis_bytes_each
     }),
     input("redis-bytes-max", "bytes of memory of one Redis primary", 64e9, |own| {
         &mut own.redis_bytes_max
     }),
-    input("postgres-steps", "steps a second of one PostgreSQL primary; assumed", 20_000.0, |own| {
-        &mut own.postgres_steps
-    }),
-    input("postgres-bytes-each", "bytes of a session in PostgreSQL; assumed", 600.0, |own| {
+    input(
+        "postgres-steps",
+        "steps a second of one PostgreSQL primary; benchmarks.md, where a node shares the cores",
+        19_229.0,
+        |own| &mut own.postgres_steps,
+    ),
+    input("postgres-bytes-each", "bytes of a session in PostgreSQL; benchmarks.md", 581.0, |own| {
         &mut own.postgres_bytes_each
     }),
     input("postgres-bytes-max", "bytes of disk of one PostgreSQL primary", 4e12, |own| {

@@ -5,7 +5,8 @@
 //! The floor is 256 callers on one multiplexed connection to the same server, each running the smallest script
 //! that compares eight bytes and sets a value as long as the store's. Rounds are interleaved. The store does all
 //! of it: 256 callers each load a session, ask `Loaded::refresh`, encode, compare and set. Once with
-//! `appendfsync everysec`, once with `always`. First the memory of a session is measured.
+//! `appendfsync everysec`, once with `always`. First the memory of a session is measured. Beside what was done in a
+//! second stands how long processors worked for each, the server's and ours together: others do not disturb that.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
@@ -28,9 +29,20 @@ use tokio::time::Instant;
 
 const CALLERS: u32 = 256;
 const PORT: u16 = 16_399;
+
+/// The process of the server.
+static SERVER: AtomicU32 = AtomicU32::new(0);
+
 const CAS: &str = "local row = redis.call('GET', KEYS[1]) \
      if row and string.sub(row, 1, 8) ~= ARGV[1] then return 0 end \
      redis.call('SET', KEYS[1], ARGV[2]) return 1";
+
+/// What was done.
+struct Measured {
+    per_second: f64,
+    /// Microseconds that processors worked for each, here and in the server.
+    micros: f64,
+}
 
 /// Ends with the benchmark.
 struct Server {
@@ -63,7 +75,8 @@ fn main() {
     let (sessions, rounds, seconds) = (or(0, 100_000), or(1, 5), or(2, 2));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for (fsync, target) in [("everysec", 0.5), ("always", 0.6)] {
-        let _server = server(fsync);
+        let server = server(fsync);
+        SERVER.store(server.process.id(), Ordering::Relaxed);
         let span = Duration::from_secs(seconds.into());
         runtime.block_on(measure((fsync, target), sessions, (rounds, span)));
     }
@@ -88,26 +101,50 @@ async fn measure((fsync, target): (&str, f64), sessions: u32, (rounds, span): (u
     let turns: Arc<Vec<AtomicU32>> = Arc::new((0..sessions).map(|_| AtomicU32::new(0)).collect());
     let epoch = store.cutoffs().epoch;
     let (mut ratios, mut steps, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut work = Vec::new();
     let connection = bare().await;
     for round in 0..=rounds {
         let step = storm(&store, (&turns, epoch), span).await;
         let floor = floor(&connection, span).await;
+        let ratio = step.per_second / floor.per_second;
         println!(
-            "{fsync} round {round}: step {step:.0}/s, bare {floor:.0}/s, ratio {:.2}",
-            step / floor
+            "{fsync} round {round}: step {:.0}/s ({:.0} us), bare {:.0}/s ({:.0} us), ratio {ratio:.2}",
+            step.per_second, step.micros, floor.per_second, floor.micros
         );
         if round > 0 {
-            ratios.push(step / floor);
-            steps.push(step);
-            floors.push(floor);
+            ratios.push(ratio);
+            steps.push(step.per_second);
+            floors.push(floor.per_second);
+            work.push(floor.micros / step.micros);
         }
     }
     println!(
-        "{fsync}, median of {rounds}: step {:.0}/s, bare {:.0}/s, ratio {:.2} (target {target:.2})",
+        "{fsync}, median of {rounds}: step {:.0}/s, bare {:.0}/s, ratio {:.2} (target {target:.2}), of work {:.2}",
         median(&mut steps),
         median(&mut floors),
-        median(&mut ratios)
+        median(&mut ratios),
+        median(&mut work)
     );
+}
+
+/// Microseconds that processors worked for the server and for this process, so far.
+fn worked() -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let of = |process: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
+        after_name.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>()
+    };
+    let ticks = of("self") + of(&SERVER.load(Ordering::Relaxed).to_string());
+    ticks * 1e6 / TICKS_PER_SECOND
+}
+
+impl Measured {
+    fn of(count: u64, begun: Instant, worked_before: f64) -> Self {
+        let count = count as f64;
+        let per_second = count / begun.elapsed().as_secs_f64();
+        Self { per_second, micros: (worked() - worked_before) / count }
+    }
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -158,9 +195,9 @@ async fn storm(
     store: &Store,
     (turns, epoch): (&Arc<Vec<AtomicU32>>, StoreEpoch),
     span: Duration,
-) -> f64 {
+) -> Measured {
     let over = Arc::new(AtomicBool::new(false));
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), worked());
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
         let (store, turns, over) = (store.clone(), Arc::clone(turns), Arc::clone(&over));
@@ -178,8 +215,7 @@ async fn storm(
     }
     after(span).await;
     over.store(true, Ordering::Relaxed);
-    let count: u64 = callers.join_all().await.into_iter().sum();
-    count as f64 / begun.elapsed().as_secs_f64()
+    Measured::of(callers.join_all().await.into_iter().sum(), begun, before)
 }
 
 async fn after(span: Duration) {
@@ -211,13 +247,13 @@ async fn bare() -> MultiplexedConnection {
 }
 
 /// Compare-and-sets per second, of values as long as a session's.
-async fn floor(connection: &MultiplexedConnection, span: Duration) -> f64 {
+async fn floor(connection: &MultiplexedConnection, span: Duration) -> Measured {
     let mut first = connection.clone();
     let mut load = redis::Cmd::new();
     load.arg("SCRIPT").arg("LOAD").arg(CAS);
     let sha: String = load.query_async(&mut first).await.unwrap();
     let (over, sha) = (Arc::new(AtomicBool::new(false)), Arc::new(sha));
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), worked());
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
         let (mut own, over, sha) = (connection.clone(), Arc::clone(&over), Arc::clone(&sha));
@@ -237,6 +273,5 @@ async fn floor(connection: &MultiplexedConnection, span: Duration) -> f64 {
     }
     after(span).await;
     over.store(true, Ordering::Relaxed);
-    let count: u64 = callers.join_all().await.into_iter().sum();
-    count as f64 / begun.elapsed().as_secs_f64()
+    Measured::of(callers.join_all().await.into_iter().sum(), begun, before)
 }

@@ -7,6 +7,7 @@ mod many;
 mod servers;
 mod story;
 mod suite;
+mod together;
 
 use symbolon_store::Store;
 use symbolon_store::redis::Address;
