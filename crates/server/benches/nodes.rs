@@ -19,11 +19,14 @@ mod balancer;
 #[path = "../tests/nodes/house.rs"]
 #[expect(dead_code, reason = "shared with the tests, which ask more")]
 mod house;
+#[path = "../tests/nodes/network.rs"]
+#[expect(dead_code, reason = "shared with the tests, which cut nodes off")]
+mod network;
 #[path = "../tests/nodes/node.rs"]
 #[expect(dead_code, reason = "shared with the tests, which ask more")]
 mod node;
-#[path = "../tests/nodes/postgres.rs"]
-#[expect(dead_code, reason = "shared with the tests, which ask more")]
+#[path = "../../store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
 mod postgres;
 #[path = "../tests/nodes/proxy.rs"]
 #[expect(dead_code, reason = "shared with the tests, which ask more")]
@@ -39,7 +42,6 @@ use ask::Ask;
 use hdrhistogram::Histogram;
 use house::{House, SignedIn};
 use soon::{SOON, pass, until};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use symbolon_verify::{Now, Policy, Presented, Verifier};
@@ -59,14 +61,12 @@ async fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let seconds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10);
     if !words.iter().any(|word| word == "redis") {
-        let store = postgres::Postgres::start().await;
-        let url = |at| format!("postgres://symbolon@{at}/symbolon");
-        measure("PostgreSQL", House::on(store.address, url).await, seconds).await;
+        let store = postgres::Server::new(&[]);
+        measure("PostgreSQL", House::on_postgres(&store).await, seconds).await;
     }
     if !words.iter().any(|word| word == "postgres") {
         let store = redis::Server::start("redis-server", &redis::KEEPING).await;
-        let at = SocketAddr::from(([127, 0, 0, 1], store.port));
-        measure("Redis", House::on(at, |at| format!("redis://{at}/0")).await, seconds).await;
+        measure("Redis", House::on_redis(&store).await, seconds).await;
     }
 }
 

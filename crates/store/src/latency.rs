@@ -42,7 +42,7 @@ impl Latency {
         done
     }
 
-    fn count(&self, waited: Duration) {
+    pub(crate) fn count(&self, waited: Duration) {
         let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_MICROS.iter().position(|bound| micros <= *bound);
         self.buckets[bucket.unwrap_or(BOUNDS_MICROS.len())].fetch_add(1, Ordering::Relaxed);

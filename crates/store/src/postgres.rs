@@ -46,7 +46,7 @@ use rows::Saw;
 use spend::{Spending, Spends};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use symbolon_core::{
     Cutoffs, Digest, Event, Fault, SessionId, Shard, Subject, SubjectState, Timestamp,
 };
@@ -86,6 +86,8 @@ pub(crate) struct Primary {
     reads: [Arc<Line>; 2],
     turn: AtomicUsize,
     seldom: Mutex<Line>,
+    /// How many acknowledged events are known to be lost.
+    lost: Arc<AtomicU64>,
 }
 
 /// Opens, or creates, the store at an address.
@@ -111,7 +113,10 @@ pub(crate) async fn open(address: &Address) -> Result<Postgres, Refusal> {
     let nothing = || refuse::damaged(&place, "it has no head".into());
     let row = pulse.first().ok_or_else(nothing)?;
     let (shared, latest) = shared(row, asked).map_err(unread)?;
-    Ok(start(&place, &Arc::new(shared), &Arc::new(latest)))
+    let lost = Arc::new(AtomicU64::new(rows::number(row, 5).map_err(unread)?));
+    let shared = Arc::new(shared);
+    place.opened(&shared);
+    Ok(start(&place, &shared, &Arc::new(latest), lost))
 }
 
 /// Sees to it that the server will do and that the tables are there.
@@ -148,7 +153,12 @@ const STEP: [Ask; 2] = [Ask::UpdatePlain, Ask::SawLatest];
 /// What a use asks.
 const SPEND: [Ask; 2] = [Ask::Spend, Ask::Spent];
 
-fn start(place: &Arc<Place>, shared: &Arc<Shared>, latest: &Arc<Latest>) -> Postgres {
+fn start(
+    place: &Arc<Place>,
+    shared: &Arc<Shared>,
+    latest: &Arc<Latest>,
+    lost: Arc<AtomicU64>,
+) -> Postgres {
     let line = |often| Arc::new(Line::new(place, often));
     let reads = [line(&Ask::READS), line(&Ask::READS)];
     let loads = Arc::new(Loads { shared: Arc::clone(shared) });
@@ -165,10 +175,12 @@ fn start(place: &Arc<Place>, shared: &Arc<Shared>, latest: &Arc<Latest>) -> Post
         reads,
         turn: AtomicUsize::new(0),
         seldom: Mutex::new(Line::new(place, &[])),
+        lost: Arc::clone(&lost),
     };
     let (open, closed) = watch::channel(());
     let (place, shared, latest) = (Arc::clone(place), Arc::clone(shared), Arc::clone(latest));
-    let follower = follow::Follower { place, shared: Arc::clone(&shared), latest };
+    let epoch = AtomicU32::new(shared.cutoffs().epoch.0);
+    let follower = follow::Follower { place, shared: Arc::clone(&shared), latest, lost, epoch };
     tokio::spawn(follower.run(closed));
     Postgres(Remote::new(Arc::new(engine), shared, open))
 }
@@ -277,6 +289,10 @@ impl Engine for Primary {
         let (after, at) = (rows::int(after), rows::int(at.as_millis()));
         let of = |rows: &[Row]| rows.iter().map(rows::event).collect();
         self.read(Ask::Needed, &[&after, &end, &at], of).await
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire)
     }
 
     async fn commit_each(&self, changes: Vec<Change>) -> Result<Vec<bool>, Fault> {

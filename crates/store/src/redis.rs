@@ -20,6 +20,8 @@ mod rows;
 mod scripts;
 mod settle;
 mod small;
+mod step;
+mod together;
 
 pub use address::Address;
 pub use doctor::{Finding, doctor};
@@ -32,6 +34,7 @@ use crate::{Kind, OldToken, Record, Retention, Rows};
 use links::Links;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use step::Update;
 use symbolon_core::{Cutoffs, Digest, Event, Fault, SessionId, Shard, Subject, Timestamp};
 
 /// A store on Redis or Valkey. Clones share it; the last one that is dropped closes it.
@@ -63,12 +66,16 @@ impl Engine for Connected {
         Ok(above)
     }
 
-    async fn commit(&self, change: Change) -> Result<Outcome, Fault> {
-        self.links.commit(change).await
+    async fn commit(&self, mut change: Change) -> Result<Outcome, Fault> {
+        if let Some(update) = Update::of(&mut change) {
+            return self.links.together(update.lane(), update).await;
+        }
+        // Whatever is rare is apart from the usual step, whose future is moved several times.
+        Box::pin(self.links.commit(change)).await
     }
 
     async fn head(&self, shard: Option<Shard>) -> Result<u64, Fault> {
-        self.links.head_of(shard).await
+        Box::pin(self.links.head_of(shard)).await
     }
 
     async fn sessions(

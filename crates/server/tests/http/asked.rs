@@ -192,9 +192,7 @@ async fn status(demo: &str, path: &str, token: &str) -> u16 {
 async fn the_demo_apis_work_with_tokens_that_never_change() {
     for (_, preset) in LASTING {
         let preset = preset.split('"').nth(1).unwrap();
-        let server = Server::with(&["--preset", preset]).await;
-        let both = || async { (server.list("/v1/verifiers").await.len() == 2).then_some(()) };
-        until("both demo APIs follow", both).await;
+        let server = Server::followed(&["--preset", preset]).await;
         let (sid, token) = sign_in(&server, "web").await;
         let demo = server.told["demo_api"].as_str().unwrap();
         for path in ["/me", "/orders"] {

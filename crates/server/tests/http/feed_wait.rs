@@ -10,14 +10,6 @@ async fn kick(server: &Server, sid: &str, wait: &str) -> Value {
     server.ask_as_back_end(Ask::delete(&path)).await.expect(200).member("verifiers")
 }
 
-/// A `dev` whose two demo APIs, verifiers too, have reported.
-async fn server() -> Server {
-    let server = Server::with(&[]).await;
-    let reported = || async { (server.list("/v1/verifiers").await.len() == 2).then_some(()) };
-    until("the demo APIs have reported", reported).await;
-    server
-}
-
 /// What is listed of a verifier.
 async fn listed(server: &Server, instance: &str) -> Value {
     let all = server.list("/v1/verifiers").await;
@@ -33,7 +25,7 @@ fn lagging<'a>(heard: &'a Value, instance: &str) -> &'a Value {
 
 #[tokio::test]
 async fn a_kick_is_in_force_at_both_demo_apis_when_the_answer_comes() {
-    let server = server().await;
+    let server = Server::followed(&[]).await;
     let sid = server.sign_in("alice").await.sid;
     let heard = kick(&server, &sid, "10s").await;
     assert_eq!((&heard["live"], &heard["applied"]), (&json!(2), &json!(2)), "{heard}");
@@ -45,7 +37,7 @@ async fn a_kick_is_in_force_at_both_demo_apis_when_the_answer_comes() {
 
 #[tokio::test]
 async fn a_verifier_is_asked_to_report_and_the_answer_comes_when_it_has_applied() {
-    let server = server().await;
+    let server = Server::followed(&[]).await;
     let sid = server.sign_in("alice").await.sid;
     let mut mirror = Mirror::start(&server).await;
     server.applied("one", mirror.cursor, 60_000).await;
@@ -67,7 +59,7 @@ async fn a_verifier_is_asked_to_report_and_the_answer_comes_when_it_has_applied(
 
 #[tokio::test]
 async fn a_verifier_that_says_nothing_is_named_with_when_it_stops_trusting_its_mirror() {
-    let server = server().await;
+    let server = Server::followed(&[]).await;
     let cursor = Mirror::start(&server).await.cursor;
     let body = json!({
         "instance": "slow", "cursor": cursor.to_text(), "max_staleness_ms": 30_000,
@@ -90,7 +82,7 @@ async fn a_verifier_that_says_nothing_is_named_with_when_it_stops_trusting_its_m
 
 #[tokio::test]
 async fn whose_bound_has_passed_is_waited_for_no_more() {
-    let server = server().await;
+    let server = Server::followed(&[]).await;
     let cursor = Mirror::start(&server).await.cursor;
     server.applied("brief", cursor, 300).await;
     let sid = server.sign_in("alice").await.sid;
@@ -101,7 +93,7 @@ async fn whose_bound_has_passed_is_waited_for_no_more() {
 
 #[tokio::test]
 async fn every_revoking_call_can_wait() {
-    let server = server().await;
+    let server = Server::followed(&[]).await;
     let waits = |answer: crate::common::Answer| {
         assert_eq!(answer.member("verifiers")["live"], 2, "{answer:?}");
     };
@@ -131,7 +123,7 @@ async fn every_revoking_call_can_wait() {
 
 #[tokio::test]
 async fn after_a_restart_verifiers_still_count_until_their_bound_has_passed() {
-    let server = server().await;
+    let server = Server::followed(&[]).await;
     let cursor = Mirror::start(&server).await.cursor;
     server.applied("patient", cursor, 60_000).await;
     let server = server.kill().await.start().await;

@@ -1,6 +1,6 @@
 //! `/live` of both demo APIs beside a real authority: the feed closes it, not the next look at its token.
 
-use crate::common::{Server, until};
+use crate::common::Server;
 use std::net::TcpStream;
 use symbolon::demo_api::CHECK_EVERY;
 use tokio::task::spawn_blocking;
@@ -34,17 +34,9 @@ pub(crate) async fn closed(mut socket: Socket) -> (u16, String) {
     (frame.code.into(), frame.reason.to_string())
 }
 
-/// A `dev` whose demo APIs follow the feed.
-async fn server(flags: &[&str]) -> Server {
-    let server = Server::with(flags).await;
-    let both = || async { (server.list("/v1/verifiers").await.len() == 2).then_some(()) };
-    until("both demo APIs follow", both).await;
-    server
-}
-
 #[tokio::test]
 async fn a_kick_closes_a_socket_at_once_and_a_renewal_does_not() {
-    let server = server(&[]).await;
+    let server = Server::followed(&[]).await;
     for demo in ["demo_api", "second_demo_api"] {
         let demo = server.told[demo].as_str().unwrap();
         let mut in_time = false;
@@ -66,7 +58,7 @@ async fn a_kick_closes_a_socket_at_once_and_a_renewal_does_not() {
 
 #[tokio::test]
 async fn a_socket_closes_when_its_token_expires() {
-    let server = server(&["--access-token-ttl", "2s", "--grace", "1s"]).await;
+    let server = Server::followed(&["--access-token-ttl", "2s", "--grace", "1s"]).await;
     let tokens = server.sign_in("alice").await;
     let socket = open(server.told["demo_api"].as_str().unwrap(), &tokens.access).await;
     assert_eq!(closed(socket).await, (4401, "expired".into()));

@@ -1,8 +1,6 @@
 //! What is used once: operation tokens and tickets.
 
-use crate::common::{
-    Answer, Ask, Configuration, Secrets, Server, Sidecar, Tokens, at_once, pass, until,
-};
+use crate::common::{Answer, Ask, Configuration, Secrets, Server, Sidecar, Tokens, at_once, pass};
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -343,9 +341,7 @@ async fn open(demo: &str, ticket: &str) -> Result<String, u16> {
 
 #[tokio::test]
 async fn a_browser_opens_a_socket_of_the_demo_api_with_a_ticket_once() {
-    let server = Server::with(&[]).await;
-    let following = || async { (!server.list("/v1/verifiers").await.is_empty()).then_some(()) };
-    until("the demo API follows", following).await;
+    let server = Server::followed(&[]).await;
     let own = server.sign_in("alice").await;
     let demo = server.told["demo_api"].as_str().unwrap();
     let own_ticket = ticket(&server, &own.sid).await;

@@ -13,11 +13,7 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    pub(crate) async fn before(nodes: Vec<SocketAddr>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::on(listener, nodes)
-    }
-
+    /// Each connection that comes to `listener` goes on to one of these.
     pub(crate) fn on(listener: TcpListener, nodes: Vec<SocketAddr>) -> Self {
         let address = listener.local_addr().unwrap();
         let (nodes, next) = (Arc::new(nodes), Arc::new(AtomicUsize::new(0)));

@@ -3,6 +3,7 @@
 mod clocks;
 mod engines;
 mod nodes;
+mod postgres;
 
 use crate::history::{History, Keeps};
 use crate::house::House;
@@ -10,6 +11,10 @@ use crate::load::Load;
 use crate::{pass, run_time};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// For a PostgreSQL: what it acknowledged need not be on the disk. Here it is processes that are killed, not machines, and
+/// the disk is what is slow.
+const FORGETFUL: [&str; 1] = ["fsync=off"];
 
 /// A run that is under way.
 struct Run {

@@ -1,17 +1,25 @@
 //! Three nodes on one store, each by a way of its own to it, a load balancer before them, and two verifiers.
 
 use crate::balancer::Balancer;
+use crate::network::Network;
 use crate::node::{Node, ask, symbolon};
+use crate::postgres::{self, free_port};
 use crate::proxy::{Proxy, Way};
+use crate::redis;
 use crate::{Answer, Ask, until};
 use serde_json::json;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 use symbolon_verify::{Now, Policy, Presented, Verifier};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 /// How many nodes there are.
-const NODES: usize = 3;
+pub(crate) const NODES: u8 = 3;
+
+/// How long a used token of the client `strict` still earns its successor.
+pub(crate) const WINDOW: Duration = Duration::from_secs(1);
 
 /// A session, and what it was given.
 pub(crate) struct SignedIn {
@@ -26,7 +34,18 @@ pub(crate) struct House {
     pub(crate) verifiers: Vec<Verifier>,
     pub(crate) api_key: String,
     pub(crate) balancer: Balancer,
+    network: Option<Network>,
     _folder: TempDir,
+}
+
+/// The store of a house, and where its nodes stand.
+pub(crate) struct Ground<'a> {
+    /// Where the store is; nodes reach it by way of a proxy.
+    at: SocketAddr,
+    /// What the URL of the store is, given where to reach it.
+    url: &'a dyn Fn(SocketAddr) -> String,
+    /// What the nodes are connected by, if not by this machine.
+    network: Option<Network>,
 }
 
 /// Everything but where a node listens.
@@ -37,37 +56,69 @@ fn configuration(issuer: SocketAddr, store: &str, data: &str) -> String {
          [[clients]]\nclient_id = \"app\"\npreset = \"dual-token\"\naudience = [\"api\"]\n\
          access_token = {{ ttl = \"10min\" }}\nrefresh = {{ grace = \"120s\" }}\n\
          [[clients]]\nclient_id = \"strict\"\npreset = \"dual-token\"\naudience = [\"api\"]\n\
-         refresh = {{ grace = \"1s\" }}\n"
+         refresh = {{ grace = \"{}s\" }}\n",
+        WINDOW.as_secs()
     )
 }
 
-/// Addresses that nobody listens at.
-fn free(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
+/// An address that nobody listens at.
+fn free() -> SocketAddr {
+    ([127, 0, 0, 1], free_port()).into()
+}
+
+impl<'a> Ground<'a> {
+    pub(crate) fn new(at: SocketAddr, url: &'a dyn Fn(SocketAddr) -> String) -> Self {
+        Self { at, url, network: None }
+    }
+
+    fn address(&self, node: u8) -> SocketAddr {
+        self.network.as_ref().map_or_else(free, |network| network.address(node))
+    }
+
+    /// A node that is not started yet, and its way to the store.
+    async fn node(&self, number: u8, issuer: SocketAddr, folder: &Path) -> (Node, Proxy) {
+        let (way, place) = (Proxy::to(self.at).await, folder.join(number.to_string()));
+        let reached = self.network.as_ref().map_or(way.address, |_| self.at);
+        let data = place.join("data").display().to_string();
+        let text = configuration(issuer, &(self.url)(reached), &data);
+        let mut node = Node::new(place, self.address(number), &text);
+        if let Some(network) = &self.network {
+            node.put_inside(network.namespace(number));
+        }
+        (node, way)
+    }
 }
 
 impl House {
     /// `store`: what the URL of the store is, given where to reach it.
     pub(crate) async fn on(at: SocketAddr, store: impl Fn(SocketAddr) -> String) -> Self {
-        Self::started(at, store, |_, node| node.start()).await
+        Self::started(Ground::new(at, &store), |_, node| node.start()).await
+    }
+
+    pub(crate) async fn on_postgres(store: &postgres::Server) -> Self {
+        Self::on(postgres_at(store), postgres_url).await
+    }
+
+    pub(crate) async fn on_redis(store: &redis::Server) -> Self {
+        Self::on(redis_at(store), redis_url).await
+    }
+
+    /// On a PostgreSQL that listens in a network, with nodes that can be cut off in it.
+    pub(crate) async fn across(network: Network, port: u16, url: fn(SocketAddr) -> String) -> Self {
+        let at = SocketAddr::new(network.store(), port);
+        let ground = Ground { at, url: &url, network: Some(network) };
+        Self::started(ground, |_, node| node.start()).await
     }
 
     /// The same with nodes that are started otherwise.
-    pub(crate) async fn started(
-        at: SocketAddr,
-        store: impl Fn(SocketAddr) -> String,
-        start: impl Fn(usize, &mut Node),
-    ) -> Self {
+    pub(crate) async fn started(ground: Ground<'_>, start: impl Fn(usize, &mut Node)) -> Self {
         let folder = TempDir::new().unwrap();
-        let addresses = free(NODES);
-        let balancer = Balancer::before(addresses.clone()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = listener.local_addr().unwrap();
         let (mut nodes, mut ways) = (Vec::new(), Vec::new());
-        for (number, address) in addresses.into_iter().enumerate() {
-            let (way, place) = (Proxy::to(at).await, folder.path().join(number.to_string()));
-            let data = place.join("data").display().to_string();
-            let text = configuration(balancer.address, &store(way.address), &data);
-            nodes.push(Node::new(place, address, &text));
+        for number in 0..NODES {
+            let (node, way) = ground.node(number, issuer, folder.path()).await;
+            nodes.push(node);
             ways.push(way);
         }
         // All at once: the tables and the keys are made by whoever comes first.
@@ -76,8 +127,9 @@ impl House {
             node.ready().await;
         }
         let api_key = make_key(&nodes[0]);
-        let mut own =
-            Self { nodes, ways, verifiers: Vec::new(), api_key, balancer, _folder: folder };
+        let balancer = Balancer::on(listener, nodes.iter().map(|node| node.address).collect());
+        let (verifiers, network) = (Vec::new(), ground.network);
+        let mut own = Self { nodes, ways, verifiers, api_key, balancer, network, _folder: folder };
         own.verifiers = own.more_verifiers(2).await;
         own
     }
@@ -106,9 +158,25 @@ impl House {
         self.ways.iter().for_each(|own| own.is(way));
     }
 
+    /// A node is cut off from its store, and in a network of its own from the other nodes.
+    pub(crate) fn cut_off(&self, node: u8) {
+        match &self.network {
+            Some(network) => network.pull(node),
+            None => self.ways[usize::from(node)].is(Way::Cut),
+        }
+    }
+
+    /// Nobody is cut off any more.
+    pub(crate) fn connected(&self) {
+        self.all_ways(Way::Open);
+        if let Some(network) = &self.network {
+            network.plug_in();
+        }
+    }
+
     /// Everything is as it should be again.
     pub(crate) async fn healed(&mut self) {
-        self.all_ways(Way::Open);
+        self.connected();
         for node in &self.nodes {
             node.ready().await;
         }
@@ -151,6 +219,22 @@ impl House {
     pub(crate) async fn ask(&self, node: usize, question: Ask) -> Answer {
         ask(self.nodes[node].address, question.key(&self.api_key)).await.unwrap()
     }
+}
+
+pub(crate) fn postgres_at(store: &postgres::Server) -> SocketAddr {
+    ([127, 0, 0, 1], store.port).into()
+}
+
+pub(crate) fn postgres_url(at: SocketAddr) -> String {
+    format!("postgres://symbolon@{at}/postgres?sslmode=disable")
+}
+
+fn redis_at(store: &redis::Server) -> SocketAddr {
+    ([127, 0, 0, 1], store.port).into()
+}
+
+pub(crate) fn redis_url(at: SocketAddr) -> String {
+    format!("redis://{at}/0")
 }
 
 fn make_key(node: &Node) -> String {

@@ -22,12 +22,17 @@ pub(crate) const MASTER_KEY: &str =
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     folder: PathBuf,
+    /// The network namespace that it runs in, if it has one of its own.
+    inside: Option<String>,
     child: Option<Child>,
 }
 
 /// The program with what a node is given.
 pub(crate) fn symbolon() -> Command {
-    let mut command = Command::new(BINARY);
+    given(Command::new(BINARY))
+}
+
+fn given(mut command: Command) -> Command {
     command.env_clear().env("SYMBOLON_MASTER_KEY", MASTER_KEY).stdin(Stdio::null());
     command
 }
@@ -38,7 +43,20 @@ impl Node {
         fs::create_dir(&folder).unwrap();
         let head = format!("listen = \"{address}\"\nmetrics_listen = \"off\"\n");
         fs::write(folder.join("symbolon.toml"), head + configuration).unwrap();
-        Self { address, folder, child: None }
+        Self { address, folder, inside: None, child: None }
+    }
+
+    /// It will run in this network namespace.
+    pub(crate) fn put_inside(&mut self, namespace: String) {
+        self.inside = Some(namespace);
+    }
+
+    fn program(&self) -> Command {
+        let Some(inside) = &self.inside else { return symbolon() };
+        // It becomes the program itself: whoever ends it ends that.
+        let mut command = Command::new("/usr/sbin/ip");
+        command.args(["netns", "exec", inside, BINARY]);
+        given(command)
     }
 
     pub(crate) fn configuration(&self) -> PathBuf {
@@ -48,7 +66,8 @@ impl Node {
     /// Starts it, without waiting for it.
     pub(crate) fn start(&mut self) {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let child = symbolon()
+        let child = self
+            .program()
             .args(["serve", "--config"])
             .arg(self.configuration())
             .stdout(Stdio::null())

@@ -2,7 +2,7 @@
 
 use crate::common::{Configuration, Home, Server};
 use crate::node::symbolon;
-use crate::postgres::Postgres;
+use crate::postgres::Server as Postgres;
 use crate::redis::{KEEPING, Server as Redis};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
@@ -45,8 +45,8 @@ async fn expect_dev_on(url: &str) {
 
 #[tokio::test]
 async fn dev_on_postgres_finds_what_was_there() {
-    let server = Postgres::start().await;
-    expect_dev_on(&format!("postgres://symbolon@{}/symbolon", server.address)).await;
+    let server = Postgres::new(&[]);
+    expect_dev_on(&server.url("place")).await;
 }
 
 #[tokio::test]

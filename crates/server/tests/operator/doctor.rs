@@ -1,7 +1,7 @@
 //! `symbolon doctor` on servers that are as they should be, and on servers that are not.
 
 use crate::machine::Machine;
-use crate::postgres::Postgres;
+use crate::postgres::Server as Postgres;
 use crate::redis::{KEEPING, Server, until};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ fn on_redis(server: &Server) -> Machine {
 }
 
 fn on_postgres(server: &Postgres) -> Machine {
-    Machine::new(&format!("postgres://symbolon@{}/symbolon", server.address), None)
+    Machine::new(&server.url("place"), None)
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_redis_that_is_gone_is_named_with_where_it_was() {
 
 #[tokio::test]
 async fn a_postgres_as_debian_starts_it_is_well_but_for_its_missing_standby() {
-    let server = Postgres::start().await;
+    let server = Postgres::new(&[]);
     let found = on_postgres(&server).doctor();
     assert_eq!(found.code, 0);
     found.expect("store", "good", &["opens"]);
@@ -87,7 +87,7 @@ async fn a_postgres_as_debian_starts_it_is_well_but_for_its_missing_standby() {
         found.expect(what, "good", &["is on"]);
     }
     found.expect("replication", "warn", &["no standby is synchronous"]);
-    found.expect("connections", "good", &["max_connections is 200"]);
+    found.expect("connections", "good", &["max_connections is 400"]);
     found.expect("store clock", "good", &["s from ours"]);
     found.expect("origin", "good", &["cluster and timeline"]);
     found.expect("lost events", "good", &["none"]);
@@ -96,14 +96,11 @@ async fn a_postgres_as_debian_starts_it_is_well_but_for_its_missing_standby() {
 
 #[tokio::test]
 async fn a_postgres_that_may_lose_what_it_acknowledged_is_named() {
-    let server = Postgres::start().await;
+    let server = Postgres::new(&[]);
     let machine = on_postgres(&server);
     for name in ["fsync", "full_page_writes", "synchronous_commit"] {
         server.set(name, "off");
-        until("it is off", async || {
-            server.ask("postgres", &format!("SHOW {name}")).trim() == "off"
-        })
-        .await;
+        until("it is off", async || server.sql(&format!("SHOW {name}")) == "off").await;
     }
     let found = machine.doctor();
     assert_eq!(found.code, 1);
@@ -114,12 +111,12 @@ async fn a_postgres_that_may_lose_what_it_acknowledged_is_named() {
 
 #[tokio::test]
 async fn a_postgres_that_is_gone_is_named_with_where_it_was() {
-    let mut server = Postgres::start().await;
+    let mut server = Postgres::new(&[]);
     let machine = on_postgres(&server);
-    server.crash();
+    server.kill();
     let found = machine.doctor();
     assert_eq!(found.code, 1);
-    found.expect("store", "bad", &["cannot be reached", &server.address.to_string()]);
+    found.expect("store", "bad", &["cannot be reached", &server.port.to_string()]);
 }
 
 /// A server whose clock is half a minute ahead, by a library that it loads.
@@ -157,8 +154,8 @@ async fn a_redis_whose_clock_is_not_this_machines_is_named() {
 
 #[tokio::test]
 async fn a_postgres_whose_clock_is_not_this_machines_is_named() {
-    let server = Postgres::start().await;
-    let url = format!("postgres://symbolon@{}/symbolon", server.address);
+    let server = Postgres::new(&[]);
+    let url = server.url("place");
     let address = symbolon_store::postgres::Address::parse(&url).unwrap();
     // The machine is asked what time it is, and says something else.
     let behind = (Hands::MACHINE.wall)().before(Duration::from_secs(30));

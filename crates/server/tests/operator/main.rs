@@ -25,9 +25,11 @@ mod machine;
 mod migrate;
 #[cfg(test)]
 #[path = "../nodes/node.rs"]
+#[expect(dead_code, reason = "shared with the runs of faults, which ask more")]
 mod node;
 #[cfg(test)]
-#[path = "../nodes/postgres.rs"]
+#[path = "../../../store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
 mod postgres;
 #[cfg(test)]
 mod ready;

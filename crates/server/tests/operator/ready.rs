@@ -3,7 +3,7 @@
 use crate::Ask;
 use crate::common::pass;
 use crate::machine::Machine;
-use crate::postgres::Postgres;
+use crate::postgres::Server as Postgres;
 use crate::redis::{KEEPING, Server};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
@@ -47,8 +47,8 @@ async fn watch_while_away(machine: &Machine, away: impl FnOnce(), part: &str) {
 
 #[tokio::test]
 async fn a_postgres_that_hangs_makes_a_node_unready_after_five_seconds() {
-    let server = Postgres::start().await;
-    let url = format!("postgres://symbolon@{}/symbolon", server.address);
+    let server = Postgres::new(&[]);
+    let url = server.url("place");
     let machine = Machine::serving(&url).await;
     watch_while_away(&machine, || server.freeze(true), "not been heard").await;
     server.freeze(false);
@@ -57,14 +57,14 @@ async fn a_postgres_that_hangs_makes_a_node_unready_after_five_seconds() {
 
 #[tokio::test]
 async fn a_postgres_that_takes_no_writes_makes_a_node_unready_after_five_seconds() {
-    let server = Postgres::start().await;
-    let url = format!("postgres://symbolon@{}/symbolon", server.address);
+    let server = Postgres::new(&[]);
+    let url = server.url("place");
     let machine = Machine::serving(&url).await;
     let read_only = || {
         server.set("default_transaction_read_only", "on");
-        let all =
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'symbolon'";
-        server.ask("postgres", all);
+        let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE usename = 'symbolon' AND pid <> pg_backend_pid()";
+        server.sql(all);
     };
     // It is asked for by connections to who takes writes, and nobody does.
     watch_while_away(&machine, read_only, "not been heard").await;

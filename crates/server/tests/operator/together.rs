@@ -2,7 +2,7 @@
 
 use crate::Ask;
 use crate::machine::{Machine, free};
-use crate::postgres::Postgres;
+use crate::postgres::Server as Postgres;
 use crate::redis::{KEEPING, Server};
 use symbolon_store::{Kind, Refusal, Store};
 
@@ -43,9 +43,9 @@ async fn expect_one_set_of_keys(url: &str, open: impl AsyncFn() -> Result<Store,
 
 #[tokio::test]
 async fn nodes_that_start_at_once_on_an_empty_postgres_have_one_set_of_keys() {
-    let server = Postgres::start().await;
+    let server = Postgres::new(&[]);
     for round in 0..ROUNDS {
-        let url = format!("postgres://symbolon@{}/symbolon?schema=at{round}", server.address);
+        let url = server.url(&format!("at{round}"));
         // Made by the processes; looked at afterwards.
         let address = symbolon_store::postgres::Address::parse(&url).unwrap();
         expect_one_set_of_keys(&url, async || Store::open_postgres(&address).await).await;

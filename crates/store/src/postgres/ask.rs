@@ -40,6 +40,8 @@ pub(super) enum Ask {
     SetCutoffs,
     SetOrigin,
     Origin,
+    Lose,
+    LoseMore,
     Publish,
     Spend,
     Spent,
@@ -62,7 +64,7 @@ const BOOLS: Type = Type::BOOL_ARRAY;
 
 impl Ask {
     /// Every statement.
-    pub(super) const ALL: [Self; 43] = [
+    pub(super) const ALL: [Self; 45] = [
         Self::Load,
         Self::OfSubject,
         Self::OfSubjectWhole,
@@ -95,6 +97,8 @@ impl Ask {
         Self::SetCutoffs,
         Self::SetOrigin,
         Self::Origin,
+        Self::Lose,
+        Self::LoseMore,
         Self::Publish,
         Self::Spend,
         Self::Spent,
@@ -180,6 +184,8 @@ impl Ask {
             Self::SetCutoffs => ("UPDATE {s}.cutoffs SET version = $1, value = $2", &[INT, BYTES]),
             Self::SetOrigin => ("UPDATE {s}.origin SET name = $1", &[TEXT]),
             Self::Origin => ("SELECT name FROM {s}.origin", &[]),
+            Self::Lose => (LOSE, &[INT, INT]),
+            Self::LoseMore => (LOSE_MORE, &[INT, INT]),
             Self::Publish => (PUBLISH, &[INTS, BYTES_MANY, TEXT]),
             Self::Spend => (SPEND, &[BYTES_MANY, INTS, BYTES_MANY, INTS]),
             Self::Spent => {
@@ -224,7 +230,15 @@ const OF_SUBJECT_WHOLE: &str = "SELECT u.moves, u.body, c.version, CASE WHEN c.v
      ORDER BY s.sid";
 
 const PULSE: &str = "SELECT h.position, l.at, c.version, CASE WHEN c.version <> $1 THEN c.value END, \
-     pg_is_in_recovery() FROM {s}.head h, {s}.latest l, {s}.cutoffs c";
+     pg_is_in_recovery(), (SELECT coalesce(sum(o.told - o.head), 0)::bigint FROM {s}.lost o) \
+     FROM {s}.head h, {s}.latest l, {s}.cutoffs c";
+
+// $1: the epoch that is opened; $2: the head that this process was told before.
+const LOSE: &str = "INSERT INTO {s}.lost (epoch, head, told) \
+     SELECT $1, h.position, greatest(h.position, $2) FROM {s}.head h";
+// $1: the epoch in which this process was told of $2. Those that were opened later lost nothing of that.
+const LOSE_MORE: &str = "UPDATE {s}.lost SET told = $2 \
+     WHERE told < $2 AND epoch = (SELECT min(o.epoch) FROM {s}.lost o WHERE $1 < o.epoch)";
 
 const EVENTS_AFTER: &str =
     "SELECT position, body FROM {s}.events WHERE $1 < position ORDER BY position LIMIT $2";

@@ -4,15 +4,16 @@
 use super::ask::Ask;
 use super::latest::Latest;
 use super::line::{ANSWER_BOUND, pause};
-use super::origin::{self, Cause};
+use super::origin::{self, Cause, Told};
 use super::place::{Connection, Place};
 use super::rows;
 use super::trouble::Trouble;
 use crate::latency;
 use crate::remote::Shared;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-use symbolon_core::Timestamp;
+use symbolon_core::{StoreEpoch, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -27,6 +28,10 @@ pub(super) struct Follower {
     pub(super) place: Arc<Place>,
     pub(super) shared: Arc<Shared>,
     pub(super) latest: Arc<Latest>,
+    /// How many acknowledged events are known to be lost.
+    pub(super) lost: Arc<AtomicU64>,
+    /// The store epoch of the last poll, in which the head was told.
+    pub(super) epoch: AtomicU32,
 }
 
 impl Follower {
@@ -90,8 +95,9 @@ impl Follower {
             // Behind a pooler another server may be at the end of the same connection.
             origin::agree(connection, &self.place).await?;
         }
-        let (asked, told) = (latency::now(), self.shared.head());
-        let known = self.shared.seen();
+        let (asked, known) = (latency::now(), self.shared.seen());
+        let epoch = StoreEpoch(self.epoch.load(Ordering::Acquire));
+        let told = Told { epoch, head: self.shared.head() };
         let pulse = connection.ask(Ask::Pulse, [&rows::int(known.1)]).await?;
         let row = pulse.first().ok_or_else(|| Trouble::again("the store has no head"))?;
         let (head, latest) = (rows::number(row, 0)?, rows::number(row, 1)?);
@@ -99,16 +105,13 @@ impl Follower {
         if rows::column(row, 4)? {
             return Err(Trouble::again("the server is a standby"));
         }
-        if head < told && cutoffs.epoch == known.0.epoch {
+        if head < told.head {
             // Nobody said that it is another server, and yet it lost what it had acknowledged.
-            origin::open_epoch(connection, Cause::Fewer(version)).await?;
-            return Ok(());
+            return origin::settle(connection, &self.place, Cause::Fewer, told).await;
         }
+        self.lost.store(rows::number(row, 5)?, Ordering::Release);
+        self.epoch.store(cutoffs.epoch.0, Ordering::Release);
         self.shared.saw_cutoffs(&cutoffs, version);
-        if head < told {
-            tracing::warn!(lost = told - head, "PostgreSQL lost events that it had acknowledged");
-            self.shared.set_head(head);
-        }
         self.shared.saw_latest(Timestamp::from_millis(latest));
         self.latest.wrote(Some(rows::int(latest)));
         self.shared.polled(asked, head);

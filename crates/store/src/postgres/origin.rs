@@ -23,8 +23,23 @@ const VERSIONS_AT_EPOCH: u64 = 1 << 32;
 pub(super) enum Cause<'a> {
     /// This is what the server says that it is.
     Origin(&'a str),
-    /// It has fewer events than it had, while the cut-offs are of this version.
-    Fewer(u64),
+    /// It has fewer events than this process was told of.
+    Fewer,
+}
+
+/// What this process was told of before: the head, and in which store epoch.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) epoch: StoreEpoch,
+    pub(super) head: u64,
+}
+
+/// What the server has, once that is settled.
+pub(super) struct Settled {
+    pub(super) cutoffs: Arc<Cutoffs>,
+    /// That of the cut-offs.
+    pub(super) version: u64,
+    pub(super) head: u64,
 }
 
 /// Asks the server what it is; `None`: it does not say, or may not say it to us.
@@ -42,52 +57,87 @@ pub(super) async fn agree(connection: &Connection, place: &Arc<Place>) -> Result
     if place.origin().as_ref() == Some(&origin) {
         return Ok(());
     }
-    open_epoch(connection, Cause::Origin(&origin)).await?;
+    // One of our connections at a time: until one has agreed, none has committed there, and what we were told of is
+    // what we were told of before.
+    let _turn = place.settling().await;
+    if place.origin().as_ref() == Some(&origin) {
+        return Ok(());
+    }
+    settle(connection, place, Cause::Origin(&origin), place.told()).await?;
     place.set_origin(Some(origin));
     Ok(())
 }
 
-/// Opens a store epoch, unless another did, or there is no need.
-pub(super) async fn open_epoch(connection: &Connection, cause: Cause<'_>) -> Result<(), Trouble> {
-    let opened = open(connection, cause).await;
-    match &opened {
-        Ok(Some(epoch)) => {
-            tracing::warn!(epoch = epoch.0, "PostgreSQL is not where it was: a new store epoch");
+/// Opens a store epoch, unless another did, or there is no need; counts what was lost of what we were told of.
+pub(super) async fn settle(
+    connection: &Connection,
+    place: &Arc<Place>,
+    cause: Cause<'_>,
+    told: Told,
+) -> Result<(), Trouble> {
+    match open(connection, cause, told).await {
+        Ok(settled) => {
+            place.settled(told, &settled);
+            Ok(())
         }
-        Ok(None) => {}
-        Err(_) => connection.roll_back().await,
+        Err(trouble) => {
+            connection.roll_back().await;
+            Err(trouble)
+        }
     }
-    opened.map(|_| ())
 }
 
-async fn open(connection: &Connection, cause: Cause<'_>) -> Result<Option<StoreEpoch>, Trouble> {
+async fn open(connection: &Connection, cause: Cause<'_>, told: Told) -> Result<Settled, Trouble> {
     // Nobody else reads or writes the cut-offs for a commit from here on.
     connection.begin(true).await?;
     let known = (Arc::new(Cutoffs::default()), 0);
-    let (written, found) =
-        tokio::join!(biased; connection.ask(Ask::Origin, []), connection.ask(Ask::Cutoffs, []));
+    let (written, found, head) = tokio::join!(
+        biased;
+        connection.ask(Ask::Origin, []),
+        connection.ask(Ask::Cutoffs, []),
+        connection.ask(Ask::Head, []),
+    );
     let written: Option<String> =
         written?.first().map(|row| rows::column(row, 0)).transpose()?.flatten();
-    let found = found?;
+    let (found, head) = (found?, head?);
     let row = found.first().ok_or_else(|| Trouble::again("there are no cut-offs"))?;
-    let (cutoffs, version) = rows::cutoffs(row, 0, &known)?;
+    let (mut cutoffs, mut version) = rows::cutoffs(row, 0, &known)?;
+    let row = head.first().ok_or_else(|| Trouble::again("the store has no head"))?;
+    let head = rows::number(row, 0)?;
     let needed = match (cause, &written) {
         (Cause::Origin(now), Some(written)) => written != now,
         (Cause::Origin(_), None) => false,
-        (Cause::Fewer(seen), _) => seen == version,
+        (Cause::Fewer, _) => told.epoch == cutoffs.epoch,
     };
-    let mut opened = None;
     if needed {
-        let mut next = Cutoffs::clone(&cutoffs);
-        next.epoch = StoreEpoch(next.epoch.0.saturating_add(1));
-        let version = rows::int(version.saturating_add(VERSIONS_AT_EPOCH));
-        let value = codec::subject::encode_cutoffs(&next);
-        connection.ask(Ask::SetCutoffs, [&version, &value]).await?;
-        opened = Some(next.epoch);
+        (cutoffs, version) = next(connection, &cutoffs, version).await?;
+        let epoch = i64::from(cutoffs.epoch.0);
+        connection.ask(Ask::Lose, [&epoch, &rows::int(told.head)]).await?;
+    } else {
+        let epoch = i64::from(told.epoch.0);
+        connection.ask(Ask::LoseMore, [&epoch, &rows::int(told.head)]).await?;
     }
     if let Cause::Origin(now) = cause {
         connection.ask(Ask::SetOrigin, [&now]).await?;
     }
     connection.run("COMMIT").await?;
-    Ok(opened)
+    if needed {
+        let epoch = cutoffs.epoch.0;
+        tracing::warn!(epoch, "PostgreSQL is not where it was: a new store epoch");
+    }
+    Ok(Settled { cutoffs, version, head })
+}
+
+/// Writes the cut-offs of the next epoch.
+async fn next(
+    connection: &Connection,
+    cutoffs: &Cutoffs,
+    version: u64,
+) -> Result<(Arc<Cutoffs>, u64), Trouble> {
+    let mut next = Cutoffs::clone(cutoffs);
+    next.epoch = StoreEpoch(next.epoch.0.saturating_add(1));
+    let version = version.saturating_add(VERSIONS_AT_EPOCH);
+    let value = codec::subject::encode_cutoffs(&next);
+    connection.ask(Ask::SetCutoffs, [&rows::int(version), &value]).await?;
+    Ok((Arc::new(next), version))
 }

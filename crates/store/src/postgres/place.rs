@@ -2,13 +2,16 @@
 
 use super::address::Address;
 use super::ask::Ask;
+use super::origin::{Settled, Told};
 use super::tls::Wrapper;
 use super::trouble::{Trouble, said};
+use crate::remote::Shared;
 use core::pin::Pin;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use symbolon_core::StoreEpoch;
+use tokio::sync::{MutexGuard, Notify};
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
@@ -43,6 +46,10 @@ pub(super) struct Place {
     begins: [String; 2],
     /// Which cluster and timeline our rows are of, as far as they were looked at.
     origin: Mutex<Option<String>>,
+    /// One connection at a time looks at that.
+    settling: tokio::sync::Mutex<()>,
+    /// What this process was told, once it has opened the store.
+    shared: OnceLock<Arc<Shared>>,
 }
 
 /// A connection; whoever drops the last handle ends it in good order.
@@ -65,7 +72,13 @@ impl Place {
             ))
         };
         let begins = [begin("ROW SHARE"), begin("EXCLUSIVE")];
-        Self { address, tls, texts, begins, origin: Mutex::default() }
+        let (origin, settling) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { address, tls, texts, begins, origin, settling, shared: OnceLock::new() }
+    }
+
+    /// From here on it is known what this process was told.
+    pub(super) fn opened(&self, shared: &Arc<Shared>) {
+        let _first = self.shared.set(Arc::clone(shared));
     }
 
     /// The address, without its password.
@@ -99,6 +112,33 @@ impl Place {
 
     pub(super) fn set_origin(&self, origin: Option<String>) {
         *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+    }
+
+    /// Waits until no other of our connections looks where our rows are.
+    pub(super) async fn settling(&self) -> MutexGuard<'_, ()> {
+        self.settling.lock().await
+    }
+
+    /// What this process was told of: nothing before it opened the store.
+    pub(super) fn told(&self) -> Told {
+        match self.shared.get() {
+            Some(shared) => Told { epoch: shared.cutoffs().epoch, head: shared.head() },
+            None => Told { epoch: StoreEpoch(0), head: 0 },
+        }
+    }
+
+    /// Goes on from where the server is, if that is another epoch than the one in which we were told of something.
+    pub(super) fn settled(&self, told: Told, now: &Settled) {
+        let Some(shared) = self.shared.get() else { return };
+        if now.cutoffs.epoch <= told.epoch {
+            return;
+        }
+        shared.saw_cutoffs(&now.cutoffs, now.version);
+        if now.head < told.head {
+            let lost = told.head - now.head;
+            tracing::error!(lost, "PostgreSQL lost events that it had acknowledged");
+            shared.set_head(now.head);
+        }
     }
 
     /// A connection to the primary without any statement of ours; `wake` is told of each notification.

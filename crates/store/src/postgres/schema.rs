@@ -10,7 +10,8 @@ use std::sync::Arc;
 use tokio_postgres::Error;
 
 /// Every step that ever shaped a store, in order. Step `n` is `STEPS[n - 1]`.
-const STEPS: [&str; 1] = [include_str!("schema/0001_first.sql")];
+const STEPS: [&str; 2] =
+    [include_str!("schema/0001_first.sql"), include_str!("schema/0002_lost.sql")];
 
 /// What marks a schema as ours.
 const MARK: &str = "symbolon_migrations";

@@ -10,7 +10,7 @@ use crate::codec;
 use crate::remote::{About, Change, Outcome, Stored};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use symbolon_core::Fault;
+use symbolon_core::{Fault, SessionId};
 use tokio::task::JoinSet;
 
 /// How many entries of an outbox are moved at once. Inclusive.
@@ -77,11 +77,10 @@ impl Links {
 
     async fn write(&self, change: &Change, about: &About) -> Result<Written, Fault> {
         let latest = self.latest_to_store(change.latest);
-        let again = Again::Never;
-        let mut answer = match (self.update(change, about, latest), change.events.is_empty()) {
-            (Some(call), _) => self.call(&call, again).await?,
-            (None, true) => self.call(&self.whole(change, about, latest), again).await?,
-            (None, false) => self.call_durably(&self.whole(change, about, latest), again).await?,
+        let call = self.whole(change, about, latest);
+        let mut answer = match change.events.is_empty() {
+            true => self.call(&call, Again::Never).await?,
+            false => self.call_durably(&call, Again::Never).await?,
         };
         match &answer.must()?[..] {
             b"done" => {
@@ -91,29 +90,6 @@ impl Links {
             b"raced" => Ok(Written::Raced(self.raced(&mut answer, &change.sessions).await?)),
             _ => Err(self.gone()),
         }
-    }
-
-    /// The call for a change of one session's row and nothing else; `None`: it is more.
-    fn update(&self, change: &Change, about: &About, latest: Option<u64>) -> Option<Call> {
-        let [SessionWrite::Update { sid, version, ended: false, row }] = &change.sessions[..]
-        else {
-            return None;
-        };
-        if change.moves || change.subject.is_some() || !change.events.is_empty() {
-            return None;
-        }
-        let place = of_shard(about.shard);
-        let call = Call::new(place, Script::Update)
-            .key(self.keys.at(place, lane::VERSION, b""))
-            .key(self.keys.at(place, lane::SUBJECT, about.subject.as_str().as_bytes()))
-            .key(self.keys.at(place, lane::SESSION, sid.as_bytes()))
-            .key(self.keys.at(place, lane::LATEST, b""))
-            .bytes(change.seen.cutoffs_version)
-            .bytes(about.moves)
-            .bytes(*version)
-            .argument(rows::session(version + 1, false, &about.subject, row))
-            .argument(latest.map(|millis| millis.to_string()).unwrap_or_default());
-        Some(call)
     }
 
     /// The call for any change.
@@ -170,13 +146,24 @@ impl Links {
         answer: &mut Answer,
         writes: &[SessionWrite],
     ) -> Result<Option<Box<Stored>>, Fault> {
-        let above = self.above(answer.bytes()?.as_deref()).await?;
-        let (session, subject) = (answer.bytes()?, answer.bytes()?);
-        let (Some(SessionWrite::Update { sid, .. }), Some(session)) = (writes.first(), session)
-        else {
+        let Some(SessionWrite::Update { sid, .. }) = writes.first() else {
+            // What the lane knows is to be known here too.
+            self.above(answer.bytes()?.as_deref()).await?;
             return Ok(None);
         };
-        let stored = rows::stored(*sid, (&session, subject.as_deref()), above)?;
+        self.now(*sid, answer).await
+    }
+
+    /// A session as a script says that it is: the lane's version, its row, its subject.
+    pub(super) async fn now(
+        &self,
+        sid: SessionId,
+        answer: &mut Answer,
+    ) -> Result<Option<Box<Stored>>, Fault> {
+        let above = self.above(answer.bytes()?.as_deref()).await?;
+        let (session, subject) = (answer.bytes()?, answer.bytes()?);
+        let Some(session) = session else { return Ok(None) };
+        let stored = rows::stored(sid, (&session, subject.as_deref()), above)?;
         Ok(Some(Box::new(stored)))
     }
 

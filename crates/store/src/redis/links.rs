@@ -1,10 +1,12 @@
 //! Calls: each is answered within a bound, or is a fault that says why.
 
-use super::address::Address;
+use super::address::{Address, Form};
 use super::link::Trouble;
 use super::map::Map;
 use super::rows::{Above, Answer, LANES, bytes_of, read_version, version_of};
 use super::scripts::{Call, Keys, Place, Script, lane, log};
+use super::step::{Load, Update};
+use super::together::Queues;
 use crate::codec;
 use crate::latency;
 use crate::remote::Shared;
@@ -18,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 /// How long a call may take in all, however often it is asked for again.
-const CALL_MAX: Duration = Duration::from_secs(2);
+pub(super) const CALL_MAX: Duration = Duration::from_secs(2);
 
 /// Whether a call whose answer was lost may be made again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,10 @@ pub(super) struct Links {
     pub(super) lost: AtomicU64,
     /// Which store this is; see [`LogState::made`].
     pub(super) made: OnceLock<Vec<u8>>,
+    /// Sessions that are to be loaded.
+    pub(super) loads: Queues<Load>,
+    /// Usual changes that are to be made.
+    pub(super) updates: Queues<Update>,
 }
 
 /// What the log says of itself.
@@ -66,6 +72,9 @@ pub(super) struct LogState {
     pub(super) is_ready: bool,
     /// The version that the store epoch went on from; 0: it is the first.
     pub(super) base: u64,
+    /// The newest position that was known when the store epoch opened: what was lost is counted up to it. `None`: it
+    /// is the first.
+    pub(super) known: Option<u64>,
     pub(super) lost: u64,
     /// What tells this store from another at its place.
     pub(super) made: Vec<u8>,
@@ -74,7 +83,10 @@ pub(super) struct LogState {
 
 impl Links {
     pub(super) fn new(address: Address, shared: Arc<Shared>) -> Self {
+        let queues = if address.form == Form::Cluster { LANES } else { 1 };
         Self {
+            loads: Queues::new(queues),
+            updates: Queues::new(queues),
             keys: Keys::new(&address.prefix),
             address,
             shared,
@@ -100,7 +112,7 @@ impl Links {
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    fn fault(&self, why: &str) -> Fault {
+    pub(super) fn fault(&self, why: &str) -> Fault {
         Fault::Store(format!("{}: {why}", self.address))
     }
 
@@ -217,7 +229,7 @@ impl Links {
         if version <= seen.1 {
             return Ok(seen);
         }
-        let state = self.state().await?;
+        let state = Box::pin(self.state()).await?;
         if state.above.1 < version {
             // The log forgot what a lane knows: its primary lost writes.
             self.distrust();
@@ -277,6 +289,10 @@ impl LogState {
             schema: number("schema")?,
             is_ready: fields.contains_key(&b"ready"[..]),
             base: fields.get(&b"base"[..]).map_or(Ok(0), |base| read_version(base))?,
+            known: match fields.contains_key(&b"known"[..]) {
+                true => Some(number("known")?),
+                false => None,
+            },
             lost: number("lost")?,
             made: fields.get(&b"made"[..]).map(|made| made.to_vec()).unwrap_or_default(),
             primaries,

@@ -10,28 +10,11 @@ use std::sync::Arc;
 use symbolon_core::{Fault, SessionId, Shard, Subject};
 use tokio::task::JoinSet;
 
-pub(super) fn place_of(sid: SessionId) -> Place {
-    of_shard(sid.shard())
-}
-
 pub(super) fn of_shard(shard: Shard) -> Place {
     Place::Lane(lane_of(shard.0[0]))
 }
 
 impl Links {
-    pub(super) async fn session(&self, sid: SessionId) -> Result<Option<Stored>, Fault> {
-        let place = place_of(sid);
-        let call = Call::new(place, Script::Load)
-            .key(self.keys.at(place, lane::VERSION, b""))
-            .key(self.keys.at(place, lane::SESSION, sid.as_bytes()))
-            .argument(self.keys.at(place, lane::SUBJECT, b""));
-        let mut answer = self.call(&call, Again::Safe).await?;
-        let above = self.above(answer.bytes()?.as_deref()).await?;
-        let Some(session) = answer.bytes()? else { return Ok(None) };
-        let subject = answer.bytes()?;
-        Ok(Some(rows::stored(sid, (&session, subject.as_deref()), above)?))
-    }
-
     pub(super) async fn of_subject(
         &self,
         subject: &Subject,

@@ -21,15 +21,17 @@ pub(super) const fn version_of(epoch: StoreEpoch, changes: u32) -> u64 {
 
 /// A session's value: its version, whether it has ended, its subject, its row.
 pub(super) fn session(version: u64, ended: bool, subject: &Subject, row: &[u8]) -> Vec<u8> {
-    let name = subject.as_str().as_bytes();
-    let mut value = Vec::with_capacity(10 + name.len() + row.len());
-    value.extend_from_slice(&version.to_be_bytes());
-    value.push(u8::from(ended));
+    [&front(version, ended, subject)[..], subject.as_str().as_bytes(), row].concat()
+}
+
+/// What a session's value begins with, before its subject and its row.
+pub(super) fn front(version: u64, ended: bool, subject: &Subject) -> [u8; 10] {
+    let mut front = [0; 10];
+    front[..8].copy_from_slice(&version.to_be_bytes());
+    front[8] = u8::from(ended);
     // A subject has 255 bytes at most.
-    value.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    value.extend_from_slice(name);
-    value.extend_from_slice(row);
-    value
+    front[9] = u8::try_from(subject.as_str().len()).unwrap_or(u8::MAX);
+    front
 }
 
 fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Damage> {

@@ -24,6 +24,7 @@ pub(super) enum Script {
     Know,
     Arrive,
     Put,
+    Miss,
 }
 
 macro_rules! whole {
@@ -33,7 +34,7 @@ macro_rules! whole {
 }
 
 /// All of them, in the order of the enum.
-pub(super) const SOURCES: [&str; 19] = [
+pub(super) const SOURCES: [&str; 20] = [
     whole!("load.lua"),
     whole!("subject.lua"),
     whole!("list.lua"),
@@ -53,6 +54,7 @@ pub(super) const SOURCES: [&str; 19] = [
     whole!("know.lua"),
     whole!("arrive.lua"),
     whole!("put.lua"),
+    whole!("miss.lua"),
 ];
 
 /// What the servers call the scripts.
@@ -65,27 +67,47 @@ pub(super) enum Place {
     Log,
 }
 
+/// Strings of bytes, one behind the other: a call of many steps has a thousand of them.
+#[derive(Clone, Default)]
+struct Strings {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Strings {
+    /// One more, of these parts.
+    fn push(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.ends.push(self.bytes.len());
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = core::iter::once(&0).chain(&self.ends);
+        begins.zip(&self.ends).map(|(begin, end)| &self.bytes[*begin..*end])
+    }
+}
+
 /// A script with its keys and arguments, all of one place.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) place: Place,
     script: Script,
-    keys: Vec<Vec<u8>>,
-    arguments: Vec<Vec<u8>>,
+    keys: Strings,
+    arguments: Strings,
 }
 
 impl Call {
     pub(super) fn new(place: Place, script: Script) -> Self {
-        Self { place, script, keys: Vec::with_capacity(8), arguments: Vec::with_capacity(12) }
+        Self { place, script, keys: Strings::default(), arguments: Strings::default() }
     }
 
     pub(super) fn key(mut self, key: Vec<u8>) -> Self {
-        self.keys.push(key);
+        self.push_key(key);
         self
     }
 
-    pub(super) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
-        self.arguments.push(argument.into());
+    pub(super) fn argument(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.push(argument);
         self
     }
 
@@ -100,24 +122,36 @@ impl Call {
     }
 
     pub(super) fn push_key(&mut self, key: Vec<u8>) {
-        self.keys.push(key);
+        self.keys.push(&[&key]);
     }
 
-    pub(super) fn push(&mut self, argument: impl Into<Vec<u8>>) {
-        self.arguments.push(argument.into());
+    pub(super) fn push(&mut self, argument: impl AsRef<[u8]>) {
+        self.arguments.push(&[argument.as_ref()]);
+    }
+
+    /// A key, of the parts that [`Keys::parts`] gives.
+    pub(super) fn push_key_of(&mut self, parts: &[&[u8]]) {
+        self.keys.push(parts);
+    }
+
+    /// An argument of several parts.
+    pub(super) fn push_of(&mut self, parts: &[&[u8]]) {
+        self.arguments.push(parts);
     }
 
     /// By the script's name, or whole, for a server that does not know it any more.
     pub(super) fn command(&self, names: &Names, whole: bool) -> Cmd {
-        let mut command = Cmd::with_capacity(3 + self.keys.len() + self.arguments.len(), 512);
+        let count = self.keys.ends.len() + self.arguments.ends.len();
+        let bytes = self.keys.bytes.len() + self.arguments.bytes.len();
+        let mut command = Cmd::with_capacity(3 + count, 64 + bytes);
         if whole {
             command.arg("EVAL").arg(SOURCES[self.script as usize]);
         } else {
             command.arg("EVALSHA").arg(&names[self.script as usize]);
         }
-        command.arg(self.keys.len());
-        for argument in self.keys.iter().chain(&self.arguments) {
-            command.arg(&argument[..]);
+        command.arg(self.keys.ends.len());
+        for argument in self.keys.iter().chain(self.arguments.iter()) {
+            command.arg(argument);
         }
         command
     }
@@ -144,15 +178,16 @@ impl Keys {
 
     /// The key of this name in a place: `kind` and what it is of.
     pub(super) fn at(&self, place: Place, kind: &str, of: &[u8]) -> Vec<u8> {
+        self.parts(place, kind, of).concat()
+    }
+
+    /// The same in parts, for those who write it elsewhere.
+    pub(super) fn parts<'a>(&'a self, place: Place, kind: &'a str, of: &'a [u8]) -> [&'a [u8]; 3] {
         let begin = match place {
             Place::Lane(lane) => &self.lanes[usize::from(lane % super::rows::LANES)],
             Place::Log => &self.log,
         };
-        let mut key = Vec::with_capacity(begin.len() + kind.len() + of.len());
-        key.extend_from_slice(begin);
-        key.extend_from_slice(kind.as_bytes());
-        key.extend_from_slice(of);
-        key
+        [begin, kind.as_bytes(), of]
     }
 }
 

@@ -96,6 +96,10 @@ impl Links {
                 self.restore(map, &state).await?;
                 continue;
             }
+            if let Some(known) = self.heard_beyond(&state) {
+                self.count_missed(map, &state, known).await?;
+                continue;
+            }
             self.fence(map, &state, &lanes).await?;
             self.shared.saw_cutoffs(&state.above.0, state.above.1);
             self.shared.saw_head(state.head);
@@ -236,6 +240,33 @@ impl Links {
             .argument(codec::subject::encode_cutoffs(&cutoffs))
             .argument(self.keys.channel.as_str());
         map.call(&call).await?;
+        Ok(())
+    }
+
+    /// Up to where it is counted what the log lost when its store epoch opened, if this node heard of more: another
+    /// opened it that had come later, or had not polled yet.
+    fn heard_beyond(&self, state: &LogState) -> Option<u64> {
+        let head = self.shared.head();
+        let is_of_before = head / POSITIONS < state.head / POSITIONS;
+        state.known.filter(|known| is_of_before && *known < head)
+    }
+
+    /// Counts the others. Another may have come first: look again.
+    async fn count_missed(&self, map: &Map, state: &LogState, known: u64) -> Result<(), Unsettled> {
+        let head = self.shared.head();
+        let call = Call::new(Place::Log, Script::Miss)
+            .key(self.log_key(log::STATE))
+            .bytes(state.above.1)
+            .number(known)
+            .number(head);
+        let mut answer = Answer::of(map.call(&call).await?)?;
+        if answer.must()? == b"done" {
+            let lost = head.saturating_sub(known);
+            tracing::error!(
+                lost,
+                "the store forgot events that nobody knew of who opened its epoch"
+            );
+        }
         Ok(())
     }
 

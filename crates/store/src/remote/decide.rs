@@ -96,7 +96,8 @@ impl<E: Engine> Remote<E> {
             return Ok(Tried::Committed(head));
         }
         let latest = change.latest;
-        match shared.writing(self.engine().commit(change)).await? {
+        let write = shared.write();
+        match write.over(self.engine().commit(change).await)? {
             Outcome::Committed(position) => {
                 shared.saw_head(position);
                 shared.saw_latest(latest);

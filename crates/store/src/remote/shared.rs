@@ -21,12 +21,24 @@ pub(crate) struct Shared {
     asked: watch::Sender<Instant>,
 }
 
-/// Counts one who waits, for as long as it lives.
-struct Waiter<'a>(&'a AtomicUsize);
+/// A write that is waited for: counted among those for as long as it lives.
+pub(crate) struct Writing<'a> {
+    shared: &'a Shared,
+    begun: Instant,
+}
 
-impl Drop for Waiter<'_> {
+impl Writing<'_> {
+    /// Counts how long it took, and remembers whether it could be made.
+    pub(crate) fn over<T>(self, done: Result<T, Fault>) -> Result<T, Fault> {
+        self.shared.latency.count(self.begun.elapsed());
+        self.shared.saw_writes(!matches!(done, Err(Fault::Store(_))));
+        done
+    }
+}
+
+impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -137,6 +149,12 @@ impl Shared {
         self.failing.store(!taken, Ordering::Release);
     }
 
+    /// A write begins. For those who make many: a future that is handed on is moved each time.
+    pub(crate) fn write(&self) -> Writing<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Writing { shared: self, begun: latency::now() }
+    }
+
     /// Since when no write was taken; `None`: the last one was.
     pub(crate) fn refusing_since(&self) -> Option<Instant> {
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,10 +166,7 @@ impl Shared {
         &self,
         write: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiter = Waiter(&self.waiting);
-        let done = self.latency.of(write).await;
-        self.saw_writes(!matches!(done, Err(Fault::Store(_))));
-        done
+        let begun = self.write();
+        begun.over(write.await)
     }
 }

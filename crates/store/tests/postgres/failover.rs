@@ -1,25 +1,15 @@
 //! A standby takes over that lacks what was acknowledged.
 
 use super::nodes::{open, until};
-use super::server::{Server, command, directory, must, program, shared, text};
+use super::server::{Server, shared};
 use core::time::Duration;
 use symbolon_core::{Outcome, StoreEpoch};
 use symbolon_store::conformance::{AT, kick, refresh, sign_in, token_of};
 
-/// A standby of a server, as it is now; it follows.
-fn standby_of(primary: &Server) -> Server {
-    let directory = directory();
-    let (data, port) = (directory.join("data"), primary.port.to_string());
-    let mut copy = command(&program("pg_basebackup"));
-    copy.args(["-D", text(&data), "-h", "127.0.0.1", "-p", &port, "-U", "symbolon"]);
-    must(copy.args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]));
-    Server::start(&directory, &["fsync=off"])
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_takes_over_opens_one_store_epoch() {
     let mut primary = Server::new(&["fsync=off"]);
-    let mut standby = standby_of(&primary);
+    let mut standby = primary.standby(&["fsync=off"]);
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port, standby.port);
     let url = format!("postgres://symbolon@{hosts}/postgres?schema=over");
     let nodes = [open(&url).await, open(&url).await];
@@ -39,12 +29,13 @@ async fn a_standby_that_takes_over_opens_one_store_epoch() {
     assert_eq!((renewed.generation.0, nodes[1].head()), (1, 2));
     primary.kill();
     standby.restart(&["fsync=off"]);
-    must(command(&program("pg_ctl")).args(["promote", "-w", "-D", text(&standby.data)]));
+    standby.promote();
 
     for node in &nodes {
         until("the epoch is known", || node.cutoffs().epoch == StoreEpoch(1)).await;
         until("the head is the server's", || node.head() == 1).await;
         until("it takes writes", || node.takes_writes()).await;
+        until("the lost end is counted, once for both", || node.lost() == 1).await;
         assert!(node.session(lost.sid).await.unwrap().is_none());
     }
     // Whoever holds what was lost is not logged out, and the new epoch is in what they get.
@@ -58,7 +49,8 @@ async fn a_standby_that_takes_over_opens_one_store_epoch() {
     let epochs = nodes.map(|node| node.cutoffs().epoch);
     assert_eq!(epochs, [StoreEpoch(1); 2], "one for both");
     // Who comes later finds it done.
-    assert_eq!(open(&url).await.cutoffs().epoch, StoreEpoch(1));
+    let late = open(&url).await;
+    assert_eq!((late.cutoffs().epoch, late.lost()), (StoreEpoch(1), 1));
 }
 
 /// A server that says nothing of cluster and timeline, and has fewer events than it had.

@@ -7,8 +7,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use symbolon_core::{Decision, Fault, Loaded, Session};
-use symbolon_store::conformance::sign_in;
+use symbolon_core::{Decision, Fault, Loaded, Session, StoreEpoch};
+use symbolon_store::conformance::{AT, kick, sign_in};
 
 /// A way to the server on which all that it says can be swallowed.
 struct Way {
@@ -77,4 +77,39 @@ async fn an_answer_that_is_lost_is_a_fault_within_its_bound_and_nothing_is_done_
     assert!((1..=2).contains(&found), "{found}");
     let next = store.step(sid, |loaded| Ok(one_on(&loaded))).await.unwrap().unwrap();
     assert_eq!(next.reply, found + 1);
+}
+
+/// Takes the newest events away, as a standby does that takes over and never had them.
+fn forget_events_after(position: u64) {
+    shared().sql(&format!(
+        "BEGIN; DELETE FROM counting.events WHERE {position} < position; \
+         UPDATE counting.head SET position = {position}; COMMIT"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_lost_are_counted_once_for_all_processes_and_remembered() {
+    let url = shared().url("counting");
+    let nodes = [open(&url).await, open(&url).await, open(&url).await];
+    let end = async |count: u32, from: u32| {
+        for number in from..from + count {
+            let sid = sign_in(&nodes[0], &format!("s{number}"), number).await.grant.session.sid;
+            kick(&nodes[0], sid, AT).await;
+        }
+    };
+    let all_have = async |epoch: u32, head: u64, lost: u64| {
+        for node in &nodes {
+            let has = || (node.cutoffs().epoch, node.head(), node.lost());
+            until("all know", || has() == (StoreEpoch(epoch), head, lost)).await;
+        }
+    };
+    end(3, 0).await;
+    all_have(0, 3, 0).await;
+    forget_events_after(1);
+    all_have(1, 1, 2).await;
+    end(2, 3).await;
+    all_have(1, 3, 2).await;
+    forget_events_after(2);
+    all_have(2, 2, 3).await;
+    assert_eq!(open(&url).await.lost(), 3, "who comes later is told");
 }

@@ -11,6 +11,7 @@ mod lost;
 mod nodes;
 mod opening;
 mod pooled;
+#[expect(dead_code, reason = "shared with the tests of many nodes, which do more to it")]
 mod server;
 mod suite;
 mod tls;

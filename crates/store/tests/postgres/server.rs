@@ -1,15 +1,18 @@
-//! A real PostgreSQL, started once for all tests of the program and stopped with it, however that ends.
+//! Real PostgreSQLs, from Debian's packages; they are stopped with the program that started them, however that ends.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
-/// How long a server may take to start. Inclusive.
-const START_MAX: Duration = Duration::from_secs(30);
+/// How often a server is looked at that starts, and how many times at most: for half a minute, and more on a busy machine.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOKS_MAX: usize = 1500;
 
 /// A server, its directory and its port.
 pub(crate) struct Server {
@@ -63,6 +66,7 @@ fn watcher(directory: &Path) -> Child {
     const WATCH: &str = r#"read -r _
         pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid"
         for _ in 1 2 3 4 5 6 7 8 9; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+        mountpoint -q "$1" && { umount "$1" || sudo -n umount "$1"; }
         rm -rf "$1""#;
     let mut watch = Command::new("sh");
     watch.args(["-c", WATCH, "watch", text(directory)]).stdin(Stdio::piped());
@@ -74,8 +78,20 @@ pub(crate) fn must(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A port that nobody listens at. Below those that the system gives to clients, so that it is still ours when who
+/// listens there comes again, and above those that the tests of Redis take.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: Mutex<u16> = Mutex::new(0);
+    let mut next = NEXT.lock().unwrap();
+    if *next == 0 {
+        *next = 30_000 + (std::process::id() % 250) as u16 * 10;
+    }
+    loop {
+        *next += 1;
+        if TcpListener::bind(("127.0.0.1", *next)).is_ok() {
+            return *next;
+        }
+    }
 }
 
 /// What `initdb` makes, which takes longer than to copy it; removed once we are gone.
@@ -87,6 +103,9 @@ fn template() -> &'static Path {
         let mut make = command(&program("initdb"));
         make.args(["-D", text(&data), "-U", "symbolon", "-A", "trust", "-E", "UTF8"]);
         must(make.args(["--no-sync", "--no-locale"]));
+        // Whoever reaches it may come in: a test may give it more addresses than this machine's.
+        let mut rules = fs::OpenOptions::new().append(true).open(data.join("pg_hba.conf")).unwrap();
+        rules.write_all(b"host all all all trust\n").unwrap();
         std::mem::forget(watcher(&directory));
         data
     })
@@ -95,10 +114,29 @@ fn template() -> &'static Path {
 impl Server {
     /// A new server with these settings more.
     pub(crate) fn new(settings: &[&str]) -> Self {
-        let directory = directory();
+        Self::new_in(&directory(), settings)
+    }
+
+    /// The same in a directory of the caller's, which is removed when it is dropped.
+    pub(crate) fn new_in(directory: &Path, settings: &[&str]) -> Self {
         let mut copy = command(Path::new("/bin/cp"));
         must(copy.args(["-a", text(template()), text(&directory.join("data"))]));
+        Self::start(directory, settings)
+    }
+
+    /// A standby of this one, as it is now; it follows.
+    pub(crate) fn standby(&self, settings: &[&str]) -> Self {
+        let directory = directory();
+        let (data, port) = (directory.join("data"), self.port.to_string());
+        let mut copy = command(&program("pg_basebackup"));
+        copy.args(["-D", text(&data), "-h", "127.0.0.1", "-p", &port, "-U", "symbolon"]);
+        must(copy.args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]));
         Self::start(&directory, settings)
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        must(command(&program("pg_ctl")).args(["promote", "-w", "-D", text(&self.data)]));
     }
 
     /// A server over the data that is in a directory, which is removed when it is dropped.
@@ -112,13 +150,16 @@ impl Server {
 
     /// Waits until it accepts connections.
     pub(crate) fn wait(&self) {
-        let begun = Instant::now();
         let port = self.port.to_string();
         let mut asks = command(&program("pg_isready"));
         asks.args(["-q", "-h", "127.0.0.1", "-p", &port, "-d", "postgres", "-U", "symbolon"]);
-        while !asks.status().unwrap().success() {
-            assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {}", self.log());
+        for _ in 0..LOOKS_MAX {
+            if asks.status().unwrap().success() {
+                return;
+            }
+            std::thread::park_timeout(LOOK_EVERY);
         }
+        panic!("PostgreSQL did not start: {}", self.log());
     }
 
     fn log(&self) -> String {
@@ -143,6 +184,29 @@ impl Server {
         let _reaped = self.child.wait();
     }
 
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Stops it and all that it started in their tracks, or lets them go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        let started = Command::new("pgrep").args(["-P", &self.child.id().to_string()]).output();
+        let started = String::from_utf8(started.unwrap().stdout).unwrap();
+        let started = started.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?));
+        for process in std::iter::once(Pid::from_child(&self.child)).chain(started) {
+            // One may have ended meanwhile.
+            let _ended = kill_process(process, signal);
+        }
+    }
+
+    /// Changes a setting while it runs.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.sql(&format!("ALTER SYSTEM SET {name} = {value}"));
+        self.sql("SELECT pg_reload_conf()");
+    }
+
     /// Starts it again where it was.
     pub(crate) fn restart(&mut self, settings: &[&str]) {
         self.child = spawn(&self.data, self.port, settings);
@@ -157,14 +221,23 @@ impl Server {
 
     /// Runs SQL beside the store, and gives back the one value that it asks for.
     pub(crate) fn sql(&self, sql: &str) -> String {
+        self.try_sql(sql).unwrap_or_else(|why| panic!("{sql}: {why}"))
+    }
+
+    /// The same of a server that may not answer.
+    pub(crate) fn try_sql(&self, sql: &str) -> Result<String, String> {
         let port = self.port.to_string();
         let output = command(&program("psql"))
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port])
             .args(["-U", "symbolon", "-d", "postgres", "-c", sql])
+            // A server that takes no writes takes ours, or it could not be told to take some again.
+            .env("PGOPTIONS", "-c default_transaction_read_only=off")
             .output()
             .unwrap();
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
     }
 }
 

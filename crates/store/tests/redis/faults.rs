@@ -77,6 +77,38 @@ async fn a_restart_that_lost_writes_opens_one_epoch_and_says_what_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_is_counted_though_another_comes_first_that_had_not_heard_of_it() {
+    const ANN: &str = "ACL SETUSER ann on >secret ~* &* +@all";
+    let mut server = Server::start("redis-server", &["--save", ""]).await;
+    assert!(server.ask(ANN).contains("+OK"));
+    let store = open(&format!("redis://ann:secret@127.0.0.1:{}/0", server.port), "first").await;
+    let before = store.cutoffs().epoch;
+    let mut sids = Vec::new();
+    for lane in 0..3 {
+        sids.push(sign_in_at(&store, lane, 1).await.sid);
+    }
+    try_kick(&store, sids[0]).await.unwrap();
+    assert!(server.ask("SAVE").contains("+OK"));
+    for sid in &sids[1..] {
+        try_kick(&store, *sid).await.unwrap();
+    }
+    server.kill();
+    server.run();
+    until("the server answers", async || server.try_ask("PING").is_some()).await;
+    // It knows no Ann any more, so that another opens the epoch.
+    let first = open(&server.url(), "first").await;
+    assert!(before < first.cutoffs().epoch);
+    assert!(server.ask(ANN).contains("+OK"));
+    epoch_after(&[&store, &first], before).await;
+    until("both know what is lost", async || store.lost() == 2 && first.lost() == 2).await;
+    let position = try_kick(&first, sids[1]).await.unwrap().position;
+    until("it is heard", async || store.head() == position).await;
+    drop((store, first));
+    let later = open(&server.url(), "first").await;
+    assert_eq!(later.lost(), 2, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_by_sentinels_opens_one_epoch_and_sessions_go_on() {
     let watched = Watched::start().await;
     let nodes = [open(&watched.url(), "watched").await, open(&watched.url(), "watched").await];

@@ -48,8 +48,12 @@ impl Admit {
     /// Says where requests come from, for tokens that are bound to a network; without it none of those is let in. Behind
     /// axum's `into_make_service_with_connect_info`:
     ///
-    /// ```ignore
+    /// ```
+    /// # use axum::extract::ConnectInfo;
+    /// # use std::net::SocketAddr;
+    /// # fn says(layer: symbolon_verify::layer::Admit) -> symbolon_verify::layer::Admit {
     /// layer.ip_from(|extensions, _| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()))
+    /// # }
     /// ```
     ///
     /// Security: say the address of the connection or, where that is a proxy of yours, what it added to

@@ -74,16 +74,16 @@ impl Kind {
     }
 }
 
-/// How many bits of a packed bound are the counter; the others are the store epoch.
-const COUNTER_BITS: u32 = 40;
+/// How many bits of a packed bound are the counter; the others are the store epoch, whichever it is: that of a
+/// new store may be the second of its birth.
+const COUNTER_BITS: u32 = 32;
 
 /// A bound in one word that compares as the bound does.
 ///
-/// `None` for an epoch beyond sixteen million, one for each restore; a counter of more than 40 bits does not
-/// travel.
+/// `None` for a counter beyond four thousand million: as many changes of one subject, of one client or of everything.
 pub(super) fn pack(below: Below) -> Option<u64> {
-    let fits = below.epoch.0 < 1 << (64 - COUNTER_BITS) && below.counter < 1 << COUNTER_BITS;
-    fits.then_some(u64::from(below.epoch.0) << COUNTER_BITS | below.counter)
+    let counter = u32::try_from(below.counter).ok()?;
+    Some(u64::from(below.epoch.0) << COUNTER_BITS | u64::from(counter))
 }
 
 const fn unpack(word: u64) -> Below {

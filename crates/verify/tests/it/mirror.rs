@@ -4,7 +4,7 @@ use crate::tokens::{AUDIENCE, ISSUED, ISSUER, at, key, keys, token};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
-use symbolon_core::{Effect, Reason};
+use symbolon_core::{Below, Effect, Reason, StoreEpoch};
 use symbolon_verify::measure::Filled;
 use symbolon_verify::{Algorithm, Now, Policy, Presented, Rejected, Timestamp, Unknown, Verifier};
 use symbolon_wire::SigningKey;
@@ -128,6 +128,34 @@ fn what_must_renew_is_stale_and_revoked_wins() {
     assert_eq!(check(), Some(Rejected::Stale));
     mirror.apply(&[kicked()]);
     assert_eq!(check(), Some(Rejected::Revoked { ended: Some(Reason::Kicked) }));
+}
+
+/// The first epoch of a store on Redis is its second of birth, and the last one is the last that there is.
+#[test]
+fn a_bound_of_any_store_epoch_is_kept_and_hits_what_is_below_it_alone() {
+    let key = key(Algorithm::EdDsa);
+    let mirror = fresh();
+    let verifier = verifier(&mirror, &key);
+    let check = |ver: &str| {
+        let text = token(&key, &[("ver", ver)]);
+        verifier.check(&Presented::bearer(&text), &Policy::default(), later(0), |_| ()).err()
+    };
+    let subject = target_key().digest(TargetKind::Subject, "42");
+    let change = |epoch, counter| {
+        let hit = Hit::Subject(subject, Below { epoch: StoreEpoch(epoch), counter });
+        let reason = Reason::PermissionsChanged;
+        mirror.apply(&[Entry { effect: Effect::Stale, reason, hit, ..kicked() }]);
+    };
+    for epoch in [1, 1 << 24, 28_098_365, u32::MAX] {
+        change(epoch, 7);
+        assert_eq!(check(&format!("[{epoch},6,0,0]")), Some(Rejected::Stale), "{epoch}");
+        assert_eq!(check(&format!("[{},8,0,0]", epoch - 1)), Some(Rejected::Stale), "{epoch}");
+        assert_eq!(check(&format!("[{epoch},7,0,0]")), None, "{epoch}");
+    }
+    change(u32::MAX, u64::from(u32::MAX));
+    assert!(mirror.age(Duration::from_secs(1)).is_some());
+    change(u32::MAX, 1 << 32);
+    assert_eq!(mirror.age(Duration::from_secs(1)), None, "what cannot be kept is not unsaid");
 }
 
 #[test]

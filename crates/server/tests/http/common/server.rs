@@ -182,6 +182,14 @@ impl Server {
         Home::new(arguments).start().await
     }
 
+    /// Starts `dev` with these flags; both of its demo APIs, verifiers too, have reported.
+    pub(crate) async fn followed(arguments: &[&str]) -> Self {
+        let server = Self::with(arguments).await;
+        let both = || async { (server.list("/v1/verifiers").await.len() == 2).then_some(()) };
+        until("both demo APIs follow", both).await;
+        server
+    }
+
     /// Starts `dev --config` on an empty directory.
     pub(crate) async fn configured(configuration: &Configuration) -> Self {
         Home::configured(configuration).start().await

@@ -1,10 +1,10 @@
 //! Nodes whose clocks do not agree. They run in this process, each by hands of its own.
 
-use super::{Run, a_while};
+use super::{FORGETFUL, Run, a_while};
 use crate::history::Keeps;
-use crate::house::House;
+use crate::house::{Ground, House, postgres_at, postgres_url};
 use crate::node::{MASTER_KEY, Node};
-use crate::postgres::Postgres;
+use crate::postgres::Server;
 use std::time::Duration;
 use symbolon::authority::{Doors, listen, open_by, run};
 use symbolon::clock::Hands;
@@ -44,9 +44,9 @@ fn start(number: usize, node: &mut Node) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clocks_are_two_seconds_apart() {
-    let store = Postgres::start().await;
-    let url = |at| format!("postgres://symbolon@{at}/symbolon");
-    let mut house = House::started(store.address, url, start).await;
+    let store = Server::new(&FORGETFUL);
+    let ground = Ground::new(postgres_at(&store), &postgres_url);
+    let mut house = House::started(ground, start).await;
     let run = Run::begin("clocks 2 s apart, PostgreSQL", &house);
     while run.goes_on() {
         a_while().await;
