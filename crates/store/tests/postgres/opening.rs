@@ -101,12 +101,12 @@ async fn the_doctor_names_a_server_that_forgets() {
     let level = |what| found.iter().find(|one| one.what == what).map(|one| one.level);
     assert_eq!(level("store"), Some(Level::Good));
     assert_eq!(level("fsync"), Some(Level::Bad), "the tests' server has it switched off");
-    assert_eq!(level("clock"), Some(Level::Good));
+    assert_eq!(level("store clock"), Some(Level::Good));
     assert_eq!(level("origin"), Some(Level::Good));
     assert_eq!(level("replication"), Some(Level::Warning));
     let late = now.after(std::time::Duration::from_secs(5));
     let found = doctor(&address, late).await;
-    let clock = found.iter().find(|one| one.what == "clock");
+    let clock = found.iter().find(|one| one.what == "store clock");
     assert_eq!(clock.map(|one| one.level), Some(Level::Warning));
     let nobody = format!("postgres://u:geheim@127.0.0.1:{}/d", free_port());
     let found = doctor(&Address::parse(&nobody).unwrap(), now).await;
