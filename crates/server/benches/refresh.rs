@@ -8,17 +8,13 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
-#[path = "../tests/nodes/postgres.rs"]
+#[path = "../../store/tests/postgres/server.rs"]
 #[expect(dead_code, reason = "shared with the tests, which ask more")]
 mod postgres;
 #[path = "../../store/tests/redis/servers.rs"]
 #[expect(dead_code, reason = "shared with the tests of the store, which ask more")]
 mod redis;
-#[path = "../tests/nodes/soon.rs"]
-#[expect(dead_code, reason = "shared with the tests, which ask more")]
-mod soon;
 
-use soon::until;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -41,9 +37,8 @@ async fn main() {
         }
     }
     if wanted("postgres") {
-        let server = postgres::Postgres::start().await;
-        let url = format!("postgres://symbolon@{}/symbolon", server.address);
-        measure("PostgreSQL", Some(&url), seconds);
+        let server = postgres::Server::new(&[]);
+        measure("PostgreSQL", Some(&server.url("refresh")), seconds);
     }
 }
 
