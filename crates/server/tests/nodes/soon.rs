@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How long anything that should happen soon may take on a machine that is busy with other things.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Asks again and again until the answer is there.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
