@@ -152,7 +152,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
         at: Timestamp,
     ) -> impl Future<Output = Result<Vec<(u64, Event)>, Fault>> + Send;
 
-    /// Where the events after `end` begin: before the next one that there is, if an engine leaves positions out.
+    /// Where the events after `end` begin: before the next one that there is, if an engine leaves positions out, and
+    /// beyond every head if there is none.
     fn skip(&self, end: u64) -> impl Future<Output = Result<u64, Fault>> + Send {
         async move { Ok(end) }
     }

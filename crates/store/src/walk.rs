@@ -51,7 +51,10 @@ where
     let (mut events, mut at) = (Vec::new(), after);
     for _ in 0..EXAMINED_MAX / CHUNK_ROWS {
         let rows = chunk(at).await?;
-        let last = rows.len() < CHUNK_ROWS;
+        // A short chunk is not the last one: it ends where an engine left positions out.
+        if rows.is_empty() {
+            return Ok(History { events, next: None });
+        }
         for (position, event) in rows {
             at = position;
             if keep(&event) {
@@ -60,9 +63,6 @@ where
             if events.len() == limit {
                 return Ok(History { events, next: Some(at) });
             }
-        }
-        if last {
-            return Ok(History { events, next: None });
         }
     }
     Ok(History { events, next: Some(at) })

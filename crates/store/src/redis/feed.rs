@@ -90,10 +90,11 @@ impl Links {
         Ok(needed)
     }
 
-    /// Where reading goes on after `end`: before the next event that there is.
+    /// Where reading goes on after `end`: before the next event that there is; at the end of all positions if there is
+    /// none, since a store epoch that has no event yet begins four thousand million positions after the one before.
     pub(super) async fn skip(&self, end: u64) -> Result<u64, Fault> {
         let next = self.range(end, u64::MAX, 1).await?;
-        Ok(next.first().map_or(end, |(position, ..)| position.saturating_sub(1).max(end)))
+        Ok(next.first().map_or(u64::MAX, |(position, ..)| position.saturating_sub(1).max(end)))
     }
 
     async fn range(&self, after: u64, last: u64, limit: usize) -> Result<Vec<Entry>, Fault> {

@@ -6,6 +6,7 @@ use crate::story::{bump, sign_in_at, try_kick, try_refresh};
 use core::time::Duration;
 use symbolon_core::{ClientId, Effect, Fault, RefreshToken, Session, StoreEpoch};
 use symbolon_store::conformance::{AT, token_of};
+use symbolon_store::copy::Part;
 use symbolon_store::redis::Address;
 use symbolon_store::{Kind, Refusal, Store};
 
@@ -101,11 +102,27 @@ async fn what_is_lost_is_counted_though_another_comes_first_that_had_not_heard_o
     assert!(server.ask(ANN).contains("+OK"));
     epoch_after(&[&store, &first], before).await;
     until("both know what is lost", async || store.lost() == 2 && first.lost() == 2).await;
+    // Nothing has happened in this epoch yet, and whoever reads all that is needed is done at once.
+    assert_eq!(first.needed(0, AT).await.unwrap().next, None);
     let position = try_kick(&first, sids[1]).await.unwrap().position;
     until("it is heard", async || store.head() == position).await;
     drop((store, first));
     let later = open(&server.url(), "first").await;
     assert_eq!(later.lost(), 2, "once");
+    // Between the two positions lie those that are left out.
+    let history = later.history(0, 10, |_| true).await.unwrap();
+    let positions: Vec<u64> = history.events.iter().map(|(position, _)| *position).collect();
+    assert_eq!((positions, history.next), (vec![1, position], None));
+    let (mut copied, mut after) = (0, None);
+    loop {
+        let part = later.copy_out(Part::Events, after.as_deref()).await.unwrap();
+        copied += part.rows.len();
+        after = part.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(copied, 2, "and a copy has both");
 }
 
 #[tokio::test(flavor = "multi_thread")]
