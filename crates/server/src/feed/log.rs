@@ -251,7 +251,8 @@ impl Log {
 
 /// Where the newest part that is kept begins, where `wanted` is the beginning of the oldest block to be kept and `first`
 /// what the store holds first after it: at the beginning of a block, so that its digest is the one that it was.
-/// Answers whether a reader may stand there: only at the very beginning is that digest known.
+/// Answers whether a reader may stand there: only where nothing came before is that digest one that somebody has. That is
+/// at the very beginning, and where a store epoch begins above positions that are left out.
 pub fn base(wanted: Cursor, head: u64, first: Option<u64>) -> (Cursor, bool) {
     let (epoch, before) = (wanted.epoch, first.map_or(head, |first| first.saturating_sub(1)));
     if before == wanted.position {
@@ -259,8 +260,9 @@ pub fn base(wanted: Cursor, head: u64, first: Option<u64>) -> (Cursor, bool) {
     }
     // The oldest have left. Whoever stood in a block that lacks its beginning begins with a snapshot.
     let next = Cursor::block(epoch, before.saturating_add(BLOCK - 1));
-    match next.position < head {
-        true => (next, false),
+    // Whoever has the digest of a block's beginning stood there when nothing had come yet: at the end of a block it is another.
+    match next.position == before || next.position < head {
+        true => (next, next.position == before),
         false => (Cursor { position: before, ..Cursor::block(epoch, before) }, false),
     }
 }
@@ -433,6 +435,25 @@ mod tests {
         assert_eq!(read(&log, &mut place), ["r1024", "b", "later", "r1025"]);
         let begin = log.place(Some(start())).unwrap();
         assert_eq!(log.vouched_part(&begin, false).unwrap().len(), 1025);
+    }
+
+    #[test]
+    fn where_an_epoch_begins_above_what_was_left_out_a_reader_may_stand_before_its_first_event() {
+        const BEGIN: u64 = 1 << 32;
+        let epoch = StoreEpoch(2);
+        let begin = Cursor::block(epoch, BEGIN);
+        let wanted = |head: u64| Cursor::block(epoch, head - FRAMES_MAX as u64);
+        assert_eq!(base(wanted(BEGIN), BEGIN, None), (begin, true));
+        let mut log = Log::new(1, begin, true);
+        assert!(log.place(None).is_some() && log.place(Some(begin)).is_some());
+        // Who began to follow before the first event goes on at a node that began after it.
+        assert_eq!(base(wanted(BEGIN + 5), BEGIN + 5, Some(BEGIN + 1)), (begin, true));
+        let next = sent(&log.head());
+        log.push(next);
+        assert!(log.place(Some(begin)).is_some());
+        // What was forgotten since is no beginning.
+        let later = base(wanted(BEGIN + 5), BEGIN + 5, Some(BEGIN + 3));
+        assert_eq!((later.0.position, later.1), (BEGIN + 2, false));
     }
 
     #[test]
