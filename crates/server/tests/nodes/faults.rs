@@ -2,6 +2,7 @@
 
 mod clocks;
 mod engines;
+mod lost;
 mod nodes;
 mod postgres;
 

@@ -215,6 +215,19 @@ impl House {
         }
     }
 
+    /// How many events a node says that the engine lost.
+    pub(crate) async fn lost_events(&self, node: usize) -> u64 {
+        let ready = self.ask(node, Ask::get("/readyz")).await.expect(200);
+        ready.member("lost_events").as_u64().unwrap_or(0)
+    }
+
+    /// What `symbolon doctor` finds with the configuration of a node.
+    pub(crate) fn doctor(&self, node: usize) -> serde_json::Value {
+        let mut doctor = symbolon();
+        doctor.args(["doctor", "--json", "--config"]).arg(self.nodes[node].configuration());
+        serde_json::from_slice(&doctor.output().unwrap().stdout).unwrap()
+    }
+
     /// Asks one node as the back end.
     pub(crate) async fn ask(&self, node: usize, question: Ask) -> Answer {
         ask(self.nodes[node].address, question.key(&self.api_key)).await.unwrap()
@@ -229,7 +242,7 @@ pub(crate) fn postgres_url(at: SocketAddr) -> String {
     format!("postgres://symbolon@{at}/postgres?sslmode=disable")
 }
 
-fn redis_at(store: &redis::Server) -> SocketAddr {
+pub(crate) fn redis_at(store: &redis::Server) -> SocketAddr {
     ([127, 0, 0, 1], store.port).into()
 }
 

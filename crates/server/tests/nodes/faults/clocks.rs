@@ -2,9 +2,10 @@
 
 use super::{FORGETFUL, Run, a_while};
 use crate::history::Keeps;
-use crate::house::{Ground, House, postgres_at, postgres_url};
+use crate::house::{Ground, House, postgres_at, postgres_url, redis_at, redis_url};
 use crate::node::{MASTER_KEY, Node};
-use crate::postgres::Server;
+use crate::postgres;
+use crate::redis::{KEEPING, Server};
 use std::time::Duration;
 use symbolon::authority::{Doors, listen, open_by, run};
 use symbolon::clock::Hands;
@@ -42,14 +43,25 @@ fn start(number: usize, node: &mut Node) {
     });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clocks_are_two_seconds_apart() {
-    let store = Server::new(&FORGETFUL);
-    let ground = Ground::new(postgres_at(&store), &postgres_url);
+async fn clocks_are_two_seconds_apart(what: &'static str, ground: Ground<'_>) {
     let mut house = House::started(ground, start).await;
-    let run = Run::begin("clocks 2 s apart, PostgreSQL", &house);
+    let run = Run::begin(what, &house);
     while run.goes_on() {
         a_while().await;
     }
     run.end(&mut house, Keeps::All).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_are_two_seconds_apart_on_postgres() {
+    let store = postgres::Server::new(&FORGETFUL);
+    let ground = Ground::new(postgres_at(&store), &postgres_url);
+    clocks_are_two_seconds_apart("clocks 2 s apart, PostgreSQL", ground).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_are_two_seconds_apart_on_redis() {
+    let store = Server::start("redis-server", &KEEPING).await;
+    let ground = Ground::new(redis_at(&store), &redis_url);
+    clocks_are_two_seconds_apart("clocks 2 s apart, Redis", ground).await;
 }
