@@ -51,14 +51,16 @@ async fn a_redis_that_keeps_nothing_is_short_of_memory_or_throws_away_is_named()
     let server = Server::start("redis-server", &["--save", ""]).await;
     let machine = on_redis(&server);
     machine.doctor().expect("persistence", "warn", &["no append-only file", "appendonly yes"]);
-    server.ask("CONFIG SET appendfsync no");
-    server.ask("CONFIG SET appendonly yes");
-    machine.doctor().expect("persistence", "warn", &["appendfsync everysec"]);
     // Forty megabytes of something else, so that what is left of the limit is enough to be asked at all.
-    server.ask("EVAL \"redis.call('SET', 'pad', string.rep('x', 40000000)) return 1\" 0");
+    server.ask("SETRANGE pad 40000000 x");
     let used: u64 = server.info("used_memory").unwrap().parse().unwrap();
     server.ask(&format!("CONFIG SET maxmemory {}", used + used / 8));
     machine.doctor().expect("memory", "warn", &["make room"]);
+    server.ask("CONFIG SET maxmemory 0");
+    server.ask("DEL pad");
+    server.ask("CONFIG SET appendfsync no");
+    server.ask("CONFIG SET appendonly yes");
+    machine.doctor().expect("persistence", "warn", &["appendfsync everysec"]);
     server.ask("CONFIG SET maxmemory-policy allkeys-lru");
     let found = machine.doctor();
     assert_eq!(found.code, 1);
