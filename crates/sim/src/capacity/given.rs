@@ -99,7 +99,7 @@ pub const INPUTS: [Input; 28] = [
     input(
         "redis-steps",
         "steps a second of one Redis primary; benchmarks.md, where a node shares the cores",
-        29_536.0,
+        63_039.0,
         |own| &mut own.redis_steps,
     ),
     input("redis-bytes-each", "bytes of a session in Redis; benchmarks.md", 520.0, |own| {
