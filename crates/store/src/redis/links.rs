@@ -54,6 +54,8 @@ pub(super) struct Links {
     latest_stored: AtomicU64,
     /// How many events are known to be lost.
     pub(super) lost: AtomicU64,
+    /// The last position that was known of the epoch before this one; 0: there was none.
+    pub(super) before: AtomicU64,
     /// Which store this is; see [`LogState::made`].
     pub(super) made: OnceLock<Vec<u8>>,
     /// Sessions that are to be loaded.
@@ -95,6 +97,7 @@ impl Links {
             wake: Notify::new(),
             latest_stored: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            before: AtomicU64::new(0),
             made: OnceLock::new(),
         }
     }

@@ -105,6 +105,7 @@ impl Links {
             self.shared.saw_head(state.head);
             self.shared.saw_latest(lanes.latest);
             self.lost.fetch_max(state.lost, Ordering::AcqRel);
+            self.before.store(state.known.unwrap_or(0), Ordering::Release);
             return Ok(());
         }
         Err(Unsettled::Trouble(Trouble::Elsewhere("others keep opening store epochs".into())))
@@ -188,7 +189,7 @@ impl Links {
         let epoch = StoreEpoch(u32::try_from(epoch).unwrap_or(u32::MAX));
         let cutoffs = Cutoffs { epoch, ..Cutoffs::clone(&base.0) };
         let head = self.shared.head();
-        let lost = head.saturating_sub(state.head);
+        let lost = self.given_out(state.head, head);
         let mut call = Call::new(Place::Log, Script::Epoch)
             .key(self.log_key(log::STATE))
             .key(self.log_key(log::CUTOFFS))
@@ -254,20 +255,25 @@ impl Links {
     /// Counts the others. Another may have come first: look again.
     async fn count_missed(&self, map: &Map, state: &LogState, known: u64) -> Result<(), Unsettled> {
         let head = self.shared.head();
+        let lost = self.given_out(known, head);
         let call = Call::new(Place::Log, Script::Miss)
             .key(self.log_key(log::STATE))
             .bytes(state.above.1)
             .number(known)
-            .number(head);
+            .number(head)
+            .number(lost);
         let mut answer = Answer::of(map.call(&call).await?)?;
         if answer.must()? == b"done" {
-            let lost = head.saturating_sub(known);
             tracing::error!(
                 lost,
                 "the store forgot events that nobody knew of who opened its epoch"
             );
         }
         Ok(())
+    }
+
+    fn given_out(&self, from: u64, to: u64) -> u64 {
+        given_out(from, to, self.before.load(Ordering::Acquire))
     }
 
     /// Brings every lane that is behind to the log's version.
@@ -318,6 +324,20 @@ impl Links {
     }
 }
 
+/// How many positions were given out after `from` and up to `to`: those that an epoch leaves out were not. `before` is the
+/// last one that was known of the epoch before that of `to`; what there was in epochs between is not known here.
+const fn given_out(from: u64, to: u64, before: u64) -> u64 {
+    if from / POSITIONS == to / POSITIONS {
+        return to.saturating_sub(from);
+    }
+    if to < from {
+        return 0;
+    }
+    let is_of_from = before / POSITIONS == from / POSITIONS;
+    let until = if is_of_from { before.saturating_sub(from) } else { 0 };
+    to % POSITIONS + until
+}
+
 impl Lanes {
     fn take(&mut self, lane: usize, value: Value) -> Result<(), Fault> {
         let mut answer = Answer::of(value)?;
@@ -327,5 +347,25 @@ impl Lanes {
         let latest = answer.bytes()?.map_or(Ok(0), |millis| super::rows::number_of(&millis))?;
         self.latest = self.latest.max(Timestamp::from_millis(latest));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_that_an_epoch_leaves_out_are_not_lost() {
+        assert_eq!(given_out(7, 12, 0), 5);
+        assert_eq!(given_out(12, 7, 0), 0);
+        // A primary was promoted that lacks the epoch of before, with three of its events, and two of the one before that.
+        assert_eq!(given_out(10, 2 * POSITIONS + 3, 12), 5);
+        assert_eq!(given_out(POSITIONS + 10, 2 * POSITIONS, POSITIONS + 10), 0);
+        assert_eq!(
+            given_out(10, 3 * POSITIONS + 3, 2 * POSITIONS + 9),
+            3,
+            "what is between is unknown"
+        );
+        assert_eq!(given_out(3 * POSITIONS, 2 * POSITIONS + 3, 9), 0);
     }
 }

@@ -151,4 +151,8 @@ async fn sentinels_promote_another_primary_while_thousands_are_revoked() {
     println!("{} revoked, {gone} gone, {counted} counted", all.len());
     assert_eq!(done.load(Ordering::Acquire), all.len());
     assert!(gone as u64 <= counted, "{gone} are gone and {counted} counted");
+    assert!(
+        counted < u64::from(u32::MAX),
+        "{counted}: positions that nobody was given are none of them"
+    );
 }
