@@ -28,7 +28,7 @@ pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
 
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
-    // Above those that the system gives to clients, so that nobody has it a moment later.
+    // Below those that the system gives to clients, so that nobody has it a moment later.
     static NEXT: Mutex<u16> = Mutex::new(0);
     let mut next = NEXT.lock().unwrap();
     if *next == 0 {
